@@ -1,0 +1,76 @@
+"""Write a file or a folder whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from microbleeds.errors import InputError
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` and move it into place when the block ends well.
+
+    The temporary name keeps the suffixes (``.nii.gz``), since writers choose their format by them.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".partial-", suffix="".join(path.suffixes[-2:]), dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path`` that takes its place when the block ends well.
+
+    Raises:
+        InputError: if ``path`` exists and ``overwrite`` is false, or its parent can't be written.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise InputError(f"The output folder {path} exists already; choose another or pass --overwrite.")
+    if path.exists() and not path.is_dir():
+        raise InputError(f"The output {path} is a file, not a folder; choose another path.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-partial-", dir=path.parent))
+    except OSError as error:
+        raise InputError(f"The output folder {path} can't be written ({error.strerror}).") from error
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o777 & ~umask)
+        _swap(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _swap(new: Path, path: Path) -> None:
+    """Put ``new`` in the place of ``path``; the old result is dropped only after the new one stands."""
+    if not path.exists():
+        new.replace(path)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
+    path.replace(old / path.name)
+    try:
+        new.replace(path)
+    except OSError:
+        (old / path.name).replace(path)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,93 @@
+"""What travels between the parts: a scan, and a candidate found on it.
+
+All arrays of a :class:`Scan` lie on its canonical grid (axes closest to R, A, S, see
+:func:`microbleeds.geometry.canonical`); ``source_grid`` is the grid of the file, on which results are
+written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microbleeds.geometry import Grid
+
+Volume = NDArray[np.float32]
+PhaseSign = Literal["paramagnetic-bright", "paramagnetic-dark"]
+ScanKind = Literal["swi", "t2star"]
+
+
+@dataclass(frozen=True)
+class SequenceFacts:
+    """Acquisition facts from a sidecar or header; ``None`` where nothing says."""
+
+    field_strength_t: float | None = None
+    echo_time_ms: float | None = None
+    repetition_time_ms: float | None = None
+    flip_angle_deg: float | None = None
+    manufacturer: str | None = None
+
+
+@dataclass(frozen=True)
+class PhaseFacts:
+    """How the phase image was understood; each ``*_source`` is a short clause that tells why.
+
+    Args:
+        scale: how the file counts: ``radians``, ``milliradians``, ``0..4095``, ``-4096..4095``, ``arbitrary``.
+        sign: whether veins and bleeds (paramagnetic) were bright or dark in the file.
+        high_pass_filtered: whether the file's phase was already high-pass filtered.
+    """
+
+    scale: str
+    scale_source: str
+    sign: PhaseSign
+    sign_source: str
+    high_pass_filtered: bool
+    high_pass_source: str
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """One SWI (or T2*-weighted GRE) acquisition, ready for the detector.
+
+    Args:
+        kind: ``swi``, or ``t2star`` when only a T2*-weighted magnitude was given (weaker).
+        grid: canonical grid of all arrays below.
+        source_grid: grid of the input file.
+        swi: [X, Y, Z] susceptibility-weighted image in arbitrary units (for ``t2star`` the magnitude).
+        magnitude: [X, Y, Z] magnitude before weighting, if given.
+        phase_rad: [X, Y, Z] high-pass-filtered phase in radians, paramagnetic tissue **positive**, if given.
+        mip: [X, Y, Z] minimum intensity projection of ``swi`` over a sliding slab of slices.
+        files: role (``swi``, ``magnitude``, ``phase``) to path as the user gave it.
+        warnings: sentences for the reader.
+    """
+
+    kind: ScanKind
+    grid: Grid
+    source_grid: Grid
+    swi: Volume
+    magnitude: Volume | None = None
+    phase_rad: Volume | None = None
+    mip: Volume | None = None
+    sequence: SequenceFacts = SequenceFacts()
+    phase_facts: PhaseFacts | None = None
+    files: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A spot that the detector proposes.
+
+    Args:
+        position_ras_mm: (x, y, z) of the centre.
+        score: 0..1, larger is surer.
+        diameter_mm: apparent diameter on the image (full width at half depth), ``None`` if not measurable.
+    """
+
+    position_ras_mm: tuple[float, float, float]
+    score: float
+    diameter_mm: float | None = None
