@@ -36,7 +36,7 @@ class PhaseFacts:
     """How the phase image was understood; each ``*_source`` is a short clause that tells why.
 
     Args:
-        scale: how the file counts: ``radians``, ``milliradians``, ``0..4095``, ``-4096..4095``, ``arbitrary``.
+        scale: ``radians``, ``milliradians``, ``0..4095``, ``-4096..4095`` or ``arbitrary``.
         sign: whether veins and bleeds (paramagnetic) were bright or dark in the file.
         high_pass_filtered: whether the file's phase was already high-pass filtered.
     """
