@@ -42,7 +42,8 @@ class Grid:
         if len(self.shape) != 3:
             raise ValueError(f"A grid has three axes, got shape {self.shape}.")
         object.__setattr__(self, "affine", affine)
-        object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
+        i, j, k = self.shape
+        object.__setattr__(self, "shape", (int(i), int(j), int(k)))
 
     @property
     def spacing_mm(self) -> NDArray[np.float64]:
@@ -92,14 +93,15 @@ class Grid:
         affine = self.affine.copy()
         affine[:3, :3] = self.affine[:3, :3] * ratio
         affine[:3, 3] = self.to_mm((ratio - 1) / 2)
-        return Grid(tuple(shape.tolist()), affine)
+        return Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine)
 
     def cropped(self, start: ArrayLike, stop: ArrayLike) -> Grid:
         """Return the sub-grid of voxels ``start <= ijk < stop`` (may reach outside this grid)."""
         start, stop = np.asarray(start, dtype=int), np.asarray(stop, dtype=int)
         affine = self.affine.copy()
         affine[:3, 3] = self.to_mm(start)
-        return Grid(tuple((stop - start).tolist()), affine)
+        shape = stop - start
+        return Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine)
 
 
 def grid_of(image: nib.spatialimages.SpatialImage) -> Grid:

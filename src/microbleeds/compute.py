@@ -1,0 +1,113 @@
+"""On which device and in which precision to run, decided by measuring at start-up.
+
+bfloat16 halves memory everywhere but is faster only on processors with native instructions for it
+(AVX512-BF16, AMX, recent GPUs); elsewhere it is emulated and several times slower. So a small convolution
+is timed once per process.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from microbleeds.errors import InputError
+
+Precision = Literal["auto", "bfloat16", "float32"]
+PRECISIONS: tuple[Precision, ...] = ("auto", "bfloat16", "float32")
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and how precisely to compute.
+
+    Args:
+        device: torch device.
+        dtype: ``torch.bfloat16`` or ``torch.float32`` for convolutions.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """Context in which convolutions run in :attr:`dtype`."""
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16)
+
+    def describe(self) -> str:
+        """For instance ``cpu, bfloat16, 2 threads``."""
+        name = str(self.dtype).removeprefix("torch.")
+        threads = f", {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
+        return f"{self.device.type}, {name}{threads}"
+
+
+def choose(device: str = "auto", precision: Precision = "auto", threads: int | None = None) -> Compute:
+    """Choose device and precision.
+
+    Args:
+        device: ``auto`` (CUDA, then MPS, then CPU) or a torch device name.
+        precision: ``auto`` measures; otherwise what is named is used.
+        threads: CPU threads; ``None`` keeps torch's, limited to the cores this process may use.
+
+    Raises:
+        InputError: if the device is not there or a name is unknown.
+    """
+    if precision not in PRECISIONS:
+        raise InputError(f"There is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}.")
+    chosen = _device(device)
+    if chosen.type == "cpu":
+        torch.set_num_threads(threads or min(torch.get_num_threads(), _usable_cores()))
+    if precision == "auto":
+        fast = _bfloat16_is_faster(chosen.type)
+        return Compute(chosen, torch.bfloat16 if fast else torch.float32)
+    return Compute(chosen, torch.bfloat16 if precision == "bfloat16" else torch.float32)
+
+
+def _device(name: str) -> torch.device:
+    """Resolve ``auto`` and refuse what this machine lacks."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, usable in there.items() if usable))
+    kind = name.split(":")[0]
+    if not there.get(kind, False):
+        usable = ", ".join(k for k, ok in there.items() if ok)
+        raise InputError(f"The device {name!r} is not available here; choose one of auto, {usable}.")
+    return torch.device(name)
+
+
+def _usable_cores() -> int:
+    """Cores that this process may run on (containers often have fewer than the machine)."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+@functools.cache
+def _bfloat16_is_faster(kind: str) -> bool:
+    """Time a convolution of the network's own size (16 channels, 48 x 48 x 24) in both precisions."""
+    if kind == "mps":
+        return False
+    device = torch.device(kind)
+    seconds = {dtype: _seconds(device, dtype) for dtype in (torch.float32, torch.bfloat16)}
+    return seconds[torch.bfloat16] < 0.9 * seconds[torch.float32]
+
+
+def _seconds(device: torch.device, dtype: torch.dtype, repeats: int = 3) -> float:
+    """Best of a few runs of one 3x3x3 convolution."""
+    layout = torch.channels_last_3d
+    conv = torch.nn.Conv3d(16, 16, 3, padding=1).to(device, dtype, memory_format=layout)
+    image = torch.zeros(1, 16, 48, 48, 24, device=device, dtype=dtype).to(memory_format=layout)
+    best = float("inf")
+    with torch.inference_mode():
+        conv(image)  # the first call compiles or picks a kernel
+        for _ in range(repeats):
+            start = time.perf_counter()
+            conv(image)
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            best = min(best, time.perf_counter() - start)
+    return best

@@ -1,0 +1,175 @@
+"""From prepared arrays to candidates: tiles, peaks, sub-cell centres, non-maximum suppression in mm."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from microbleeds.compute import Compute, choose
+from microbleeds.diameter import apparent_diameter_mm
+from microbleeds.networks.config import Stride
+from microbleeds.networks.detector import Detector, cell_to_voxel, for_inference
+from microbleeds.prepare import Prepared
+from microbleeds.scan import Candidate
+from microbleeds.weights.card import Calibration
+
+
+@dataclass(frozen=True)
+class DetectSettings:
+    """How to search.
+
+    Args:
+        floor: lowest score of a candidate; low, so that curves and screening have something to choose from.
+        separation_mm: of two candidates nearer than this the weaker is dropped. Microbleeds are mostly
+            below 5 mm, so two centres within 4 mm are one bleed.
+        calibration: raw logit to score, from the weights card.
+        whole_voxels: up to so many padded voxels the brain goes through in one piece; twelve million need
+            about 1 GB in bfloat16 (half as many are allowed in float32).
+        halo_cells: overlap of tiles beyond that, in cells on each side; 16 cells are 32 mm.
+        measure_diameters: whether to fill ``Candidate.diameter_mm``.
+    """
+
+    floor: float = 0.05
+    separation_mm: float = 4.0
+    calibration: Calibration = Calibration()
+    whole_voxels: int = 12_000_000
+    halo_cells: int = 16
+    measure_diameters: bool = True
+
+
+def detect(
+    prepared: Prepared,
+    model: Detector,
+    settings: DetectSettings | None = None,
+    compute: Compute | None = None,
+) -> list[Candidate]:
+    """Find candidates, surest first.
+
+    Args:
+        prepared: the scan on the working grid of the model's preparation.
+        model: the detector (it is not changed).
+        settings: how to search; defaults are for shipped weights.
+        compute: device and precision; measured when not given.
+    """
+    settings, compute = settings or DetectSettings(), compute or choose()
+    logit, offset = score_map(prepared.masked(), model, settings, compute)
+    brain = _cells_touching(prepared.brain, model.config.cell, logit.shape)
+    cells, logits = _peaks(logit, brain)
+    centres = cells + offset[:, cells[:, 0], cells[:, 1], cells[:, 2]].T
+    voxels = cell_to_voxel(centres, model.config)
+    scores = settings.calibration.score(logits)
+    kept = scores >= settings.floor
+    voxels, scores = voxels[kept], scores[kept]
+    positions = prepared.grid.to_mm(voxels)
+    chosen = suppress(positions, scores, settings.separation_mm)
+    return [_candidate(prepared, voxels[n], positions[n], scores[n], settings) for n in chosen]
+
+
+def score_map(
+    image: NDArray[np.float32], model: Detector, settings: DetectSettings, compute: Compute
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Run the network over a masked image [C, X, Y, Z].
+
+    Returns:
+        logit [cells...] and offset [3, cells...] in cell units; cells are cut to those that hold a voxel.
+    """
+    fast = for_inference(model, compute.device, compute.dtype)
+    size = np.asarray(model.config.cell)
+    shape = tuple(int(n) for n in -(-np.asarray(image.shape[1:]) // size))
+    logit = np.empty(shape, dtype=np.float32)
+    offset = np.empty((3, *shape), dtype=np.float32)
+    with torch.inference_mode():
+        for core in _cores(shape, model, settings, compute):
+            halo = [slice(max(0, s.start - settings.halo_cells), s.stop + settings.halo_cells) for s in core]
+            cut = [slice(h.start * c, h.stop * c) for h, c in zip(halo, size, strict=True)]
+            tile = torch.from_numpy(np.ascontiguousarray(image[:, cut[0], cut[1], cut[2]]))
+            out = fast(_padded(tile, model.config.total_stride, compute))
+            inner = tuple(
+                slice(s.start - h.start, s.stop - h.start) for s, h in zip(core, halo, strict=True)
+            )
+            logit[core] = out.logit[0].float().cpu().numpy()[inner]
+            offset[(slice(None), *core)] = out.offset[0].float().cpu().numpy()[(slice(None), *inner)]
+    return logit, offset
+
+
+def _padded(tile: Tensor, stride: Stride, compute: Compute) -> Tensor:
+    """Add the batch axis, pad to multiples of the stride with zeros, move to device and precision."""
+    pad: list[int] = []
+    for n, s in zip(tile.shape[:0:-1], stride[::-1], strict=True):
+        pad += [0, -n % s]
+    image = functional.pad(tile, pad)[None].to(compute.device, compute.dtype)
+    return image.contiguous(memory_format=torch.channels_last_3d)
+
+
+def _cores(
+    shape: tuple[int, ...], model: Detector, settings: DetectSettings, compute: Compute
+) -> Iterator[tuple[slice, slice, slice]]:
+    """Split the cells into blocks that, with their halo, fit the allowed number of voxels.
+
+    Blocks start at multiples of the total stride, so that pooling falls on the same voxels as for the whole.
+    """
+    bytes_per_number = torch.finfo(compute.dtype).bits // 8
+    allowed = settings.whole_voxels * 2 // bytes_per_number
+    cell, total = np.asarray(model.config.cell), np.asarray(model.config.total_stride)
+    coarse = total // cell  # cells per coarsest voxel
+    block = -(-np.asarray(shape) // coarse) * coarse
+    while np.prod(np.minimum(block + 2 * settings.halo_cells, shape) * cell) > allowed:
+        axis = int(np.argmax(block * cell))
+        if block[axis] <= coarse[axis]:
+            break
+        block[axis] = -(-(block[axis] // 2) // coarse[axis]) * coarse[axis]
+    starts = [range(0, n, int(b)) for n, b in zip(shape, block, strict=True)]
+    for i, j, k in itertools.product(*starts):
+        stop = np.minimum((i, j, k) + block, shape)
+        yield slice(i, int(stop[0])), slice(j, int(stop[1])), slice(k, int(stop[2]))
+
+
+def _cells_touching(brain: NDArray[np.bool_], cell: Stride, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Cells that hold at least one brain voxel."""
+    padded = np.pad(brain, [(0, n * c - b) for b, c, n in zip(brain.shape, cell, shape, strict=True)])
+    blocks = padded.reshape(shape[0], cell[0], shape[1], cell[1], shape[2], cell[2])
+    return blocks.any(axis=(1, 3, 5))
+
+
+def _peaks(
+    logit: NDArray[np.float32], brain: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Cells [N, 3] inside the brain that are the largest of their 3 x 3 x 3 neighbourhood, and their logits."""
+    inside = np.where(brain, logit, -np.inf).astype(np.float32)
+    largest = functional.max_pool3d(torch.from_numpy(inside)[None], 3, stride=1, padding=1)[0].numpy()
+    cells = np.argwhere((inside == largest) & brain)
+    return cells, inside[cells[:, 0], cells[:, 1], cells[:, 2]]
+
+
+def suppress(
+    positions_mm: NDArray[np.float64], scores: NDArray[np.float64], separation_mm: float
+) -> list[int]:
+    """Indices to keep, highest score first, none within ``separation_mm`` of a kept one."""
+    kept: list[int] = []
+    for n in np.argsort(-scores, kind="stable"):
+        gaps = np.linalg.norm(positions_mm[kept] - positions_mm[n], axis=1)
+        if not kept or gaps.min() >= separation_mm:
+            kept.append(int(n))
+    return kept
+
+
+def _candidate(
+    prepared: Prepared,
+    voxel: NDArray[np.float64],
+    position: NDArray[np.float64],
+    score: float,
+    settings: DetectSettings,
+) -> Candidate:
+    """Fill in a candidate."""
+    diameter = None
+    if settings.measure_diameters:
+        diameter = apparent_diameter_mm(prepared.image[0], voxel, prepared.grid.spacing_mm)
+    x, y, z = (float(v) for v in position)
+    return Candidate((x, y, z), float(score), diameter)

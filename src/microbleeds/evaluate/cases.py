@@ -1,0 +1,149 @@
+"""What is scored: the predictions and the truth of one scan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from microbleeds.errors import InputError
+from microbleeds.evaluate.matching import points
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Candidates of one scan, by this program or another.
+
+    Args:
+        positions_mm: [N, 3] RAS mm.
+        scores: [N] larger is surer.
+        kept: [N] whether the program counts it (at its operating point).
+        ruled_out: [N] whether its place ruled it out, so that no threshold brings it back.
+        groups: [N] ``lobar``, ``deep``, ``infratentorial``, ``none``, or ``None`` where not said.
+        regions: [N] region names, or ``None``.
+        strictly_lobar: the program's own flag, ``None`` where not said.
+    """
+
+    positions_mm: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    kept: NDArray[np.bool_]
+    ruled_out: NDArray[np.bool_]
+    groups: tuple[str | None, ...]
+    regions: tuple[str | None, ...]
+    strictly_lobar: bool | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """Microbleeds of one scan, and what else is known to lie in it.
+
+    Args:
+        positions_mm: [M, 3] RAS mm of all microbleeds.
+        visible: [M] whether each counts; one that is not visible is ignored.
+        groups: [M] as in :class:`Predictions`.
+        regions: [M].
+        diameter_mm: [M] apparent diameter, NaN where unknown.
+        contrast: [M] contrast to the local clutter, NaN where unknown.
+        mimics_mm: [K, 3] RAS mm of known mimics.
+        mimic_kinds: [K].
+        mimic_ignored: [K] whether a candidate there is neither a hit nor a false positive.
+    """
+
+    positions_mm: NDArray[np.float64]
+    visible: NDArray[np.bool_]
+    groups: tuple[str | None, ...]
+    regions: tuple[str | None, ...]
+    diameter_mm: NDArray[np.float64]
+    contrast: NDArray[np.float64]
+    mimics_mm: NDArray[np.float64]
+    mimic_kinds: tuple[str, ...]
+    mimic_ignored: NDArray[np.bool_]
+
+    @property
+    def counted_mm(self) -> NDArray[np.float64]:
+        """[V, 3] RAS mm of the visible microbleeds."""
+        return self.positions_mm[self.visible]
+
+    @property
+    def ignored_mm(self) -> NDArray[np.float64]:
+        """[I, 3] RAS mm of what is neither a hit nor a false positive."""
+        return np.concatenate([self.positions_mm[~self.visible], self.mimics_mm[self.mimic_ignored]])
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One scan to score."""
+
+    name: str
+    predictions: Predictions
+    truth: Truth
+
+
+def predictions(
+    positions_mm: ArrayLike,
+    scores: ArrayLike | None = None,
+    kept: ArrayLike | None = None,
+    ruled_out: ArrayLike | None = None,
+    groups: tuple[str | None, ...] | None = None,
+    regions: tuple[str | None, ...] | None = None,
+    strictly_lobar: bool | None = None,
+) -> Predictions:
+    """Return predictions with what wasn't said filled in: score 1, kept, nothing ruled out, no group.
+
+    Raises:
+        InputError: if the numbers of positions and scores differ.
+    """
+    position = points(positions_mm, "Predictions")
+    count = len(position)
+    score = np.ones(count) if scores is None else np.asarray(scores, dtype=np.float64).reshape(-1)
+    if len(score) != count:
+        raise InputError(f"There are {count} predictions but {len(score)} scores; give one score each.")
+    return Predictions(
+        positions_mm=position,
+        scores=score,
+        kept=_flags(kept, count, default=True),
+        ruled_out=_flags(ruled_out, count, default=False),
+        groups=groups or (None,) * count,
+        regions=regions or (None,) * count,
+        strictly_lobar=strictly_lobar,
+    )
+
+
+def truth(
+    positions_mm: ArrayLike,
+    visible: ArrayLike | None = None,
+    groups: tuple[str | None, ...] | None = None,
+    regions: tuple[str | None, ...] | None = None,
+    diameter_mm: ArrayLike | None = None,
+    contrast: ArrayLike | None = None,
+    mimics_mm: ArrayLike | None = None,
+    mimic_kinds: tuple[str, ...] = (),
+    mimic_ignored: ArrayLike | None = None,
+) -> Truth:
+    """Return a truth with what isn't known filled in: all visible, no group, NaN sizes, no mimics."""
+    position = points(positions_mm, "Truths")
+    count, mimics = len(position), points([] if mimics_mm is None else mimics_mm, "Mimics")
+    return Truth(
+        positions_mm=position,
+        visible=_flags(visible, count, default=True),
+        groups=groups or (None,) * count,
+        regions=regions or (None,) * count,
+        diameter_mm=_numbers(diameter_mm, count),
+        contrast=_numbers(contrast, count),
+        mimics_mm=mimics,
+        mimic_kinds=mimic_kinds,
+        mimic_ignored=_flags(mimic_ignored, len(mimics), default=False),
+    )
+
+
+def _flags(values: ArrayLike | None, count: int, default: bool) -> NDArray[np.bool_]:
+    """Return booleans [count], all ``default`` when nothing is given."""
+    return np.full(count, default) if values is None else np.asarray(values, dtype=bool).reshape(-1)
+
+
+def _numbers(values: ArrayLike | None, count: int) -> NDArray[np.float64]:
+    """Return numbers [count], all NaN when nothing is given."""
+    if values is None:
+        return np.full(count, np.nan)
+    return np.asarray(values, dtype=np.float64).reshape(-1)

@@ -1,0 +1,65 @@
+"""Bootstrap intervals over subjects (percentile method, Efron and Tibshirani 1993, chapter 13).
+
+Subjects are drawn, not microbleeds: those of one subject share a head and a scanner and aren't independent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value and the ends of its interval; an end is ``None`` where no draw gave a value."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+def bootstrap(
+    subjects: Sequence[Item],
+    statistic: Callable[[Sequence[Item]], NDArray[np.float64]],
+    *,
+    repeats: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> list[Interval]:
+    """Return the statistics of a cohort, each with its bootstrap interval over subjects.
+
+    Args:
+        subjects: what each subject adds.
+        statistic: from drawn subjects to Q numbers, shape [Q]; NaN where undefined.
+        repeats: number of draws; 1000 leave an error of about half a percent of sensitivity in the ends.
+        level: share of draws between the ends.
+        seed: the same seed gives the same interval.
+    """
+    value = np.atleast_1d(statistic(subjects))
+    generator = np.random.default_rng(seed)
+    draws = np.full((repeats, len(value)), np.nan)
+    if subjects:
+        for n in range(repeats):
+            chosen = generator.integers(0, len(subjects), len(subjects))
+            draws[n] = statistic([subjects[i] for i in chosen])
+    return [_interval(v, draw, level) for v, draw in zip(value, draws.T, strict=True)]
+
+
+def _interval(value: float, draws: NDArray[np.float64], level: float) -> Interval:
+    """Return one statistic's interval from its draws [R]; NaN draws (undefined) are left out."""
+    defined = draws[np.isfinite(draws)]
+    if not len(defined):
+        return Interval(finite(value), None, None)
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(finite(value), float(low), float(high))
+
+
+def finite(value: float) -> float | None:
+    """Return the number, or ``None`` for NaN and infinities, which JSON can't hold."""
+    return float(value) if np.isfinite(value) else None

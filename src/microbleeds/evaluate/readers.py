@@ -1,0 +1,159 @@
+"""Files that can be scored: findings.json, point lists, masks; this program's and other programs'.
+
+The three kinds are told apart by the file's name: ``.json``; ``.tsv``, ``.csv`` and ``.txt`` (see
+:mod:`microbleeds.evaluate.tables`); ``.nii`` and ``.nii.gz`` (see :mod:`microbleeds.evaluate.masks`).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from microbleeds.errors import InputError
+from microbleeds.evaluate.cases import Case, Predictions, Truth, predictions, truth
+from microbleeds.evaluate.masks import points_of_mask
+from microbleeds.evaluate.tables import read_table
+
+_MASKS = (".nii", ".nii.gz")
+_TABLES = (".tsv", ".csv", ".txt")
+_TRUTH_TABLE = "_microbleeds.tsv"
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read findings.json, a folder that holds it, a point list or a mask.
+
+    Raises:
+        InputError: if the file isn't one of these or can't be read.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return read_predictions(_only_findings(path))
+    if path.name.endswith(".json"):
+        return _from_json(path)
+    if path.name.endswith(_MASKS):
+        position, score = points_of_mask(path)
+        return predictions(position, score)
+    if path.name.endswith(_TABLES):
+        table = read_table(path)
+        scores = table.numbers("score") if "score" in table else np.ones(len(table))
+        if np.isnan(scores).any():
+            raise InputError(f"A row of {path} has no score; give one in each row or leave the column out.")
+        ruled_out = np.array([reason == "anatomy" for reason in table.text("removed_by")], dtype=bool)
+        return predictions(
+            table.positions_mm(),
+            scores,
+            table.flags("kept", default=True),
+            ruled_out,
+            table.text("group"),
+            table.text("region"),
+        )
+    raise InputError(f"The findings {path} are no findings.json, point list (.tsv, .csv) or mask (.nii.gz).")
+
+
+def read_truth(path: Path) -> Truth:
+    """Read the truth of one scan: a table of microbleeds (mimics lie beside it), or a mask.
+
+    Raises:
+        InputError: if the file isn't one of these or can't be read.
+    """
+    path = Path(path)
+    if path.is_dir():
+        tables = sorted(path.rglob(f"*{_TRUTH_TABLE}"))
+        if len(tables) != 1:
+            raise InputError(f"The folder {path} holds {len(tables)} tables *{_TRUTH_TABLE}, not one.")
+        return read_truth(tables[0])
+    if path.name.endswith(_MASKS):
+        return truth(points_of_mask(path)[0])
+    if not path.name.endswith(_TABLES):
+        raise InputError(f"The truth {path} is no table (.tsv, .csv) and no mask (.nii.gz).")
+    table = read_table(path)
+    beside = path.with_name(path.name.replace(_TRUTH_TABLE, "_mimics.tsv"))
+    mimics = read_table(beside) if beside != path and beside.exists() else None
+    return truth(
+        table.positions_mm(),
+        table.flags("visible", default=True),
+        table.text("group"),
+        table.text("region"),
+        table.numbers("diameter_mm"),
+        table.numbers("clutter_contrast"),
+        mimics.positions_mm() if mimics else None,
+        tuple(kind or "unknown" for kind in mimics.text("kind")) if mimics else (),
+        [scored == "ignored" for scored in mimics.text("scored")] if mimics else None,
+    )
+
+
+def read_cases(findings: Path, truths: Path) -> list[Case]:
+    """Read one scan (two files) or a data set (two folders with the same ``sub-*`` names).
+
+    Raises:
+        InputError: if a subject of the data set has no findings: none found isn't the same as not run.
+    """
+    findings, truths = Path(findings), Path(truths)
+    for path in (findings, truths):
+        if not path.exists():
+            raise InputError(f"{path} does not exist; check the path.")
+    folder = truths / "derivatives" / "truth" if (truths / "derivatives" / "truth").is_dir() else truths
+    subjects = sorted(folder.glob("sub-*")) if folder.is_dir() else []
+    if not subjects:
+        return [Case(findings.stem or str(findings), read_predictions(findings), read_truth(truths))]
+    found = [(subject, _findings_of(findings, _subject(subject))) for subject in subjects]
+    missing = [_subject(subject) for subject, path in found if path is None]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise InputError(
+            f"There are no findings for {missing[0]}{more} in {findings}; run detect on each subject."
+        )
+    return [
+        Case(_subject(subject), read_predictions(path), read_truth(subject))
+        for subject, path in found
+        if path is not None
+    ]
+
+
+def _from_json(path: Path) -> Predictions:
+    """Read a findings.json of this program."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        found = record["findings"]
+        return predictions(
+            [finding["position_ras_mm"] for finding in found],
+            [finding["score"] for finding in found],
+            [finding["kept"] for finding in found],
+            [finding.get("removed_by") == "anatomy" for finding in found],
+            tuple(finding.get("group") for finding in found),
+            tuple(finding.get("region") for finding in found),
+            record.get("counts", {}).get("strictly_lobar"),
+        )
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"The findings {path} can't be read as JSON; check the path.") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"The findings {path} lack the fields of findings.json ({error}).") from error
+
+
+def _only_findings(folder: Path) -> Path:
+    """Return findings.json of a folder, or else its only point list or mask."""
+    if (folder / "findings.json").exists():
+        return folder / "findings.json"
+    files = [path for path in sorted(folder.iterdir()) if path.name.endswith(_MASKS + _TABLES)]
+    if len(files) != 1:
+        raise InputError(
+            f"The folder {folder} has no findings.json and {len(files)} point lists or masks; name one file."
+        )
+    return files[0]
+
+
+def _findings_of(folder: Path, subject: str) -> Path | None:
+    """Return a subject's folder or file within the folder of all findings."""
+    if (folder / subject).is_dir():
+        return folder / subject
+    files = [
+        p for p in sorted(folder.glob(f"{subject}[._]*")) if p.name.endswith((*_MASKS, *_TABLES, ".json"))
+    ]
+    return files[0] if files else None
+
+
+def _subject(path: Path) -> str:
+    """Return ``sub-001`` from ``sub-001``, ``sub-001.nii.gz`` or ``sub-001_microbleeds.tsv``."""
+    return path.name.split(".")[0].split("_")[0]

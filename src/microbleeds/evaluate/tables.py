@@ -1,0 +1,135 @@
+"""Point lists as text: a table with a header, or plain numbers.
+
+Accepted: tab, comma, semicolon or blank separated; with a header that names ``x_mm y_mm z_mm`` (or ``x y z``)
+and any other columns, or without one: three numbers a row, or four with the score last. ``n/a`` and empty
+cells are unknown. Positions are RAS mm. A file with a header and no rows is a scan without findings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microbleeds.errors import InputError
+
+_UNKNOWN = {"", "n/a", "na", "nan", "none", "null"}
+_TRUE, _FALSE = {"1", "true", "yes", "1.0"}, {"0", "false", "no", "0.0"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text cells under column names."""
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.rows)
+
+    def __contains__(self, column: str) -> bool:
+        """Whether a column of this name exists."""
+        return column in self.columns
+
+    def text(self, column: str) -> tuple[str | None, ...]:
+        """Return a column's cells, ``None`` where unknown or where there is no such column."""
+        if column not in self.columns:
+            return (None,) * len(self.rows)
+        index = self.columns.index(column)
+        return tuple(None if row[index].lower() in _UNKNOWN else row[index] for row in self.rows)
+
+    def numbers(self, column: str) -> NDArray[np.float64]:
+        """Return a column as numbers [rows], NaN where unknown or where there is no such column."""
+        return np.array([self._number(cell, column) for cell in self.text(column)], dtype=np.float64)
+
+    def flags(self, column: str, default: bool) -> NDArray[np.bool_]:
+        """Return a column as booleans [rows]; ``default`` where unknown."""
+        values = []
+        for cell in self.text(column):
+            lowered = "" if cell is None else cell.lower()
+            if lowered and lowered not in _TRUE | _FALSE:
+                raise InputError(f"Column {column} of {self.path} holds {cell!r}; write 1 or 0.")
+            values.append(default if not lowered else lowered in _TRUE)
+        return np.array(values, dtype=bool)
+
+    def positions_mm(self) -> NDArray[np.float64]:
+        """Return the positions [rows, 3] in RAS mm."""
+        names = ("x_mm", "y_mm", "z_mm") if "x_mm" in self.columns else ("x", "y", "z")
+        if any(name not in self.columns for name in names):
+            raise InputError(
+                f"The table {self.path} has the columns {', '.join(self.columns)};"
+                " it needs x_mm, y_mm and z_mm."
+            )
+        position = np.stack([self.numbers(name) for name in names], axis=1).reshape(-1, 3)
+        if not np.isfinite(position).all():
+            raise InputError(f"A row of {self.path} has no position; give x_mm, y_mm and z_mm in each row.")
+        return position
+
+    def _number(self, cell: str | None, column: str) -> float:
+        """Read one cell as a number."""
+        try:
+            return float("nan") if cell is None else float(cell)
+        except ValueError as error:
+            raise InputError(f"Column {column} of {self.path} holds {cell!r}, which is no number.") from error
+
+
+def read_table(path: Path) -> Table:
+    """Read a point list.
+
+    Raises:
+        InputError: if the file can't be read as text or its rows are ragged.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The table {path} can't be read as text; check the path and the file.") from error
+    lines = [line for line in lines if line.strip() and not line.startswith("#")]
+    rows = [_cells(line, _separator(lines)) for line in lines]
+    if not rows:
+        raise InputError(f"The table {path} is empty; a scan without findings has a header x_mm y_mm z_mm.")
+    has_header = any(not _is_number(cell) for cell in rows[0])
+    columns = _header(rows[0]) if has_header else _plain_columns(len(rows[0]), Path(path))
+    body = rows[1:] if has_header else rows
+    ragged = next((row for row in body if len(row) != len(columns)), None)
+    if ragged is not None:
+        raise InputError(f"A row of {path} has {len(ragged)} cells where {len(columns)} belong; repair it.")
+    return Table(Path(path), columns, tuple(tuple(row) for row in body))
+
+
+def _separator(lines: Sequence[str]) -> str | None:
+    """Return the separator of the first line; ``None`` stands for blanks."""
+    return next((mark for mark in ("\t", ";", ",") if lines and mark in lines[0]), None)
+
+
+def _cells(line: str, separator: str | None) -> list[str]:
+    """Split one line."""
+    return [cell.strip().strip('"') for cell in line.split(separator)]
+
+
+def _header(row: Sequence[str]) -> tuple[str, ...]:
+    """Return column names in lower case."""
+    return tuple(cell.lower() for cell in row)
+
+
+def _plain_columns(count: int, path: Path) -> tuple[str, ...]:
+    """Name the columns of a table without header."""
+    if count not in (3, 4):
+        raise InputError(
+            f"The table {path} has {count} numbers in a row and no header; "
+            "give x, y, z and a score, or a header with x_mm, y_mm and z_mm."
+        )
+    return ("x_mm", "y_mm", "z_mm", "score")[:count]
+
+
+def _is_number(cell: str) -> bool:
+    """Whether a cell reads as a number or as unknown."""
+    try:
+        float(cell)
+    except ValueError:
+        return cell.lower() in _UNKNOWN
+    return True

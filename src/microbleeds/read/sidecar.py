@@ -1,0 +1,94 @@
+"""Acquisition facts from the JSON file that BIDS and dcm2niix write beside an image.
+
+A sidecar helps but is never required: what is missing is ``None``, what is wrong becomes a warning sentence.
+BIDS gives times in seconds; the facts are in milliseconds.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, fields
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from microbleeds.scan import SequenceFacts
+
+# A sidecar has some kilobytes; a JSON file of more than this is something else.
+LARGEST_SIDECAR_BYTES = 8 * 2**20
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """What a sidecar tells.
+
+    Args:
+        facts: acquisition facts.
+        phase_units: BIDS ``Units`` of a phase image (``rad`` or ``arbitrary``), if stated.
+        warnings: sentences about what was wrong in it.
+    """
+
+    facts: SequenceFacts = field(default_factory=SequenceFacts)
+    phase_units: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def sidecar_path(image: Path) -> Path:
+    """Return where the sidecar of a NIfTI image would lie."""
+    name = image.name.removesuffix(".gz")
+    return image.with_name(name.removesuffix(Path(name).suffix) + ".json")
+
+
+def read_sidecar(image: Path) -> Sidecar:
+    """Read the sidecar of a NIfTI image; an empty :class:`Sidecar` if there is none."""
+    path = sidecar_path(Path(image))
+    if not path.is_file():
+        return Sidecar()
+    try:
+        if path.stat().st_size > LARGEST_SIDECAR_BYTES:
+            return Sidecar(warnings=(f"The sidecar {path.name} is too large to be one; it was ignored.",))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        why = type(error).__name__
+        return Sidecar(warnings=(f"The sidecar {path.name} isn't readable JSON ({why}); it was ignored.",))
+    if not isinstance(content, dict):
+        return Sidecar(warnings=(f"The sidecar {path.name} holds no JSON object; it was ignored.",))
+    return _understood(path.name, content)
+
+
+def merged(first: SequenceFacts, second: SequenceFacts) -> SequenceFacts:
+    """Fill what ``first`` lacks from ``second``."""
+    values = {}
+    for item in fields(SequenceFacts):
+        own = getattr(first, item.name)
+        values[item.name] = own if own is not None else getattr(second, item.name)
+    return SequenceFacts(**values)
+
+
+def _understood(name: str, content: dict[str, Any]) -> Sidecar:
+    warnings: list[str] = []
+
+    def number(key: str, low: float, high: float, factor: float = 1.0) -> float | None:
+        """Return ``content[key] * factor`` when it lies in ``low..high`` (after the factor)."""
+        value = content.get(key)
+        if value is None:
+            return None
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9:
+            result = float(value) * factor
+            if isfinite(result) and low <= result <= high:
+                return result
+        warnings.append(f"The sidecar {name} gives {key} as {str(value)[:40]!r}, which was ignored.")
+        return None
+
+    def text(key: str) -> str | None:
+        value = content.get(key)
+        return value.strip()[:80] or None if isinstance(value, str) else None
+
+    facts = SequenceFacts(
+        field_strength_t=number("MagneticFieldStrength", 0.05, 25.0),
+        echo_time_ms=number("EchoTime", 0.1, 200.0, 1000.0),
+        repetition_time_ms=number("RepetitionTime", 1.0, 20000.0, 1000.0),
+        flip_angle_deg=number("FlipAngle", 0.5, 180.0),
+        manufacturer=text("Manufacturer"),
+    )
+    return Sidecar(facts, text("Units"), tuple(warnings))

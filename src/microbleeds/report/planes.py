@@ -1,0 +1,73 @@
+"""Slices in radiological convention, physically square, and slabs for projections.
+
+All functions take arrays on a scan's canonical grid (axes nearest R, A, S). Planes follow the axes of that
+grid, so an oblique scan is shown in the planes in which it was acquired. The picture's left is the patient's
+right (axial, coronal) or front (sagittal); its top is front (axial) or head.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microbleeds.geometry import Grid
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One of the three viewing planes.
+
+    Args:
+        name: shown to the reader.
+        across: array axis that the plane cuts.
+        column: array axis that runs leftwards on the picture (always against R or A).
+        row: array axis that runs upwards on the picture (A or S).
+        letters: left, right, top and bottom of the picture.
+    """
+
+    name: str
+    across: int
+    column: int
+    row: int
+    letters: tuple[str, str, str, str]
+
+
+AXIAL = Plane("axial", across=2, column=0, row=1, letters=("R", "L", "A", "P"))
+CORONAL = Plane("coronal", across=1, column=0, row=2, letters=("R", "L", "S", "I"))
+SAGITTAL = Plane("sagittal", across=0, column=1, row=2, letters=("A", "P", "S", "I"))
+PLANES = (AXIAL, CORONAL, SAGITTAL)
+
+
+def slice_at(array: NDArray, plane: Plane, index: int) -> NDArray:
+    """Return one slice as a picture [rows, columns]."""
+    return oriented(np.take(array, index, axis=plane.across))
+
+
+def darkest_slab(
+    array: NDArray, plane: Plane, centre: int, thickness_mm: float, spacing_mm: float
+) -> NDArray:
+    """Return the minimum intensity projection of a slab around a slice as a picture [rows, columns]."""
+    half = max(0, round((thickness_mm / spacing_mm - 1) / 2))
+    low, high = max(0, centre - half), min(array.shape[plane.across], centre + half + 1)
+    slab = array[(slice(None),) * plane.across + (slice(low, high),)]
+    return oriented(slab.min(axis=plane.across))
+
+
+def oriented(picture: NDArray) -> NDArray:
+    """Turn a slice [column axis, row axis] into a picture [rows, columns] whose left and top are positive."""
+    return picture.T[::-1, ::-1]
+
+
+def position_in(plane: Plane, grid: Grid, ijk: NDArray[np.float64]) -> tuple[float, float]:
+    """Return (column, row) of a voxel position on the picture, in voxels from its outer left upper corner."""
+    column = grid.shape[plane.column] - 0.5 - ijk[plane.column]
+    row = grid.shape[plane.row] - 0.5 - ijk[plane.row]
+    return float(column), float(row)
+
+
+def pixel_mm(plane: Plane, grid: Grid) -> tuple[float, float]:
+    """Return the size of a picture's voxel, (column, row), in mm."""
+    spacing = grid.spacing_mm
+    return float(spacing[plane.column]), float(spacing[plane.row])

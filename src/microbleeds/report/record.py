@@ -1,0 +1,189 @@
+"""The result of one scan: what `findings.json` holds; HTML, TSV and labels follow from it.
+
+Conventions:
+    * ``position_ras_mm`` and ``position_lps_mm`` are the same point in NIfTI's and in DICOM's world;
+      ``position_ijk`` is the voxel of the **input file** that holds it.
+    * ``findings`` lists those that count first (falling score), then the removed ones; ids start at 1 and
+      are the numbers in `labels.nii.gz`.
+    * A minor version adds fields, a major version changes or removes them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from microbleeds.errors import InputError
+
+SCHEMA_VERSION: Literal["1.0.0"] = "1.0.0"
+DISCLAIMER = "Research use. Not a medical device. Weights learned from simulated scans."
+
+Group = Literal["lobar", "deep", "infratentorial", "none"]
+Side = Literal["left", "right", "none"]
+Certainty = Literal["definite", "possible"]
+RemovedBy = Literal["score", "anatomy"]
+Triple = tuple[float, float, float]
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Strict(BaseModel):
+    """A model that knows all its fields and doesn't change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class SequenceRecord(Strict):
+    """Acquisition facts from sidecar or header; null where nothing says."""
+
+    field_strength_t: float | None = None
+    echo_time_ms: float | None = None
+    repetition_time_ms: float | None = None
+    flip_angle_deg: float | None = None
+    manufacturer: str | None = None
+
+
+class PhaseRecord(Strict):
+    """How the phase image was understood, each with the reason."""
+
+    scale: str
+    scale_source: str
+    sign: Literal["paramagnetic-bright", "paramagnetic-dark"]
+    sign_source: str
+    high_pass_filtered: bool
+    high_pass_source: str
+
+
+class ScanRecord(Strict):
+    """The scan as it was read; shape, spacing and orientation are those of the input file."""
+
+    files: dict[str, str] = Field(description="Role (swi, magnitude, phase) to path as given.")
+    kind: Literal["swi", "t2star"]
+    shape: tuple[int, int, int]
+    spacing_mm: Triple
+    orientation: str = Field(description="Nearest anatomical direction of each axis, for instance LPS.")
+    sequence: SequenceRecord
+    phase: PhaseRecord | None
+
+
+class OperatingPoint(Strict):
+    """Scores that part candidates: from ``cut`` on they count, from ``definite_cut`` on they are definite."""
+
+    name: str
+    cut: Share
+    definite_cut: Share
+
+
+class ModelRecord(Strict):
+    """The weights that found the candidates."""
+
+    name: str
+    sha256: str
+    training: str = Field(description="One sentence on where the weights come from.")
+    scores: dict[str, float] = Field(description="Measures on data that the training did not see.")
+    operating_point: OperatingPoint
+
+
+class Finding(Strict):
+    """One candidate, counted or removed."""
+
+    id: int = Field(ge=1)
+    position_ras_mm: Triple
+    position_lps_mm: Triple
+    position_ijk: tuple[int, int, int]
+    score: Share
+    certainty: Certainty = Field(description="Definite from the operating point's definite_cut on.")
+    diameter_mm: float | None = Field(description="Apparent diameter (full width at half depth).", gt=0)
+    group: Group
+    region: str | None = Field(description="Fine region; null where the location is unknown.")
+    row: str | None = Field(description="Row of the scale that the region belongs to.")
+    side: Side
+    margin_mm: float | None = Field(description="Distance to the nearest voxel of another group.")
+    kept: bool
+    removed_by: RemovedBy | None
+    reason: str | None = Field(description="Why it was removed; null when kept.")
+
+
+class ScaleRow(Strict):
+    """One row of the rating form: findings that count, by certainty and side."""
+
+    group: Group
+    row: str
+    definite_right: Count = 0
+    definite_left: Count = 0
+    possible_right: Count = 0
+    possible_left: Count = 0
+
+    @property
+    def total(self) -> int:
+        """Definite and possible of both sides."""
+        return self.definite_right + self.definite_left + self.possible_right + self.possible_left
+
+
+class Counts(Strict):
+    """Numbers of findings that count."""
+
+    total: Count
+    lobar: Count
+    deep: Count
+    infratentorial: Count
+    unplaced: Count = Field(description="Counted, but of no known group.")
+    definite: Count
+    possible: Count
+    regions: dict[str, int] = Field(description="Row of the scale to its number, all rows.")
+    burden_class: Literal["0", "1", "2-4", "5-9", ">=10"]
+    strictly_lobar: bool = Field(
+        description="At least one lobar and none deep or in the brainstem; the cerebellum counts as neither "
+        "(Boston criteria v2.0)."
+    )
+
+
+class Record(Strict):
+    """Everything that `findings.json` says about one scan."""
+
+    schema_version: Literal["1.0.0"] = SCHEMA_VERSION
+    program_version: str
+    disclaimer: str = DISCLAIMER
+    scan: ScanRecord
+    model: ModelRecord
+    scale: str = Field(default="MARS", description="Name of the grouping.")
+    counts: Counts
+    form: list[ScaleRow] = Field(description="The scale's form, by certainty and side.")
+    findings: list[Finding]
+    warnings: list[str]
+
+    @property
+    def kept(self) -> list[Finding]:
+        """Findings that count."""
+        return [finding for finding in self.findings if finding.kept]
+
+
+def write_record(record: Record, path: Path) -> None:
+    """Write `findings.json`."""
+    Path(path).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_record(path: Path) -> Record:
+    """Read `findings.json`.
+
+    Raises:
+        InputError: if the file can't be read or doesn't follow the schema.
+    """
+    try:
+        return Record.model_validate_json(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The findings {path} can't be read; check the path.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise InputError(
+            f"The findings {path} don't follow schema {SCHEMA_VERSION} ({where}: {first['msg']})."
+        ) from error
+
+
+def schema_json() -> str:
+    """Return the JSON Schema of `findings.json` as text; `docs/findings.schema.json` holds the same."""
+    return json.dumps(Record.model_json_schema(), indent=2) + "\n"

@@ -1,0 +1,159 @@
+"""Small pictures of a finding and of the whole brain, as JPEG or PNG in data addresses (numpy and Pillow).
+
+Pictures are physically square whatever the voxels: anisotropic ones are interpolated (bicubic). The slice
+itself is never interpolated: what is shown is the acquired slice that holds the finding. Markers aren't burnt
+in; the page draws them over the picture, so that the reader can take them away.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from microbleeds.report.planes import (
+    AXIAL,
+    PLANES,
+    Plane,
+    darkest_slab,
+    oriented,
+    pixel_mm,
+    position_in,
+    slice_at,
+)
+from microbleeds.report.window import Window, magnitude_window, phase_window
+from microbleeds.scan import Scan
+
+FIELD_MM = 40.0
+PIXELS = 200
+SLAB_MM = 14.0
+OVERVIEW_PIXELS_PER_MM = 1.6
+SOFTNESS = 6.0
+FADE_MM = 20.0
+_QUALITY = 82
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An encoded picture with its size in pixels and its orientation letters."""
+
+    source: str
+    width: int
+    height: int
+    plane: Plane
+
+
+@dataclass(frozen=True, eq=False)
+class Canvas:
+    """A scan with the windows in which it is drawn; made once per report."""
+
+    scan: Scan
+    brain: NDArray[np.bool_]
+    swi: Window
+    phase: Window | None
+
+
+def canvas(scan: Scan, brain: NDArray[np.bool_]) -> Canvas:
+    """Choose the windows of a scan from its brain [X, Y, Z] (bool, on ``scan.grid``)."""
+    phase = None if scan.phase_rad is None else phase_window(scan.phase_rad, brain)
+    return Canvas(scan, brain, magnitude_window(scan.swi, brain), phase)
+
+
+def close_ups(canvas: Canvas, position_ras_mm: tuple[float, float, float]) -> dict[str, list[Picture]]:
+    """Return the three planes of SWI, phase (if there is one) and mIP around a finding in the middle.
+
+    Each picture shows :data:`FIELD_MM`; the mIP is the minimum over :data:`SLAB_MM` across its own plane.
+    """
+    grid = canvas.scan.grid
+    ijk = grid.to_ijk(position_ras_mm)
+    index = np.clip(np.rint(ijk), 0, np.asarray(grid.shape) - 1).astype(int)
+    views: dict[str, list[Picture]] = {"SWI": [], "phase": [], "mIP": []}
+    for plane in PLANES:
+        n, spacing = int(index[plane.across]), float(grid.spacing_mm[plane.across])
+        views["SWI"].append(_close_up(canvas, slice_at(canvas.scan.swi, plane, n), plane, ijk, canvas.swi))
+        if canvas.scan.phase_rad is not None and canvas.phase is not None:
+            phase = slice_at(canvas.scan.phase_rad, plane, n)
+            views["phase"].append(_close_up(canvas, phase, plane, ijk, canvas.phase))
+        projection = darkest_slab(canvas.scan.swi, plane, n, SLAB_MM, spacing)
+        views["mIP"].append(_close_up(canvas, projection, plane, ijk, canvas.swi))
+    return {name: pictures for name, pictures in views.items() if pictures}
+
+
+def whole_slice(canvas: Canvas, position_ras_mm: tuple[float, float, float]) -> tuple[Picture, float, float]:
+    """Return the axial slice of a finding, and the finding's place on it (left, top) as shares of 1."""
+    grid = canvas.scan.grid
+    ijk = grid.to_ijk(position_ras_mm)
+    n = int(np.clip(np.rint(ijk[2]), 0, grid.shape[2] - 1))
+    grey = canvas.swi.to_grey(slice_at(canvas.scan.swi, AXIAL, n))
+    column, row = position_in(AXIAL, grid, ijk)
+    return _scaled(canvas, grey, AXIAL), column / grey.shape[1], row / grey.shape[0]
+
+
+def overviews(canvas: Canvas) -> list[Picture]:
+    """Return the brain seen through along each axis: a soft minimum of the SWI over the brain.
+
+    A plain minimum over a whole head is black with skull and sinuses; ``-log(mean(exp(-k x)))`` over the
+    brain keeps the venous tree, the deep nuclei and the outline.
+    """
+    swi = np.where(canvas.brain, canvas.scan.swi, 0) / max(canvas.swi.high, 1e-12)
+    weight = np.exp(-SOFTNESS * swi, dtype=np.float32) * canvas.brain
+    pictures = []
+    for plane in PLANES:
+        rays = canvas.brain.sum(axis=plane.across, dtype=np.float32)
+        soft = -np.log(np.maximum(weight.sum(axis=plane.across), 1e-12) / np.maximum(rays, 1)) / SOFTNESS
+        low, high = np.percentile(soft[rays > 0], [1, 99]) if rays.any() else (0.0, 1.0)
+        # Rays that only graze the brain are few and dark; fading them in gives a clean outline.
+        fade = np.clip(rays * canvas.scan.grid.spacing_mm[plane.across] / FADE_MM, 0, 1)
+        grey = Window(float(low), float(high)).to_grey(soft) * fade
+        pictures.append(_scaled(canvas, oriented(grey.astype(np.uint8)), plane))
+    return pictures
+
+
+def overview_place(
+    canvas: Canvas, plane: Plane, position_ras_mm: tuple[float, float, float]
+) -> tuple[float, float]:
+    """Return where a position lies on :func:`overview`, (left, top) as shares of 1."""
+    grid = canvas.scan.grid
+    column, row = position_in(plane, grid, grid.to_ijk(position_ras_mm))
+    return column / grid.shape[plane.column], row / grid.shape[plane.row]
+
+
+def _close_up(
+    canvas: Canvas, picture: NDArray, plane: Plane, ijk: NDArray[np.float64], window: Window
+) -> Picture:
+    """Cut a square field around a position and bring it to :data:`PIXELS`; beyond the image it is black."""
+    size = pixel_mm(plane, canvas.scan.grid)
+    column, row = position_in(plane, canvas.scan.grid, ijk)
+    half = (FIELD_MM / 2 / size[0], FIELD_MM / 2 / size[1])
+    # The whole voxels around the field, padded where they lie outside the image.
+    left, top = int(np.floor(column - half[0])) - 2, int(np.floor(row - half[1])) - 2
+    right, bottom = int(np.ceil(column + half[0])) + 2, int(np.ceil(row + half[1])) + 2
+    patch = np.full((bottom - top, right - left), window.low, dtype=np.float32)
+    rows, columns = slice(max(0, top), max(0, bottom)), slice(max(0, left), max(0, right))
+    inside = picture[rows, columns]
+    y, x = max(0, -top), max(0, -left)
+    patch[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
+    box = (column - half[0] - left, row - half[1] - top, column + half[0] - left, row + half[1] - top)
+    image = Image.fromarray(patch).resize((PIXELS, PIXELS), Image.Resampling.BICUBIC, box=box)
+    return _encoded(window.to_grey(np.asarray(image)), plane)
+
+
+def _scaled(canvas: Canvas, grey: NDArray[np.uint8], plane: Plane) -> Picture:
+    """Bring a picture of the whole grid to :data:`OVERVIEW_PIXELS_PER_MM`."""
+    size = pixel_mm(plane, canvas.scan.grid)
+    width = max(1, round(grey.shape[1] * size[0] * OVERVIEW_PIXELS_PER_MM))
+    height = max(1, round(grey.shape[0] * size[1] * OVERVIEW_PIXELS_PER_MM))
+    image = Image.fromarray(np.ascontiguousarray(grey)).resize((width, height), Image.Resampling.BICUBIC)
+    return _encoded(np.asarray(image), plane)
+
+
+def _encoded(grey: NDArray[np.uint8], plane: Plane) -> Picture:
+    """Encode as JPEG in a data address; quality 82 keeps a 200-pixel close-up at about 6 kB."""
+    stream = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(grey)).save(stream, "JPEG", quality=_QUALITY)
+    text = base64.b64encode(stream.getvalue()).decode("ascii")
+    return Picture(f"data:image/jpeg;base64,{text}", grey.shape[1], grey.shape[0], plane)

@@ -1,0 +1,46 @@
+"""`findings.tsv`: one row a finding, for spreadsheets and statistics; `n/a` where unknown (as in BIDS)."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from microbleeds.report.record import Finding, Record
+
+COLUMNS = (
+    "id",
+    "x_mm",
+    "y_mm",
+    "z_mm",
+    "i",
+    "j",
+    "k",
+    "score",
+    "certainty",
+    "diameter_mm",
+    "group",
+    "region",
+    "row",
+    "side",
+    "kept",
+    "removed_by",
+    "reason",
+)
+
+
+def write_tsv(record: Record, path: Path) -> None:
+    """Write all findings, removed ones too (``kept`` is 0 there); positions are RAS mm."""
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, escapechar="\\")
+    writer.writerow(COLUMNS)
+    writer.writerows(_row(finding) for finding in record.findings)
+    Path(path).write_text(text.getvalue(), encoding="utf-8")
+
+
+def _row(finding: Finding) -> list[str]:
+    """Return one row in the order of :data:`COLUMNS`."""
+    values = dict(zip(("x_mm", "y_mm", "z_mm"), finding.position_ras_mm, strict=True))
+    values |= dict(zip("ijk", finding.position_ijk, strict=True))
+    values |= finding.model_dump() | {"kept": int(finding.kept)}
+    return ["n/a" if values[name] is None else " ".join(str(values[name]).split()) for name in COLUMNS]

@@ -1,0 +1,1 @@
+"""Simulated heads: anatomy, tissue, vessels, lesions, field, acquisition and cohorts."""

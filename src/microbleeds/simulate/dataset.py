@@ -1,0 +1,206 @@
+"""Writes simulated scans as a BIDS-style data set (layout in ``docs/architecture.md``)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from microbleeds import __version__
+from microbleeds.atomic import atomic_file
+from microbleeds.geometry import Grid
+from microbleeds.regions import REGIONS
+from microbleeds.simulate.subject import SimulatedScan
+
+NOTICE = "Simulated by the physics of MR imaging; no person and no real microbleed stands behind it."
+TRUTH = Path("derivatives") / "truth"
+
+
+def write_description(out: Path, options: dict[str, object]) -> None:
+    """Write the data set's descriptions and its README."""
+    base = {
+        "BIDSVersion": "1.10.0",
+        "GeneratedBy": [{"Name": "microbleeds simulate", "Version": __version__}],
+    }
+    write_json(
+        out / "dataset_description.json",
+        {
+            "Name": "Simulated SWI with microbleeds",
+            "DatasetType": "raw",
+            **base,
+            "SimulationOptions": options,
+        },
+    )
+    write_json(
+        out / TRUTH / "dataset_description.json",
+        {"Name": "Truth of simulated SWI", "DatasetType": "derivative", **base},
+    )
+    write_text(out / "README", f"{NOTICE}\n")
+
+
+def write_scan(out: Path, subject: str, scan: SimulatedScan) -> None:
+    """Write the images, sidecars and truth of one subject, for instance ``sub-001``."""
+    anat, truth = out / subject / "anat", out / TRUTH / subject / "anat"
+    sidecar = _sidecar(scan)
+    for name, array in (
+        ("swi", scan.images.swi),
+        ("part-mag_GRE", scan.images.magnitude),
+        ("part-phase_GRE", scan.images.phase),
+        ("minIP", scan.images.minimum_projection),
+    ):
+        write_nifti(anat / f"{subject}_{name}.nii.gz", array, scan.grid)
+        write_json(anat / f"{subject}_{name}.json", sidecar)
+    write_nifti(truth / f"{subject}_desc-brain_mask.nii.gz", scan.brain.astype(np.uint8), scan.grid)
+    write_nifti(truth / f"{subject}_dseg.nii.gz", scan.regions, scan.grid)
+    write_table(truth / f"{subject}_dseg.tsv", ["index", "name"], ([r.code, r.name] for r in REGIONS))
+    _write_microbleeds(truth / f"{subject}_microbleeds.tsv", scan)
+    _write_mimics(truth / f"{subject}_mimics.tsv", scan)
+    write_json(
+        truth / f"{subject}_simulation.json",
+        {
+            "protocol": asdict(scan.protocol),
+            "settings": asdict(scan.settings),
+            "anatomy": scan.head.anatomy.name,
+            "profile": scan.profile,
+            "venous_ppm": round(scan.head.tissues.venous_ppm, 4),
+        },
+    )
+
+
+def participant_row(subject: str, scan: SimulatedScan, head: int) -> dict[str, object]:
+    """One row of participants.tsv."""
+    return {
+        "participant_id": subject,
+        "head": head,
+        "anatomy": scan.head.anatomy.name,
+        "protocol": scan.protocol.name,
+        "vendor": scan.settings.vendor,
+        "profile": scan.profile,
+        "microbleeds": len(scan.microbleeds),
+        "visible": sum(look.visible for _, look in scan.microbleeds),
+        "phase_unit": scan.settings.phase_unit,
+        "phase_filtered": int(scan.settings.phase_filtered),
+        "phase_sign": "paramagnetic-bright" if scan.settings.paramagnetic_bright else "paramagnetic-dark",
+        "motion": len(scan.settings.motion),
+    }
+
+
+def write_participants(out: Path, rows: Sequence[dict[str, object]]) -> None:
+    """Write participants.tsv."""
+    write_table(out / "participants.tsv", list(rows[0]), (list(row.values()) for row in rows))
+
+
+def _sidecar(scan: SimulatedScan) -> dict[str, object]:
+    p, s = scan.protocol, scan.settings
+    return {
+        "Manufacturer": s.vendor,
+        "MagneticFieldStrength": p.field_strength_t,
+        "EchoTime": p.echo_time_ms / 1000,
+        "RepetitionTime": round(s.repetition_time_ms / 1000, 6),
+        "FlipAngle": round(s.flip_angle_deg, 2),
+        "MRAcquisitionType": "2D" if p.two_dimensional else "3D",
+        "SliceThickness": p.spacing_mm[2] - p.slice_gap_mm,
+        "SpacingBetweenSlices": p.spacing_mm[2],
+        "ProtocolName": p.name,
+        "Comment": NOTICE,
+    }
+
+
+def _write_microbleeds(path: Path, scan: SimulatedScan) -> None:
+    header = [
+        "id",
+        "x_mm",
+        "y_mm",
+        "z_mm",
+        "diameter_mm",
+        "radius_mm",
+        "susceptibility_ppm",
+        "moment_ppm_mm3",
+        "cnr",
+        "clutter_contrast",
+        "visible",
+        "group",
+        "region",
+        "side",
+    ]
+    rows = []
+    for number, (body, look) in enumerate(scan.microbleeds, 1):
+        region = _region_at(scan, body.position_mm)
+        rows.append(
+            [
+                number,
+                *_mm(body.position_mm),
+                "n/a" if look.diameter_mm is None else f"{look.diameter_mm:.2f}",
+                f"{body.equivalent_radius_mm:.3f}",
+                f"{body.susceptibility_ppm:.3f}",
+                f"{body.moment_ppm_mm3:.3f}",
+                f"{look.cnr:.2f}",
+                f"{look.clutter_contrast:.2f}",
+                int(look.visible),
+                region.group,
+                region.name,
+                region.side,
+            ]
+        )
+    write_table(path, header, rows)
+
+
+def _write_mimics(path: Path, scan: SimulatedScan) -> None:
+    rows: list[list[object]] = [
+        [
+            n,
+            b.kind,
+            *_mm(b.position_mm),
+            f"{b.equivalent_radius_mm:.3f}",
+            f"{b.susceptibility_ppm:.3f}",
+            b.scored,
+        ]
+        for n, b in enumerate(scan.mimics, 1)
+    ]
+    for place in scan.singularities_mm:
+        rows.append([len(rows) + 1, "phase-singularity", *_mm(place), "n/a", "n/a", "mimic"])
+    write_table(
+        path, ["id", "kind", "x_mm", "y_mm", "z_mm", "radius_mm", "susceptibility_ppm", "scored"], rows
+    )
+
+
+def _region_at(scan: SimulatedScan, position_mm: NDArray):  # type: ignore[no-untyped-def]
+    ijk = np.clip(np.round(scan.grid.to_ijk(position_mm)).astype(int), 0, np.asarray(scan.grid.shape) - 1)
+    code = int(scan.regions[tuple(ijk)])
+    return next(r for r in REGIONS if r.code == code)
+
+
+def _mm(position: NDArray) -> list[str]:
+    return [f"{x:.3f}" for x in position]
+
+
+def write_nifti(path: Path, array: NDArray, grid: Grid) -> None:
+    """Write a NIfTI image with both its qform and sform set to scanner coordinates."""
+    image = nib.Nifti1Image(array, grid.affine)
+    image.set_sform(grid.affine, code=1)
+    image.set_qform(grid.affine, code=1)
+    image.header.set_xyzt_units("mm", "sec")
+    with atomic_file(path) as temporary:
+        nib.save(image, temporary)
+
+
+def write_json(path: Path, content: dict[str, object]) -> None:
+    """Write indented JSON."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a tab-separated table."""
+    lines = ["\t".join(header), *("\t".join(str(cell) for cell in row) for row in rows)]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,221 @@
+"""Files of one acquisition become a :class:`microbleeds.scan.Scan`: reading and susceptibility together.
+
+What may be given: SWI and phase; magnitude and phase (SWI is then made here); SWI alone; magnitude alone
+(taken as a T2*-weighted gradient echo); SWI, magnitude and phase.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microbleeds.errors import InputError
+from microbleeds.geometry import Grid, canonical
+from microbleeds.read.nifti import geometry_warnings, read_nifti
+from microbleeds.read.sidecar import Sidecar, merged, read_sidecar
+from microbleeds.scan import PhaseFacts, Scan, SequenceFacts, Volume
+from microbleeds.susceptibility.foreground import head_core
+from microbleeds.susceptibility.highpass import decide_high_pass, homodyne
+from microbleeds.susceptibility.mip import minimum_projection
+from microbleeds.susceptibility.scale import PhaseScale, find_scale, to_radians
+from microbleeds.susceptibility.sign import SignDecision, find_sign
+from microbleeds.susceptibility.swi import susceptibility_weighted
+
+SignChoice = Literal["auto", "paramagnetic-bright", "paramagnetic-dark"]
+_ROLES = ("swi", "magnitude", "phase")
+# Phase and magnitude are unrelated inside a head and outside; a magnitude given as phase correlates with it.
+_MAGNITUDE_AS_PHASE = 0.8
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One file: its image on the canonical grid and what its sidecar says."""
+
+    path: Path
+    image: Volume
+    grid: Grid
+    source_grid: Grid
+    sidecar: Sidecar
+    warnings: tuple[str, ...]
+
+
+def load_study(
+    swi: Path | None = None,
+    magnitude: Path | None = None,
+    phase: Path | None = None,
+    *,
+    phase_sign: SignChoice = "auto",
+) -> Scan:
+    """Read the files of one acquisition.
+
+    Args:
+        swi: susceptibility-weighted image.
+        magnitude: magnitude before weighting, or a T2*-weighted gradient echo.
+        phase: phase image in any known scale, raw or high-pass filtered.
+        phase_sign: whether veins are bright or dark in the phase file; ``auto`` derives it from the scan.
+
+    Raises:
+        InputError: if a file can't be used, the files lie on different grids, or neither SWI nor magnitude is
+            given.
+    """
+    given = {
+        role: path for role, path in zip(_ROLES, (swi, magnitude, phase), strict=True) if path is not None
+    }
+    if swi is None and magnitude is None:
+        raise InputError("Neither an SWI nor a magnitude image was given; phase alone is not enough.")
+    if phase_sign not in ("auto", "paramagnetic-bright", "paramagnetic-dark"):
+        raise InputError(
+            f"The phase sign {phase_sign!r} is unknown; use auto, paramagnetic-bright or paramagnetic-dark."
+        )
+    parts = {role: _read(Path(path)) for role, path in given.items()}
+    _refuse_different_grids(parts)
+    _refuse_negative(parts)
+    return _assembled(parts, phase_sign, {role: str(path) for role, path in given.items()})
+
+
+def slice_axis_of(grid: Grid) -> int:
+    """Return the axis across the slices: the coarsest one, or the last if none is clearly coarser."""
+    spacing_mm = grid.spacing_mm
+    return int(spacing_mm.argmax()) if spacing_mm.max() > 1.05 * spacing_mm[2] else 2
+
+
+def _read(path: Path) -> _Part:
+    stored, source_grid = read_nifti(path)
+    turned, grid = canonical(stored, source_grid)
+    sidecar = read_sidecar(path)
+    warnings = (*geometry_warnings(path), *sidecar.warnings)
+    return _Part(path, np.ascontiguousarray(turned), grid, source_grid, sidecar, warnings)
+
+
+def _refuse_different_grids(parts: dict[str, _Part]) -> None:
+    """The same voxels in the world are needed; the order in which the files store them is free."""
+    (role, first), *others = parts.items()
+    for name, part in others:
+        if not part.grid.same_as(first.grid):
+            raise InputError(
+                f"The {role} ({_described(first)}) and the {name} ({_described(part)}) lie on different "
+                "grids; give images of one acquisition."
+            )
+
+
+def _described(part: _Part) -> str:
+    grid = part.source_grid
+    shape = " x ".join(str(n) for n in grid.shape)
+    spacing = " x ".join(f"{s:.3g}" for s in grid.spacing_mm)
+    centre = ", ".join(f"{c:.1f}" for c in grid.centre_mm)
+    return f"{shape} voxels of {spacing} mm centred at {centre}"
+
+
+def _refuse_negative(parts: dict[str, _Part]) -> None:
+    """Magnitude and SWI can't be much below zero; a phase image given in their place is."""
+    for role in ("swi", "magnitude"):
+        if role in parts:
+            image = parts[role].image
+            if float(image.min()) < -0.1 * float(image.max()):
+                raise InputError(
+                    f"The {role} {parts[role].path} has strongly negative values; it may be a phase image."
+                )
+
+
+def _assembled(parts: dict[str, _Part], choice: SignChoice, files: dict[str, str]) -> Scan:
+    main = parts.get("swi") or parts["magnitude"]
+    magnitude = parts["magnitude"].image if "magnitude" in parts else None
+    warnings = [sentence for part in parts.values() for sentence in part.warnings]
+    phase_rad, facts = None, None
+    if "phase" in parts:
+        weight = magnitude if magnitude is not None else main.image
+        phase_rad, facts, told = _understood_phase(parts["phase"], weight, choice)
+        warnings += told
+    else:
+        warnings.append(
+            "No phase image was given, so calcifications can't be told from microbleeds by their sign."
+        )
+    image = main.image
+    if "swi" not in parts and phase_rad is not None:
+        image = susceptibility_weighted(main.image, phase_rad)
+    elif "swi" not in parts:
+        warnings.append("Only a T2*-weighted magnitude was given; fewer microbleeds show on it than on SWI.")
+    axis = slice_axis_of(main.grid)
+    return Scan(
+        kind="t2star" if "swi" not in parts and phase_rad is None else "swi",
+        grid=main.grid,
+        source_grid=main.source_grid,
+        swi=image,
+        magnitude=magnitude,
+        phase_rad=phase_rad,
+        mip=minimum_projection(image, float(main.grid.spacing_mm[axis]), slice_axis=axis),
+        sequence=_sequence(parts),
+        phase_facts=facts,
+        files=files,
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
+
+
+def _sequence(parts: dict[str, _Part]) -> SequenceFacts:
+    facts = SequenceFacts()
+    for role in _ROLES:
+        if role in parts:
+            facts = merged(facts, parts[role].sidecar.facts)
+    return facts
+
+
+def _understood_phase(
+    part: _Part, weight: Volume, choice: SignChoice
+) -> tuple[Volume, PhaseFacts, list[str]]:
+    """Bring the phase to radians, high-pass filtered, paramagnetic positive, and say how."""
+    _refuse_magnitude_as_phase(part, weight)
+    spacing_mm, axis = part.grid.spacing_mm, slice_axis_of(part.grid)
+    scale = find_scale(
+        part.image, units=part.sidecar.phase_units, manufacturer=part.sidecar.facts.manufacturer
+    )
+    phase = to_radians(part.image, scale)
+    core = head_core(weight, spacing_mm)
+    high_pass = decide_high_pass(phase, weight, core, spacing_mm, slice_axis=axis)
+    if not high_pass.filtered:
+        phase = homodyne(phase, weight, spacing_mm, slice_axis=axis)
+    # Where a mask left nothing there is no phase either, whatever number stands in the file.
+    phase[weight <= 0] = 0
+    derived = find_sign(phase, weight, core, spacing_mm, _b0_direction(part.grid), slice_axis=axis)
+    sign = derived.sign if choice == "auto" else choice
+    if sign == "paramagnetic-dark":
+        np.negative(phase, out=phase)
+    facts = PhaseFacts(
+        scale=scale.name,
+        scale_source=scale.source,
+        sign=sign,
+        sign_source=derived.source if choice == "auto" else f"given by the user (the scan: {derived.source})",
+        high_pass_filtered=high_pass.filtered,
+        high_pass_source=high_pass.source,
+    )
+    return phase, facts, _phase_warnings(scale, derived, choice)
+
+
+def _b0_direction(grid: Grid) -> NDArray[np.float64]:
+    """Return the main field along the array's axes: it is the scanner's, and the world's, z axis."""
+    return (grid.affine[:3, :3] / grid.spacing_mm).T @ np.array([0.0, 0.0, 1.0])
+
+
+def _phase_warnings(scale: PhaseScale, derived: SignDecision, choice: SignChoice) -> list[str]:
+    warnings = []
+    if scale.guessed:
+        warnings.append(f"The scale of the phase is a guess ({scale.name}: {scale.source}).")
+    if choice == "auto" and not derived.sure:
+        warnings.append(
+            f"The sign of the phase is unsure ({derived.sign}: {derived.source}); state it with --phase-sign."
+        )
+    if choice not in ("auto", derived.sign) and derived.sure:
+        warnings.append(f"The phase sign given ({choice}) contradicts the scan's veins ({derived.source}).")
+    return warnings
+
+
+def _refuse_magnitude_as_phase(part: _Part, weight: NDArray[np.float32]) -> None:
+    step = max(1, weight.size // 200_000)
+    phase, other = part.image.ravel()[::step], weight.ravel()[::step]
+    if phase.std() > 0 and other.std() > 0 and np.corrcoef(phase, other)[0, 1] > _MAGNITUDE_AS_PHASE:
+        raise InputError(
+            f"The phase image {part.path} looks like a magnitude; give the phase of the same scan."
+        )

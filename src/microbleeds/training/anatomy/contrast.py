@@ -1,0 +1,171 @@
+"""An image of any contrast drawn from tissue labels: domain randomisation in the manner of SynthSeg.
+
+Half of the draws give every tissue any brightness; the other half stay near what SWI, T2* and magnitude images
+show (:data:`SWI_LIKE`). On top come what makes susceptibility images hard: holes above the sinuses, dark veins,
+dark spots, iron-dark nuclei, receive-coil shading, thick slices, noise.
+
+Images are float32 [X, Y, Z], about 0..1, on the 2 mm grid of :mod:`microbleeds.training.anatomy.warp`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import avg_pool1d, interpolate
+
+from microbleeds.tissues import Tissue
+from microbleeds.training.anatomy.warp import SPACING_MM, smooth_noise, uniform
+
+# Brightness relative to cerebral white matter, (low, high), wide enough for TE 5-45 ms at 1.5 T and 3 T,
+# bright-CSF T2*-GRE and dark-CSF SWI, young and iron-rich nuclei.
+SWI_LIKE: dict[str, tuple[float, float]] = {
+    "AIR": (0.0, 0.03),
+    "SINUS_AIR": (0.0, 0.1),
+    "SCALP": (0.3, 1.8),
+    "SKULL": (0.0, 0.6),
+    "EYE": (0.3, 2.0),
+    "CSF": (0.3, 1.8),
+    "VENTRICLE": (0.3, 1.8),
+    "CORTEX": (0.85, 1.4),
+    "WHITE": (1.0, 1.0),
+    "CAUDATE": (0.7, 1.3),
+    "PUTAMEN": (0.55, 1.25),
+    "PALLIDUM": (0.3, 1.0),
+    "ACCUMBENS": (0.8, 1.3),
+    "THALAMUS": (0.8, 1.15),
+    "HIPPOCAMPUS": (0.85, 1.35),
+    "AMYGDALA": (0.85, 1.35),
+    "VENTRAL_DC": (0.7, 1.1),
+    "BRAINSTEM": (0.75, 1.15),
+    "CEREBELLAR_CORTEX": (0.8, 1.35),
+    "CEREBELLAR_WHITE": (0.8, 1.1),
+    "RED_NUCLEUS": (0.3, 0.9),
+    "SUBSTANTIA_NIGRA": (0.3, 0.9),
+    "DENTATE": (0.4, 1.0),
+    "CHOROID_PLEXUS": (0.3, 1.5),
+}
+
+
+def _stem(tissue: Tissue) -> str:
+    """Return the name without side; all ventricles share one stem since they hold the same fluid."""
+    name = tissue.name.removesuffix("_LEFT").removesuffix("_RIGHT")
+    return "VENTRICLE" if name.startswith("VENTRICLE") else name
+
+
+def draw_brightness(generator: Generator) -> Tensor:
+    """Return the brightness [256] of each :class:`Tissue` code; left and right are alike."""
+    like_swi = uniform(0, 1, generator) < 0.5
+    levels: dict[str, float] = {}
+    for stem, (low, high) in SWI_LIKE.items():
+        if like_swi or stem == "AIR":
+            levels[stem] = 0.6 * uniform(low, high, generator)
+        else:
+            levels[stem] = uniform(0, 1, generator)
+    if uniform(0, 1, generator) < 0.7:  # CSF is one fluid, inside and outside of the brain
+        levels["VENTRICLE"] = levels["CSF"]
+    table = torch.zeros(256)
+    for tissue in Tissue:
+        table[tissue] = levels[_stem(tissue)]
+    return table
+
+
+def paint(codes: Tensor, generator: Generator) -> Tensor:
+    """Return the mean brightness [X, Y, Z] of the sub-samples ``codes`` [S, X, Y, Z], with texture.
+
+    Sub-samples make partial volume at the borders; the texture is stronger outside the skull, where fat, muscle
+    and marrow share one label.
+    """
+    image = draw_brightness(generator)[codes.long()].mean(dim=0)
+    shape = tuple(image.shape)
+    fine = smooth_noise(shape, 2.0, generator)[0] * uniform(0, 0.08, generator)
+    coarse = smooth_noise(shape, 6.0, generator)[0] * uniform(0, 0.08, generator)
+    inside = codes[0] >= int(Tissue.CSF)
+    strength = torch.where(inside, 1.0, uniform(1, 6, generator))
+    return (image * (1 + strength * (fine + coarse))).clamp_min_(0)
+
+
+def darken_veins(image: Tensor, codes: Tensor, generator: Generator) -> Tensor:
+    """Darken thin random tubes and spots inside the skull, as veins and bleeds do on SWI.
+
+    Where two smooth noise fields both cross zero runs a line; its width follows from the threshold.
+    """
+    depth = uniform(0, 0.9, generator)
+    shape = tuple(image.shape)
+    one, two = smooth_noise(shape, uniform(3, 8, generator), generator, channels=2)
+    tubes = torch.exp(-(one**2 + two**2) / uniform(0.005, 0.04, generator))
+    inside = (codes[0] >= int(Tissue.CSF)).float()
+    image = image * (1 - depth * inside * tubes)
+    if uniform(0, 1, generator) < 0.3:
+        spots = (torch.rand(shape, generator=generator) < 3e-4).float()
+        image = image * (1 - uniform(0.3, 0.95, generator) * spots)
+    return image
+
+
+def darken_near_air(image: Tensor, nearness: Tensor, generator: Generator) -> Tensor:
+    """Take signal away near the sinuses and ear bones, where the field changes within a voxel.
+
+    Args:
+        image: [X, Y, Z].
+        nearness: [X, Y, Z] blurred sinus air, 0..1.
+        generator: source of the draws.
+    """
+    strength = uniform(0, 14, generator) if uniform(0, 1, generator) < 0.6 else 0.0
+    rough = (1 + 0.6 * smooth_noise(tuple(image.shape), 6.0, generator)[0]).clamp_min(0)
+    image = image * torch.exp(-strength * nearness * rough)
+    if uniform(0, 1, generator) < 0.25:
+        image = image * (1 - _blob(tuple(image.shape), generator))
+    return image
+
+
+def _blob(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """Return one soft random blob [X, Y, Z] in 0..1: a haemorrhage, a clip's hole, a cyst."""
+    centre = [uniform(0.2, 0.8, generator) * n for n in shape]
+    radius = [uniform(3, 10, generator) for _ in shape]
+    axes = [((torch.arange(n) - c) / r) ** 2 for n, c, r in zip(shape, centre, radius, strict=True)]
+    squared = axes[0][:, None, None] + axes[1][None, :, None] + axes[2][None, None, :]
+    return torch.sigmoid((1 - squared) * 4) * uniform(0.4, 1, generator)
+
+
+def shade(image: Tensor, generator: Generator) -> Tensor:
+    """Multiply by a smooth coil sensitivity, up to a factor of about 3 from end to end, and draw a gamma."""
+    shape = tuple(image.shape)
+    field = smooth_noise(shape, 40.0, generator)[0] * uniform(0, 0.5, generator)
+    return image.clamp_min(0) ** uniform(0.7, 1.4, generator) * torch.exp(field)
+
+
+def thicken(image: Tensor, generator: Generator) -> Tensor:
+    """Blur in all planes, and along one axis (mostly z) to slices of up to 6 mm, then back to the 2 mm grid."""
+    for axis in range(3):
+        image = _blur(image, axis, uniform(0, 0.6, generator))
+    axis = 2 if uniform(0, 1, generator) < 0.8 else int(uniform(0, 2, generator))
+    thickness_mm = uniform(1, 6, generator)
+    if thickness_mm <= SPACING_MM:
+        return image
+    along = image.movedim(axis, -1)
+    length = along.shape[-1]
+    slices = max(2, round(length * SPACING_MM / thickness_mm))
+    lines = along.reshape(1, -1, length)
+    thick = interpolate(lines, size=slices, mode="area")
+    mode = "linear" if uniform(0, 1, generator) < 0.7 else "nearest"
+    back = interpolate(thick, size=length, mode=mode, **({"align_corners": False} if mode == "linear" else {}))
+    return back.reshape(along.shape).movedim(-1, axis)
+
+
+def _blur(image: Tensor, axis: int, sigma_voxels: float) -> Tensor:
+    """Smooth along one axis by a three-point kernel of the given standard deviation (at most 0.8 voxels)."""
+    side = min(sigma_voxels**2 / 2, 0.33)
+    if side < 0.01:
+        return image
+    along = image.movedim(axis, -1)
+    padded = torch.cat([along[..., :1], along, along[..., -1:]], dim=-1)
+    mean = avg_pool1d(padded.reshape(1, -1, padded.shape[-1]), 3, stride=1).reshape(along.shape)
+    return ((1 - 3 * side) * along + 3 * side * mean).movedim(-1, axis)
+
+
+def add_noise(image: Tensor, generator: Generator) -> Tensor:
+    """Return the magnitude of ``image`` with complex normal noise, 0-8 % of the bright end (Rician)."""
+    deviation = uniform(0, 0.08, generator) * math.sqrt(uniform(0, 1, generator))
+    noise = torch.randn(2, *image.shape, generator=generator) * deviation
+    return torch.sqrt((image + noise[0]) ** 2 + noise[1] ** 2)

@@ -1,0 +1,43 @@
+"""Hard negatives: what the present model wrongly believes in, as places to train on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from microbleeds.compute import Compute
+from microbleeds.detect import DetectSettings
+from microbleeds.networks.detector import Detector
+from microbleeds.training.crops import Points
+from microbleeds.training.scoring import score_subject
+from microbleeds.training.subjects import TrainingSubject
+
+LOWEST_SCORE = 0.1
+MOST_PER_SUBJECT = 12
+
+
+def mine(
+    subjects: Sequence[TrainingSubject],
+    model: Detector,
+    count: int,
+    compute: Compute,
+    generator: np.random.Generator,
+) -> dict[str, Points]:
+    """Search ``count`` random subjects and return each one's surest false positives, in voxels [M, 3]."""
+    settings = DetectSettings(floor=LOWEST_SCORE, measure_diameters=False)
+    chosen = generator.choice(len(subjects), size=min(count, len(subjects)), replace=False)
+    return {
+        subject.name: _false_positives(subject, model, settings, compute)
+        for subject in (subjects[n] for n in sorted(chosen))
+    }
+
+
+def _false_positives(
+    subject: TrainingSubject, model: Detector, settings: DetectSettings, compute: Compute
+) -> Points:
+    """The surest false positives of one subject in voxels [M, 3]."""
+    scored = score_subject(subject, model, settings, compute)
+    wrong = scored.match.false_positive
+    surest = np.argsort(-scored.scores[wrong], kind="stable")[:MOST_PER_SUBJECT]
+    return subject.grid.to_ijk(scored.positions_mm[wrong][surest]).reshape(-1, 3)

@@ -1,0 +1,193 @@
+"""Presets: everything that decides a training run, as frozen data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from microbleeds.errors import InputError
+from microbleeds.networks.config import KIM_2023, DetectorConfig
+from microbleeds.prepare import PreparationSpec
+
+
+@dataclass(frozen=True)
+class TargetSettings:
+    """Which cells are positive and which do not count.
+
+    Args:
+        positive_mm: cells whose middle lies this near to a bleed's centre are positive; the nearest always is.
+        ignore_mm: cells up to here, and around what is neither hit nor false positive, do not count.
+    """
+
+    positive_mm: float = 2.2
+    ignore_mm: float = 4.5
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """Weights and constants of the three losses.
+
+    Args:
+        focal_gamma: focusing exponent.
+        focal_alpha: weight of positives; negatives weigh ``1 - alpha``.
+        offset_weight: of the centre offset.
+        prototype_weight: of the concentration loss.
+        prototype_warmup: steps before the prototypes start at the class means.
+        normalise_prototypes: compare directions instead of raw features.
+        hard_per_crop: cells taken as mimics from each crop without a bleed, the most bleed-like first.
+    """
+
+    focal_gamma: float = 2.0
+    focal_alpha: float = 0.5
+    offset_weight: float = 0.2
+    prototype_weight: float = 0.1
+    prototype_warmup: int = 400
+    normalise_prototypes: bool = True
+    hard_per_crop: int = 3
+
+
+@dataclass(frozen=True)
+class SamplingSettings:
+    """Where crops come from; what the shares leave is anywhere in the brain."""
+
+    crop: tuple[int, int, int] = (96, 96, 24)
+    batch: int = 4
+    share_bleed: float = 0.5
+    share_mimic: float = 0.125
+    share_mined: float = 0.125
+
+
+@dataclass(frozen=True)
+class AugmentSettings:
+    """Strength of each augmentation; all zero switches it off.
+
+    Args:
+        flips: chance of a mirror image along each axis.
+        quarter_turns: chance of turning by 90 degrees in plane.
+        warp: chance of a small rotation and scaling in plane (interpolates, so it also blurs a little).
+        rotation_deg: largest small rotation.
+        scaling: largest relative scaling.
+        gamma: SWI contrast, exponent within exp(+-gamma).
+        gain: SWI gain within exp(+-gain).
+        noise: largest standard deviation of added SWI noise, in units of the brain's median.
+        phase_gain: phase gain within exp(+-phase_gain): echo time and filter differ between sites.
+        phase_noise_rad: largest standard deviation of added phase noise.
+        phase_dropout: chance of no phase at all, so that the SWI alone works too.
+        mask_mm: brain mask grown or shrunk by up to this.
+    """
+
+    flips: float = 0.5
+    quarter_turns: float = 0.5
+    warp: float = 0.4
+    rotation_deg: float = 15.0
+    scaling: float = 0.12
+    gamma: float = 0.25
+    gain: float = 0.1
+    noise: float = 0.05
+    phase_gain: float = 0.35
+    phase_noise_rad: float = 0.15
+    phase_dropout: float = 0.2
+    mask_mm: float = 2.0
+
+
+NO_AUGMENTATION = AugmentSettings(**dict.fromkeys(AugmentSettings.__dataclass_fields__, 0.0))
+
+
+@dataclass(frozen=True)
+class OptimiserSettings:
+    """How weights move.
+
+    Args:
+        kind: ``adamw`` or ``sgd`` (with momentum 0.9).
+        rate: peak learning rate.
+        weight_decay: on convolution weights only.
+        schedule: ``cosine`` to zero, or ``step``: times ``step_factor`` every ``step_share`` of the run.
+        warmup_steps: of linear rise.
+        clip_norm: largest gradient norm, ``None`` for no limit.
+        average_decay: of the exponential moving average of the weights.
+    """
+
+    kind: Literal["adamw", "sgd"] = "adamw"
+    rate: float = 2e-3
+    weight_decay: float = 1e-2
+    schedule: Literal["cosine", "step"] = "cosine"
+    step_share: float = 0.25
+    step_factor: float = 0.5
+    warmup_steps: int = 100
+    clip_norm: float | None = 5.0
+    average_decay: float = 0.998
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A training run by name.
+
+    Args:
+        steps: optimiser steps of the whole run.
+        validate_every: steps between validations.
+        mine_every: steps between minings of hard negatives; 0 for none.
+        mine_subjects: training subjects searched at each mining.
+        checkpoint_every: steps between checkpoints.
+    """
+
+    name: str
+    architecture: DetectorConfig = DetectorConfig()
+    preparation: PreparationSpec = PreparationSpec()
+    targets: TargetSettings = TargetSettings()
+    losses: LossSettings = LossSettings()
+    sampling: SamplingSettings = SamplingSettings()
+    augment: AugmentSettings = AugmentSettings()
+    optimiser: OptimiserSettings = OptimiserSettings()
+    steps: int = 7000
+    validate_every: int = 1000
+    mine_every: int = 1000
+    mine_subjects: int = 8
+    checkpoint_every: int = 100
+
+    def __post_init__(self) -> None:
+        sides = zip(self.sampling.crop, self.architecture.total_stride, strict=True)
+        if any(side % stride for side, stride in sides):
+            raise ValueError(
+                f"The crop {self.sampling.crop} must be a multiple of {self.architecture.total_stride}."
+            )
+
+
+# Kim et al. (arXiv 2306.13020): slices interpolated to 224, crop 128^3, crops with and without a bleed 1:1,
+# batch 1, SGD 0.01 with momentum 0.9, schedule (50, 0.5), loss weights 1 / 0.001 / 0.01. Where the paper is
+# silent: focal gamma 2 and alpha 0.25 are Lin et al.'s; only the cell that holds the centre is positive, since
+# its offset can't leave the cell; "50" is read as a quarter of 200 epochs; no augmentation; prototypes start
+# at class means of raw features, since drawn at random they do not train.
+PRESETS: dict[str, Preset] = {
+    "default": Preset("default"),
+    "kim2023": Preset(
+        "kim2023",
+        architecture=KIM_2023,
+        preparation=PreparationSpec(slices=224, normalisation="min-max"),
+        targets=TargetSettings(positive_mm=0.0),
+        losses=LossSettings(
+            focal_alpha=0.25,
+            offset_weight=0.001,
+            prototype_weight=0.01,
+            normalise_prototypes=False,
+            hard_per_crop=1,
+        ),
+        sampling=SamplingSettings(crop=(128, 128, 128), batch=1, share_mimic=0.0, share_mined=0.0),
+        augment=NO_AUGMENTATION,
+        optimiser=OptimiserSettings(
+            kind="sgd", rate=0.01, weight_decay=0.0, schedule="step", warmup_steps=0, clip_norm=None
+        ),
+        steps=60_000,
+        mine_every=0,
+    ),
+}
+
+
+def find_preset(name: str) -> Preset:
+    """Return a preset by name.
+
+    Raises:
+        InputError: if there is none of this name.
+    """
+    if name not in PRESETS:
+        raise InputError(f"There is no preset {name!r}; choose one of {', '.join(PRESETS)}.")
+    return PRESETS[name]

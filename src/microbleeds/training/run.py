@@ -1,0 +1,140 @@
+"""Start, resume and finish a training run in a folder.
+
+The folder holds ``run.json`` (what was asked), ``cache/`` (prepared subjects), ``checkpoint.pt`` (state),
+``best.safetensors`` (best average so far), ``metrics.jsonl`` and ``tensorboard/`` (curves), and at the end
+``weights.safetensors`` with its card ``weights.json``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from pathlib import Path
+
+from microbleeds.errors import InputError
+from microbleeds.networks.config import Variant
+from microbleeds.training.batches import FixedSubjects
+from microbleeds.training.dataset import cached_subjects, subject_names
+from microbleeds.training.presets import Preset, find_preset
+from microbleeds.training.subjects import TrainingSubject
+from microbleeds.weights.card import Card
+
+log = logging.getLogger(__name__)
+
+
+def train(
+    data: Path,
+    preset: str,
+    out: Path,
+    *,
+    validation_data: Path | None = None,
+    validation_subjects: int = 6,
+    variant: Variant = "+prototypes",
+    steps: int | None = None,
+    time_limit_minutes: float | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    devices: int = 1,
+    workers: int = 1,
+    cache: Path | None = None,
+) -> Card:
+    """Train a detector on a data set folder; a run that exists in ``out`` is continued.
+
+    Args:
+        data: data set in the layout of docs/architecture.md.
+        preset: name of a preset.
+        out: run folder.
+        validation_data: another data set for validation; otherwise subjects of ``data`` are held out.
+        validation_subjects: at most so many, spread over the data set.
+        variant: parts of the method that are switched on.
+        steps: instead of the preset's.
+        time_limit_minutes: of training time over all resumed parts (preparing subjects does not count); the
+            learning rate falls with the clock where that is faster than with the steps.
+        seed: of everything random.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        precision: ``auto``, ``bfloat16`` or ``float32``.
+        devices: processes, each with a device of its own.
+        workers: threads that make batches ahead, and processes that prepare subjects.
+        cache: folder of prepared subjects, to share between runs; ``out/cache`` by default.
+
+    Returns:
+        The card of ``out/weights.safetensors``.
+
+    Raises:
+        InputError: if the data can't be used, or ``out`` holds a run of another preset, variant or seed.
+    """
+    from microbleeds.training.loop import RunSettings, fit
+
+    chosen = find_preset(preset)
+    chosen = dataclasses.replace(
+        chosen, architecture=chosen.architecture.variant(variant), steps=steps or chosen.steps
+    )
+    claim_folder(out, chosen, seed, data)
+    train_on, validate_on = _subjects(
+        data, validation_data, validation_subjects, cache or out / "cache", chosen, workers
+    )
+    settings = RunSettings(
+        out=out,
+        data=data.name,
+        seed=seed,
+        time_limit_minutes=time_limit_minutes,
+        device=device,
+        precision=precision,
+        devices=devices,
+        workers=workers,
+    )
+    return fit(FixedSubjects(train_on), validate_on, chosen, settings)
+
+
+def claim_folder(out: Path, preset: Preset, seed: int, data: Path) -> None:
+    """Note in ``out`` what is asked, or check that the same was asked before.
+
+    Raises:
+        InputError: if the folder holds something else.
+    """
+    asked = {
+        "preset": preset.name,
+        "architecture": preset.architecture.model_dump(mode="json"),
+        "preparation": preset.preparation.model_dump(mode="json"),
+        "seed": seed,
+        "data": data.name,
+    }
+    note = out / "run.json"
+    if note.exists():
+        if json.loads(note.read_text(encoding="utf-8")) != asked:
+            raise InputError(f"{out} holds a run with other settings; choose another folder.")
+        return
+    if out.exists() and any(path.name != "cache" for path in out.iterdir()):
+        raise InputError(f"{out} exists and is no training run; choose another folder.")
+    out.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps(asked, indent=2) + "\n", encoding="utf-8")
+
+
+def _subjects(
+    data: Path, validation_data: Path | None, most: int, cache: Path, preset: Preset, workers: int
+) -> tuple[list[TrainingSubject], list[TrainingSubject]]:
+    """Open training and validation subjects, preparing those that are not cached."""
+    names = subject_names(data)
+    held_out = _spread(names if validation_data is None else subject_names(validation_data), most)
+    if validation_data is None:
+        names = [name for name in names if name not in held_out]
+    if not names:
+        raise InputError(f"{data} has no subject left for training; give more, or fewer for validation.")
+    spec = preset.preparation
+    train_on = cached_subjects(data, names, cache / "training", spec, workers)
+    source = validation_data or data
+    validate_on = cached_subjects(source, held_out, cache / "validation", spec, workers)
+    bleeds = sum(len(subject.bleeds) for subject in train_on)
+    log.info(
+        "%d subjects with %d visible bleeds to train on, %d to validate", len(names), bleeds, len(held_out)
+    )
+    return train_on, validate_on
+
+
+def _spread(names: list[str], most: int) -> list[str]:
+    """At most ``most`` names, evenly spread (neighbours often share a head or a protocol)."""
+    if most <= 0:
+        return []
+    return names[:: max(1, -(-len(names) // most))][:most]

@@ -1,0 +1,85 @@
+"""The card beside a weights file: everything that must be known to use it, and how well it did.
+
+Free of torch, so that ``info`` and reports can read it quickly.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from microbleeds.networks.config import DetectorConfig
+from microbleeds.prepare import PreparationSpec
+
+CARD_FORMAT = 1
+
+
+class Calibration(BaseModel):
+    """Platt scaling of the raw logit (Platt 1999): score = sigmoid(intercept + slope * logit)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    intercept: float = 0.0
+    slope: float = Field(default=1.0, gt=0)
+
+    def score(self, logit: ArrayLike) -> NDArray[np.float64]:
+        """Map raw logits [...] to scores in 0..1 [...]."""
+        z = self.intercept + self.slope * np.asarray(logit, dtype=np.float64)
+        return 0.5 * (1 + np.tanh(z / 2))  # the logistic function, without overflow
+
+
+class OperatingPoints(BaseModel):
+    """Scores above which a candidate is reported."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    balanced: float = Field(default=0.5, ge=0, le=1)
+    screening: float = Field(default=0.2, ge=0, le=1)
+
+
+class TrainingDescription(BaseModel):
+    """Where the weights come from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str
+    subjects: int
+    preset: str
+    steps: int
+    seed: int
+    minutes: float
+    notes: str = ""
+
+
+class Card(BaseModel):
+    """The JSON card of a detector.
+
+    Args:
+        name: of the weights.
+        package_version: of the package that wrote them.
+        created: ISO date and time, UTC.
+        sha256: of the safetensors file, 64 hexadecimal digits.
+        parameters: number of trainable numbers.
+        architecture: how to rebuild the network.
+        preparation: how a scan must be prepared.
+        training: where the weights come from.
+        scores: name of a measure to its value, on data that the card's training did not see.
+        operating_points: thresholds on the calibrated score.
+        calibration: raw logit to score.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = CARD_FORMAT
+    name: str
+    package_version: str
+    created: str
+    sha256: str = ""
+    parameters: int = 0
+    architecture: DetectorConfig
+    preparation: PreparationSpec
+    training: TrainingDescription
+    scores: dict[str, float] = Field(default_factory=dict)
+    operating_points: OperatingPoints = OperatingPoints()
+    calibration: Calibration = Calibration()

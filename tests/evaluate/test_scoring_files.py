@@ -1,0 +1,199 @@
+"""Files that can be scored, and whole cohorts against frozen values."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from microbleeds.errors import InputError
+from microbleeds.evaluate import evaluate_cohort, read_cases, read_predictions, read_truth
+from microbleeds.evaluate.cases import Case, predictions, truth
+
+TRUTH_HEADER = (
+    "id\tx_mm\ty_mm\tz_mm\tdiameter_mm\tradius_mm\tsusceptibility_ppm\tmoment_ppm_mm3\tcnr\tclutter_contrast"
+    "\tvisible\tgroup\tregion\tside\n"
+)
+MIMIC_HEADER = "id\tkind\tx_mm\ty_mm\tz_mm\tradius_mm\tsusceptibility_ppm\tscored\n"
+
+
+def write_subject(truths: Path, name: str, rows: str, mimics: str = "") -> None:
+    folder = truths / "derivatives" / "truth" / name / "anat"
+    folder.mkdir(parents=True)
+    (folder / f"{name}_microbleeds.tsv").write_text(TRUTH_HEADER + rows)
+    (folder / f"{name}_mimics.tsv").write_text(MIMIC_HEADER + mimics)
+
+
+def write_findings(folder: Path, findings: list[dict]) -> None:
+    folder.mkdir(parents=True)
+    (folder / "findings.json").write_text(json.dumps({"findings": findings, "counts": {}}))
+
+
+def finding(position, score, kept=True, removed_by=None, group="lobar", region="frontal") -> dict:
+    return {
+        "position_ras_mm": position,
+        "score": score,
+        "kept": kept,
+        "removed_by": removed_by,
+        "group": group,
+        "region": region,
+    }
+
+
+@pytest.fixture
+def cohort(tmp_path: Path) -> tuple[Path, Path]:
+    """Two subjects: three visible bleeds and an invisible one; a negative subject with a calcification."""
+    truths, found = tmp_path / "data", tmp_path / "found"
+    write_subject(
+        truths,
+        "sub-001",
+        "1\t0\t0\t0\t2.5\t1\t1\t4\t12\t3.5\t1\tlobar\tfrontal\tright\n"
+        "2\t30\t0\t0\t4.5\t1\t1\t4\t20\t9\t1\tdeep\tthalamus\tright\n"
+        "3\t60\t0\t0\tn/a\t1\t1\t4\tn/a\t0.5\t1\tlobar\tinsula\tright\n"
+        "4\t0\t40\t0\t1.0\t1\t1\t4\t1\t0.5\t0\tlobar\tfrontal\tright\n",
+    )
+    write_subject(truths, "sub-002", "", "1\tcalcification\t10\t10\t10\t1\t-1\tmimic\n")
+    write_findings(
+        found / "sub-001",
+        [
+            finding([0, 0, 4], 0.9),
+            finding([30, 1, 0], 0.8, group="lobar"),
+            finding([60, 0, 0], 0.3, kept=False, removed_by="score"),
+            finding([0, 41, 0], 0.7),
+            finding([0, 0, 80], 0.95, kept=False, removed_by="anatomy"),
+        ],
+    )
+    write_findings(found / "sub-002", [finding([10, 10, 11], 0.6), finding([50, 10, 11], 0.5)])
+    return found, truths
+
+
+class TestCohort:
+    def test_worked_by_hand(self, cohort):
+        scores = evaluate_cohort(read_cases(*cohort), repeats=50)
+        assert (scores.subjects, scores.negative_subjects) == (2, 1)
+        assert (scores.microbleeds, scores.ignored_microbleeds) == (3, 1)
+        near, strict = scores.radii
+        assert (near.operating.hits, near.operating.false_positives, near.operating.missed) == (2, 2, 1)
+        assert (strict.operating.hits, strict.operating.false_positives, strict.operating.missed) == (1, 3, 2)
+        assert near.operating.sensitivity.value == pytest.approx(2 / 3)
+        assert near.operating.precision.value == 0.5
+        assert near.operating.f1.value == pytest.approx(4 / 7)
+        assert near.operating.false_positives_per_subject.value == 1
+        assert near.operating.false_positives_per_negative_subject.value == 2
+        # The curve goes on below the operating point, but what anatomy ruled out never comes back.
+        assert near.curve["threshold"] == [None, 0.9, 0.8, 0.6, 0.5, 0.3]
+        assert near.sensitivity_at["1"].value == 1
+        assert near.sensitivity_at["0.25"].value == pytest.approx(2 / 3)
+
+    def test_strata_placement_patients_and_kinds(self, cohort):
+        scores = evaluate_cohort(read_cases(*cohort), repeats=10)
+        groups = {s.name: (s.found, s.total) for s in scores.strata["group"]}
+        assert groups == {"deep": (1, 1), "lobar": (1, 2)}
+        sizes = {s.name: (s.found, s.total) for s in scores.strata["diameter_mm"] if s.total}
+        assert sizes == {"2-3 mm": (1, 1), "4-5 mm": (1, 1), "unknown": (0, 1)}
+        assert scores.right_group.value == 0.5
+        assert scores.false_positive_kinds == {"calcification": 1, "other": 1}
+        assert scores.patients.burden_accuracy == 0.5
+        # Truth: not strictly lobar, twice; predicted: strictly lobar, twice.
+        assert scores.patients.strictly_lobar_confusion == [[0, 2], [0, 0]]
+
+    def test_threshold_of_the_caller(self, cohort):
+        scores = evaluate_cohort(read_cases(*cohort), threshold=0.85, repeats=10)
+        assert (scores.radii[0].operating.hits, scores.radii[0].operating.false_positives) == (1, 0)
+        assert scores.operating_point == "score >= 0.85"
+
+    def test_is_json_and_repeats(self, cohort):
+        text = json.dumps(evaluate_cohort(read_cases(*cohort), repeats=20).to_dict(), allow_nan=False)
+        assert text == json.dumps(evaluate_cohort(read_cases(*cohort), repeats=20).to_dict())
+
+    def test_one_perfect_lesion_and_nothing_else(self):
+        cases = [Case("a", predictions([[1, 2, 3]], [0.8]), truth([[1, 2, 3]]))]
+        scores = evaluate_cohort(cases, repeats=10)
+        assert scores.radii[0].mean_sensitivity.value == 1
+        assert scores.radii[0].operating.f1.value == 1
+
+    def test_cohort_without_lesions_or_findings(self):
+        scores = evaluate_cohort([Case("a", predictions([]), truth([]))], repeats=10)
+        assert scores.radii[0].operating.sensitivity.value is None
+        assert scores.radii[0].operating.false_positives_per_subject.value == 0
+        assert scores.calibration_error is None
+
+    def test_missing_subject_is_no_negative(self, cohort):
+        found, truths = cohort
+        (found / "sub-002" / "findings.json").unlink()
+        (found / "sub-002").rmdir()
+        with pytest.raises(InputError, match="sub-002"):
+            read_cases(found, truths)
+
+
+class TestFiles:
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("a.tsv", "id\tx_mm\ty_mm\tz_mm\tscore\n1\t1.5\t-2\t3\t0.5\n"),
+            ("a.csv", "score,x,y,z\n0.5,1.5,-2,3\n"),
+            ("a.csv", "1.5;-2;3;0.5\n"),
+            ("a.txt", "1.5 -2 3 0.5\n"),
+        ],
+    )
+    def test_point_lists(self, tmp_path, name, text):
+        (tmp_path / name).write_text(text)
+        found = read_predictions(tmp_path / name)
+        assert found.positions_mm.tolist() == [[1.5, -2, 3]]
+        assert found.scores.tolist() == [0.5]
+
+    def test_plain_positions_have_score_one(self, tmp_path):
+        (tmp_path / "a.csv").write_text("1,2,3\n4,5,6\n")
+        assert read_predictions(tmp_path / "a.csv").scores.tolist() == [1, 1]
+
+    def test_header_alone_is_a_scan_without_findings(self, tmp_path):
+        (tmp_path / "a.tsv").write_text("x_mm\ty_mm\tz_mm\tscore\n")
+        assert read_predictions(tmp_path / "a.tsv").positions_mm.shape == (0, 3)
+
+    @pytest.mark.parametrize(
+        "text", ["", "a,b\n1,2\n", "1,2\n", "x,y,z\n1,2\n", "x,y,z\n1,2,oops\n", "x,y,z\n1,2,n/a\n"]
+    )
+    def test_broken_tables_are_a_sentence(self, tmp_path, text):
+        (tmp_path / "a.csv").write_text(text)
+        with pytest.raises(InputError, match=r"a\.csv"):
+            read_predictions(tmp_path / "a.csv")
+
+    def test_binary_mask_components_become_points(self, tmp_path):
+        array = np.zeros((20, 20, 10), dtype=np.uint8)
+        array[2:5, 3:6, 4] = 1
+        array[12, 12, 8] = array[13, 13, 9] = 1  # touching at a corner: one component
+        affine = np.diag([-0.5, 0.5, 2.0, 1.0])
+        affine[:3, 3] = 10, -20, 30
+        nib.save(nib.Nifti1Image(array, affine), tmp_path / "mask.nii.gz")
+        found = read_predictions(tmp_path / "mask.nii.gz")
+        np.testing.assert_allclose(found.positions_mm, [[8.5, -18, 38], [3.75, -13.75, 47]])
+        assert found.scores.tolist() == [1, 1]
+        np.testing.assert_allclose(read_truth(tmp_path / "mask.nii.gz").positions_mm, found.positions_mm)
+
+    def test_touching_labels_stay_apart_and_probabilities_give_scores(self, tmp_path):
+        labels = np.zeros((8, 8, 8), dtype=np.int16)
+        labels[2, 2, 2], labels[3, 2, 2] = 1, 2
+        nib.save(nib.Nifti1Image(labels, np.eye(4)), tmp_path / "labels.nii.gz")
+        assert len(read_predictions(tmp_path / "labels.nii.gz").scores) == 2
+        probability = np.zeros((8, 8, 8), dtype=np.float32)
+        probability[1, 1, 1], probability[6, 6, 6], probability[4, 4, 4] = 0.75, 0.9, 0.3
+        nib.save(nib.Nifti1Image(probability, np.eye(4)), tmp_path / "p.nii.gz")
+        np.testing.assert_allclose(read_predictions(tmp_path / "p.nii.gz").scores, [0.75, 0.9])
+
+    @pytest.mark.parametrize("name", ["a.json", "a.nii.gz", "a.docx"])
+    def test_broken_files_are_a_sentence(self, tmp_path, name):
+        (tmp_path / name).write_text("{")
+        with pytest.raises(InputError, match=r"a\."):
+            read_predictions(tmp_path / name)
+
+    def test_foreign_json_is_a_sentence(self, tmp_path):
+        (tmp_path / "a.json").write_text("[1, 2]")
+        with pytest.raises(InputError, match=r"findings\.json"):
+            read_predictions(tmp_path / "a.json")
+
+    def test_missing_path(self, tmp_path):
+        with pytest.raises(InputError, match="does not exist"):
+            read_cases(tmp_path / "no", tmp_path)
