@@ -99,7 +99,8 @@ def _bfloat16_is_faster(kind: str) -> bool:
 def _seconds(device: torch.device, dtype: torch.dtype, repeats: int = 3) -> float:
     """Best of a few runs of one 3x3x3 convolution."""
     layout = torch.channels_last_3d
-    conv = torch.nn.Conv3d(16, 16, 3, padding=1).to(device, dtype, memory_format=layout)
+    conv = torch.nn.Conv3d(16, 16, 3, padding=1).to(device, dtype)
+    conv.to(memory_format=layout)  # type: ignore[call-overload]
     image = torch.zeros(1, 16, 48, 48, 24, device=device, dtype=dtype).to(memory_format=layout)
     best = float("inf")
     with torch.inference_mode():

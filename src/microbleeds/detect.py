@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from microbleeds.networks.config import Stride
 from microbleeds.networks.detector import Detector, cell_to_voxel, for_inference
 from microbleeds.prepare import Prepared
 from microbleeds.scan import Candidate
-from microbleeds.weights.card import Calibration
+from microbleeds.weights.card import Calibration, Card
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,17 @@ class DetectSettings:
 
     floor: float = 0.05
     separation_mm: float = 4.0
-    calibration: Calibration = Calibration()
+    calibration: Calibration = field(default_factory=Calibration)
     whole_voxels: int = 12_000_000
     halo_cells: int = 16
     measure_diameters: bool = True
+
+
+def settings_for(card: Card) -> DetectSettings:
+    """Settings for shipped weights: their calibration, and a floor below both operating points."""
+    points = card.operating_points
+    lowest = 0.5 * min(points.balanced, points.screening)
+    return DetectSettings(floor=min(DetectSettings.floor, lowest), calibration=card.calibration)
 
 
 def detect(
@@ -91,11 +98,10 @@ def score_map(
             cut = [slice(h.start * c, h.stop * c) for h, c in zip(halo, size, strict=True)]
             tile = torch.from_numpy(np.ascontiguousarray(image[:, cut[0], cut[1], cut[2]]))
             out = fast(_padded(tile, model.config.total_stride, compute))
-            inner = tuple(
-                slice(s.start - h.start, s.stop - h.start) for s, h in zip(core, halo, strict=True)
-            )
+            inner = tuple(slice(s.start - h.start, s.stop - h.start) for s, h in zip(core, halo, strict=True))
             logit[core] = out.logit[0].float().cpu().numpy()[inner]
-            offset[(slice(None), *core)] = out.offset[0].float().cpu().numpy()[(slice(None), *inner)]
+            for axis in range(3):
+                offset[axis][core] = out.offset[0, axis].float().cpu().numpy()[inner]
     return logit, offset
 
 
@@ -127,7 +133,7 @@ def _cores(
         block[axis] = -(-(block[axis] // 2) // coarse[axis]) * coarse[axis]
     starts = [range(0, n, int(b)) for n, b in zip(shape, block, strict=True)]
     for i, j, k in itertools.product(*starts):
-        stop = np.minimum((i, j, k) + block, shape)
+        stop = np.minimum(np.array([i, j, k]) + block, shape)
         yield slice(i, int(stop[0])), slice(j, int(stop[1])), slice(k, int(stop[2]))
 
 
@@ -135,22 +141,18 @@ def _cells_touching(brain: NDArray[np.bool_], cell: Stride, shape: tuple[int, ..
     """Cells that hold at least one brain voxel."""
     padded = np.pad(brain, [(0, n * c - b) for b, c, n in zip(brain.shape, cell, shape, strict=True)])
     blocks = padded.reshape(shape[0], cell[0], shape[1], cell[1], shape[2], cell[2])
-    return blocks.any(axis=(1, 3, 5))
+    return np.asarray(blocks.any(axis=(1, 3, 5)))
 
 
-def _peaks(
-    logit: NDArray[np.float32], brain: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Cells [N, 3] inside the brain that are the largest of their 3 x 3 x 3 neighbourhood, and their logits."""
+def _peaks(logit: NDArray[np.float32], brain: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Cells [N, 3] inside the brain that are the largest of their 3 x 3 x 3 neighbours, and their logits."""
     inside = np.where(brain, logit, -np.inf).astype(np.float32)
     largest = functional.max_pool3d(torch.from_numpy(inside)[None], 3, stride=1, padding=1)[0].numpy()
     cells = np.argwhere((inside == largest) & brain)
     return cells, inside[cells[:, 0], cells[:, 1], cells[:, 2]]
 
 
-def suppress(
-    positions_mm: NDArray[np.float64], scores: NDArray[np.float64], separation_mm: float
-) -> list[int]:
+def suppress(positions_mm: NDArray[np.float64], scores: NDArray[np.float64], separation_mm: float) -> list[int]:
     """Indices to keep, highest score first, none within ``separation_mm`` of a kept one."""
     kept: list[int] = []
     for n in np.argsort(-scores, kind="stable"):

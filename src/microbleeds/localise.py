@@ -4,8 +4,8 @@ A candidate's place is what lies around its centre, not the one voxel at it: a b
 taken for a vessel or for fluid. All shares are of the ball of :data:`RIM_MM` around the centre.
 
 A candidate is removed only where no microbleed can be. Readers ask that at least half of a bleed's surroundings
-are parenchyma (Greenberg 2009); :data:`LEAST_PARENCHYMA` is far below, since the border drawn at 2 mm may be off by
-a voxel and a lost bleed costs more than a kept vessel, which the detector has judged already.
+are parenchyma (Greenberg 2009); :data:`LEAST_PARENCHYMA` is far below, since the border drawn at 2 mm may be
+off by a voxel and a lost bleed costs more than a kept vessel, which the detector has judged already.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Placement:
         reason: one sentence on why it is kept or removed.
         margin_mm: distance from the centre to the nearest parenchyma of another group, at most
             :data:`MARGIN_LIMIT_MM`; ``None`` without a group.
-        parenchyma_share: 0..1 of the ball around the centre.
+        parenchyma_share: 0..1 of the ball around the centre, as far as it is in the image; ``None`` if unknown.
     """
 
     group: Group
@@ -53,7 +53,7 @@ class Placement:
     kept: bool
     reason: str
     margin_mm: float | None
-    parenchyma_share: float
+    parenchyma_share: float | None
 
 
 def localise(candidates: Sequence[Candidate], segmentation: Segmentation) -> list[Placement]:
@@ -68,7 +68,7 @@ def localise(candidates: Sequence[Candidate], segmentation: Segmentation) -> lis
 def _unknown() -> Placement:
     """Return the placement of a candidate on a scan that shows too little of the head to tell where."""
     reason = "Kept; the scan shows too little of the head to tell the region."
-    return Placement("none", "unknown", "none", True, reason, None, 1.0)
+    return Placement("none", "unknown", "none", True, reason, None, None)
 
 
 def _place(
@@ -76,9 +76,10 @@ def _place(
 ) -> Placement:
     """Place one candidate by the region codes in the ball around it."""
     centre = np.round(segmentation.grid.to_ijk(candidate.position_ras_mm)).astype(int)
-    codes = _codes_at(segmentation.regions, centre + ball)
+    around = centre + ball
+    codes = _codes_at(segmentation.regions, around[_in_image(around, segmentation.grid)])
     groups = _GROUP_OF_CODE[codes]
-    share = float(np.mean(groups >= 0))
+    share = float(np.mean(groups >= 0)) if len(groups) else 0.0
     if share < LEAST_PARENCHYMA:
         return _removed(codes, share)
     group = int(np.bincount(groups[groups >= 0], minlength=len(_GROUPS)).argmax())
@@ -91,7 +92,11 @@ def _removed(codes: NDArray[np.uint8], share: float) -> Placement:
     """Return the placement of a candidate without parenchyma around it."""
     counts = {code: int((codes == code).sum()) for code in (VENTRICLE, CSF, OUTSIDE)}
     code = max(counts, key=lambda c: counts[c])
-    where = {VENTRICLE: "in a ventricle", CSF: "in cerebrospinal fluid outside of the brain", OUTSIDE: "outside of the brain"}
+    where = {
+        VENTRICLE: "in a ventricle",
+        CSF: "in cerebrospinal fluid outside of the brain",
+        OUTSIDE: "outside of the brain",
+    }
     reason = f"Removed: it lies {where[code]}, with {share:.0%} of parenchyma within {RIM_MM:g} mm."
     return Placement("none", REGIONS[code].name, "none", False, reason, None, share)
 
@@ -104,11 +109,12 @@ def _kept_reason(region: Region, share: float) -> str:
 
 def _margin(segmentation: Segmentation, centre: NDArray[np.int64], wide: NDArray[np.int64], group: int) -> float:
     """Return the distance in mm to the nearest parenchyma of another group, at most the limit."""
-    groups = _GROUP_OF_CODE[_codes_at(segmentation.regions, centre + wide)]
+    inside = wide[_in_image(centre + wide, segmentation.grid)]
+    groups = _GROUP_OF_CODE[_codes_at(segmentation.regions, centre + inside)]
     other = (groups >= 0) & (groups != group)
     if not other.any():
         return MARGIN_LIMIT_MM
-    offsets_mm = wide[other] @ segmentation.grid.affine[:3, :3].T
+    offsets_mm = inside[other] @ segmentation.grid.affine[:3, :3].T
     return float(min(np.linalg.norm(offsets_mm, axis=1).min(), MARGIN_LIMIT_MM))
 
 
@@ -121,10 +127,12 @@ def _ball(grid: Grid, radius_mm: float) -> NDArray[np.int64]:
     return offsets[distance <= radius_mm]
 
 
+def _in_image(ijk: NDArray[np.int64], grid: Grid) -> NDArray[np.bool_]:
+    """Return which voxels [N, 3] lie in the image, [N]."""
+    return np.all((ijk >= 0) & (ijk < grid.shape), axis=1)
+
+
 def _codes_at(regions: NDArray[np.uint8], ijk: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Return the region codes [N] at voxels [N, 3]; outside of the image is :data:`OUTSIDE`."""
-    inside = np.all((ijk >= 0) & (ijk < regions.shape), axis=1)
-    codes = np.full(len(ijk), OUTSIDE, dtype=np.uint8)
-    i, j, k = ijk[inside].T
-    codes[inside] = regions[i, j, k]
-    return codes
+    """Return the region codes [N] at voxels [N, 3] of the image."""
+    i, j, k = ijk.T
+    return regions[i, j, k]

@@ -85,9 +85,7 @@ def _central_sulcus_y(x: NDArray[np.floating], z: NDArray[np.floating]) -> NDArr
     return np.interp(z, (10, 30, 50, 72), (-2.0, -10.0, -22.0, -33.0)) - np.where(x < 15, 4.0, 0.0)
 
 
-def _is_temporal(
-    x: NDArray[np.floating], y: NDArray[np.floating], z: NDArray[np.floating]
-) -> NDArray[np.bool_]:
+def _is_temporal(x: NDArray[np.floating], y: NDArray[np.floating], z: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Whether a point lies below the Sylvian line; near the midline that is the parahippocampal gyrus."""
     roof = np.interp(y, (-60, -40, -20, 0, 10, 22), (20.0, 18.0, 10.0, -1.0, -10.0, -22.0))
     roof = np.where(x < 28, np.minimum(roof, -3.0), roof)
@@ -95,9 +93,7 @@ def _is_temporal(
     return (z < roof) & (y < front) & (x > 12)
 
 
-def _is_occipital(
-    x: NDArray[np.floating], y: NDArray[np.floating], z: NDArray[np.floating]
-) -> NDArray[np.bool_]:
+def _is_occipital(x: NDArray[np.floating], y: NDArray[np.floating], z: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Whether a point lies behind the parieto-occipital line (medial) or the preoccipital notch (lateral)."""
     medial = np.interp(z, (-20, -5, 5, 15, 28, 50), (-62.0, -54.0, -58.0, -67.0, -74.0, -86.0))
     lateral = np.interp(z, (-20, 0, 20, 40), (-72.0, -69.0, -74.0, -84.0))
@@ -115,17 +111,13 @@ def _from_tissue() -> NDArray[np.uint8]:
     return table
 
 
-def _to_mni(
-    ijk: NDArray[np.integer], grid: Grid, mni_from_ras: NDArray[np.float64]
-) -> NDArray[np.float32]:
+def _to_mni(ijk: NDArray[np.integer], grid: Grid, mni_from_ras: NDArray[np.float64]) -> NDArray[np.float32]:
     """Map voxels [N, 3] to MNI152 mm, float32 [N, 3]."""
     matrix = (mni_from_ras @ grid.affine).astype(np.float32)
     return ijk.astype(np.float32) @ matrix[:3, :3].T + matrix[:3, 3]
 
 
-def _cerebrum(
-    labels: NDArray[np.uint8], grid: Grid, mni_from_ras: NDArray[np.float64]
-) -> NDArray[np.uint8]:
+def _cerebrum(labels: NDArray[np.uint8], grid: Grid, mni_from_ras: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Return the regions of cortex and white matter in a box around the cerebrum; elsewhere 0."""
     cortex = among(labels, Tissue.CORTEX_LEFT, Tissue.CORTEX_RIGHT)
     white = among(labels, Tissue.WHITE_LEFT, Tissue.WHITE_RIGHT)

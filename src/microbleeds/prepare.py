@@ -89,7 +89,8 @@ def prepare(scan: Scan, brain_mask: NDArray[np.bool_], spec: PreparationSpec) ->
     """
     if brain_mask.shape != scan.grid.shape:
         raise InputError(
-            f"The brain mask has shape {brain_mask.shape} but the scan {scan.grid.shape}; give one mask per scan."
+            f"The brain mask has shape {brain_mask.shape} but the scan {scan.grid.shape};"
+            " give a mask on the grid of the scan."
         )
     if not brain_mask.any():
         raise InputError("The brain mask is empty; check that the image shows a brain.")
@@ -104,7 +105,11 @@ def prepare(scan: Scan, brain_mask: NDArray[np.bool_], spec: PreparationSpec) ->
         return np.transpose(array, order)[box]
 
     swi, phase, brain, grid = _resample_all(
-        cut(scan.swi), None if scan.phase_rad is None else cut(scan.phase_rad), cut(brain_mask), source, target
+        cut(scan.swi),
+        None if scan.phase_rad is None else cut(scan.phase_rad),
+        cut(brain_mask),
+        source,
+        target,
     )
     image = _normalised(swi, phase, brain, grid, spec)
     return Prepared(image, brain, grid, phase is not None)

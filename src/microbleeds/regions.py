@@ -71,7 +71,7 @@ OUTSIDE, CSF, VENTRICLE = 0, 1, 2
 
 LOBES = ("frontal", "parietal", "temporal", "occipital", "insula")
 _PAIRED: tuple[tuple[str, Group], ...] = (
-    *((f"{lobe}_{tissue}", "lobar") for lobe in LOBES for tissue in ("cortex", "white")),  # type: ignore[misc]
+    *((f"{lobe}_{tissue}", "lobar") for lobe in LOBES for tissue in ("cortex", "white")),
     ("hippocampus", "lobar"),  # with the amygdala
     ("caudate", "deep"),  # with the accumbens
     ("lentiform", "deep"),  # putamen and pallidum
@@ -93,7 +93,7 @@ REGIONS: Mapping[int, Region] = MappingProxyType(
             Region(CSF, "csf", "none", "none"),
             Region(VENTRICLE, "ventricle", "none", "none"),
             *(
-                Region(_FIRST_PAIR + 2 * n + (side == "right"), name, side, group)  # type: ignore[arg-type]
+                Region(_FIRST_PAIR + 2 * n + (side == "right"), name, side, group)
                 for n, (name, group) in enumerate(_PAIRED)
                 for side in ("left", "right")
             ),
@@ -120,6 +120,15 @@ def mirrored() -> NDArray[np.uint8]:
     for region in REGIONS.values():
         if region.side != "none":
             table[region.code] = region.code + (1 if region.side == "left" else -1)
+    return table
+
+
+def cortex_of_white() -> NDArray[np.uint8]:
+    """Return the table [256] from the subcortical white matter of each lobe to its cortex; the rest stays."""
+    table = np.arange(256, dtype=np.uint8)
+    for region in REGIONS.values():
+        if region.name.endswith("_white") and region.name.removesuffix("_white") in LOBES:
+            table[region.code] = code_of(region.name.removesuffix("white") + "cortex", region.side)
     return table
 
 
@@ -157,7 +166,7 @@ MARS = Scale(
             "external capsule": "deep",
             "corpus callosum": "deep",
             "deep and periventricular white matter": "deep",
-            **{lobe: "lobar" for lobe in LOBES},
+            **dict.fromkeys(LOBES, "lobar"),
         }
     ),
 )

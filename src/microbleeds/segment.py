@@ -1,7 +1,7 @@
 """From a scan to its brain mask, coarse tissues, fine regions and position in MNI152.
 
-The image is brought to 2 mm, where :mod:`microbleeds.networks.anatomy` looks at the whole field of view at once;
-its probabilities are then interpolated to the scan's grid, so that borders are smooth there.
+The network of :mod:`microbleeds.networks.anatomy` sees the whole field of view at 2 mm; its probabilities are
+interpolated to the scan's grid, so that borders are smooth there.
 
 Conventions:
     * **brain** is parenchyma, ventricles and a rim of about 2 mm of cerebrospinal fluid, without holes. The rim
@@ -14,65 +14,46 @@ Conventions:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import ndimage
-from torch import Tensor
 
+from microbleeds.coarse_anatomy import CoarseAnatomy, fit_mni, from_coarse, look
 from microbleeds.compute import Compute, choose
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
-from microbleeds.networks.anatomy import (
-    MULTIPLE,
-    POSITION_STRIDE,
-    POSITION_UNIT_MM,
-    AnatomyClass,
-    AnatomyNetwork,
-)
+from microbleeds.networks.anatomy import AnatomyClass, AnatomyNetwork
 from microbleeds.parcellation import regions_from_labels
-from microbleeds.prepare import resampling_matrix
-from microbleeds.regions import CSF, OUTSIDE, VENTRICLE, code_of
 from microbleeds.scan import Scan
-from microbleeds.tissues import Tissue
+from microbleeds.tissues import Tissue, among
 from microbleeds.weights.anatomy_card import load_anatomy
 
-Float = NDArray[np.float32]
-
-SPACING_MM = 2.0
-LEAST_SHAPE = (80, 96, 80)  # smaller fields of view are padded to the smallest window of the training
-LEAST_BRAIN_ML = 60.0  # below this a field of view shows too little of a brain to tell where it lies
 SMALL_VIEW_ML = 400.0  # a field of view below this may lie inside of the head, where no outline can be seen
+LEAST_BRAIN_ML = 60.0  # of brain, to be sure of what is seen
+LEAST_BRAIN_SHARE = 0.3  # of a small field of view's signal
 LARGEST_MISFIT_MM = 8.0  # median distance of the affine fit beyond which the position is not trusted
-LEAST_CERTAINTY = 0.75  # mean probability of the chosen class in the brain; real heads give 0.85-0.95
+LEAST_CERTAINTY = 0.75  # mean probability of the chosen class over the brain
+STRAY_SHARE = 0.05  # parts of the brain below this share of the largest one are dropped
 
-_SIDED = {
-    AnatomyClass.VENTRICLE: Tissue.VENTRICLE_LEFT,
-    AnatomyClass.CORTEX: Tissue.CORTEX_LEFT,
-    AnatomyClass.WHITE: Tissue.WHITE_LEFT,
-    AnatomyClass.CAUDATE: Tissue.CAUDATE_LEFT,
-    AnatomyClass.LENTIFORM: Tissue.PUTAMEN_LEFT,
-    AnatomyClass.THALAMUS: Tissue.THALAMUS_LEFT,
-    AnatomyClass.HIPPOCAMPUS: Tissue.HIPPOCAMPUS_LEFT,
-    AnatomyClass.CEREBELLUM: Tissue.CEREBELLAR_CORTEX_LEFT,
+_TISSUES: dict[AnatomyClass, tuple[Tissue, Tissue]] = {
+    AnatomyClass.OUTSIDE: (Tissue.AIR, Tissue.AIR),
+    AnatomyClass.CSF: (Tissue.CSF, Tissue.CSF),
+    AnatomyClass.VENTRICLE: (Tissue.VENTRICLE_LEFT, Tissue.VENTRICLE_RIGHT),
+    AnatomyClass.FOURTH_VENTRICLE: (Tissue.VENTRICLE_FOURTH, Tissue.VENTRICLE_FOURTH),
+    AnatomyClass.CORTEX: (Tissue.CORTEX_LEFT, Tissue.CORTEX_RIGHT),
+    AnatomyClass.WHITE: (Tissue.WHITE_LEFT, Tissue.WHITE_RIGHT),
+    AnatomyClass.CAUDATE: (Tissue.CAUDATE_LEFT, Tissue.CAUDATE_RIGHT),
+    AnatomyClass.LENTIFORM: (Tissue.PUTAMEN_LEFT, Tissue.PUTAMEN_RIGHT),
+    AnatomyClass.THALAMUS: (Tissue.THALAMUS_LEFT, Tissue.THALAMUS_RIGHT),
+    AnatomyClass.HIPPOCAMPUS: (Tissue.HIPPOCAMPUS_LEFT, Tissue.HIPPOCAMPUS_RIGHT),
+    AnatomyClass.BRAINSTEM: (Tissue.BRAINSTEM, Tissue.BRAINSTEM),
+    AnatomyClass.CEREBELLUM: (Tissue.CEREBELLAR_CORTEX_LEFT, Tissue.CEREBELLAR_CORTEX_RIGHT),
 }
-_UNSIDED = {
-    AnatomyClass.OUTSIDE: Tissue.AIR,
-    AnatomyClass.CSF: Tissue.CSF,
-    AnatomyClass.FOURTH_VENTRICLE: Tissue.VENTRICLE_FOURTH,
-    AnatomyClass.BRAINSTEM: Tissue.BRAINSTEM,
-}
-_PLAIN_REGIONS = {
-    Tissue.AIR: OUTSIDE,
-    Tissue.CSF: CSF,
-    Tissue.VENTRICLE_LEFT: VENTRICLE,
-    Tissue.VENTRICLE_RIGHT: VENTRICLE,
-    Tissue.VENTRICLE_FOURTH: VENTRICLE,
-}
-_PARCELLED = (AnatomyClass.CORTEX, AnatomyClass.WHITE, AnatomyClass.BRAINSTEM)
+_TISSUE_TABLE = np.array([_TISSUES[AnatomyClass(c)] for c in range(len(AnatomyClass))], dtype=np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +66,7 @@ class Segmentation:
         tissues: uint8 [X, Y, Z], codes of :class:`Tissue`.
         regions: uint8 [X, Y, Z], codes of :mod:`microbleeds.regions`.
         mni_from_ras: [4, 4] affine from the scan's RAS mm to MNI152 mm (approximate).
-        located: false when the scan shows too little of the head to tell tissues and regions; these are empty then.
+        located: false when the scan shows too little of the head to tell tissues and regions; both are empty then.
         confident: whether brain, tissues and position look like those of a head.
         warnings: sentences for the reader.
     """
@@ -100,27 +81,204 @@ class Segmentation:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class CoarseAnatomy:
-    """The network's answer on the 2 mm grid.
+def segment(scan: Scan, network: AnatomyNetwork | None = None, compute: Compute | None = None) -> Segmentation:
+    """Find the brain of a scan and its anatomy.
 
     Args:
-        grid: the 2 mm grid.
-        probabilities: float32 [12, X, Y, Z] of :class:`AnatomyClass`.
-        right: float32 [X, Y, Z], probability of the right half of the head.
-        mni_mm: float32 [3, X, Y, Z] on every fourth voxel: MNI152 position of each block of 4 x 4 x 4 voxels.
+        scan: the scan; its magnitude is used where there is one, since SWI masks darken parts of the brain.
+        network: anatomy network; the shipped one if ``None``.
+        compute: device and precision; measured if ``None``.
+
+    Raises:
+        InputError: if the scan shows no brain.
+    """
+    volume = scan.swi if scan.magnitude is None else scan.magnitude
+    volume = np.maximum(np.nan_to_num(volume, posinf=0, neginf=0), 0)
+    seen = look(volume, scan.grid, network or shipped_network(), compute or choose())
+    seen = _cleaned(seen)
+    mni_from_ras, misfit_mm = fit_mni(seen)
+    doubts = _doubts(seen, mni_from_ras, misfit_mm)
+    if _shows_too_little(seen, volume, scan.grid, bool(doubts)):
+        return _by_signal(volume, scan.grid)
+    regions = regions_from_labels(_coarse_tissues(seen), seen.grid, mni_from_ras)
+    brain, tissues, fine_regions = _on_scan_grid(seen, regions, scan.grid)
+    return Segmentation(scan.grid, brain, tissues, fine_regions, mni_from_ras, True, not doubts, tuple(doubts))
+
+
+@cache
+def shipped_network() -> AnatomyNetwork:
+    """Return the network whose weights come with the package, loaded once per process."""
+    return load_anatomy()[0]
+
+
+def _voxel_ml(grid: Grid) -> float:
+    """Return the volume of a voxel in ml."""
+    return float(abs(np.linalg.det(grid.affine[:3, :3]))) / 1000
+
+
+def _cleaned(seen: CoarseAnatomy) -> CoarseAnatomy:
+    """Drop stray parts of the brain and give holes in it to the brain's likeliest class."""
+    classes = seen.classes
+    brain = classes >= AnatomyClass.VENTRICLE
+    parts, count = ndimage.label(brain)
+    if count == 0:
+        return seen
+    sizes = np.bincount(parts.ravel())[1:]
+    kept = np.isin(parts, 1 + np.flatnonzero(sizes >= STRAY_SHARE * sizes.max()))
+    inside = ndimage.binary_fill_holes(kept | (classes == AnatomyClass.CSF))
+    probabilities = seen.probabilities.copy()
+    stray = brain & ~kept
+    probabilities[AnatomyClass.VENTRICLE :, stray] = 0
+    probabilities[AnatomyClass.OUTSIDE, inside & ~stray & (classes == AnatomyClass.OUTSIDE)] = 0
+    total = probabilities.sum(axis=0)
+    probabilities[AnatomyClass.OUTSIDE, total < 1e-6] = 1
+    return replace(seen, probabilities=probabilities / np.maximum(total, 1e-6))
+
+
+def _doubts(seen: CoarseAnatomy, mni_from_ras: NDArray[np.float64], misfit_mm: float) -> list[str]:
+    """Return sentences on what does not look like a head, none if all is well."""
+    doubts = []
+    brain = seen.classes >= AnatomyClass.VENTRICLE
+    volume_ml = float(brain.sum()) * _voxel_ml(seen.grid)
+    certainty = float(seen.probabilities.max(axis=0)[brain].mean()) if brain.any() else 0.0
+    if volume_ml < LEAST_BRAIN_ML or volume_ml > 2200:
+        doubts.append(f"The brain mask holds {volume_ml:.0f} ml; check it before trusting the findings.")
+    if certainty < LEAST_CERTAINTY:
+        doubts.append(f"The anatomy is uncertain (mean probability {certainty:.2f}); check the regions.")
+    if misfit_mm > LARGEST_MISFIT_MM:
+        doubts.append(f"The position in the head is uncertain (misfit {misfit_mm:.0f} mm); check the lobes.")
+    stretch = np.linalg.svd(mni_from_ras[:3, :3], compute_uv=False)
+    if stretch.min() < 0.6 or stretch.max() > 1.7:
+        doubts.append("The head's size or shape is unusual; check the voxel size and the regions.")
+    return doubts
+
+
+def _shows_too_little(seen: CoarseAnatomy, volume: NDArray, grid: Grid, doubtful: bool) -> bool:
+    """Return whether the field of view is a small block that can't be placed.
+
+    Raises:
+        InputError: if it is large and shows no brain.
+    """
+    brain_ml = float((seen.classes >= AnatomyClass.VENTRICLE).sum()) * _voxel_ml(seen.grid)
+    view_ml = volume.size * _voxel_ml(grid)
+    if view_ml < SMALL_VIEW_ML:
+        signal_ml = float(_signal(volume).sum()) * _voxel_ml(grid)
+        return doubtful or brain_ml < LEAST_BRAIN_SHARE * signal_ml
+    if brain_ml < LEAST_BRAIN_ML:
+        raise InputError(
+            f"No brain was found in the image ({brain_ml:.0f} ml of {view_ml:.0f} ml); "
+            "give an SWI or T2*-weighted scan of the head."
+        )
+    return False
+
+
+def _signal(volume: NDArray) -> NDArray[np.bool_]:
+    """Return where the image is brighter than a quarter of its bright end, bool [X, Y, Z]."""
+    return volume > 0.25 * np.percentile(volume, 95)
+
+
+def _by_signal(volume: NDArray, grid: Grid) -> Segmentation:
+    """Take for brain what has signal, closed over 4 mm, where anatomy can't be told.
+
+    Raises:
+        InputError: if the signal has no structure at all.
+    """
+    if float(volume.std()) < 1e-3 * float(abs(volume).mean()) or not volume.any():
+        raise InputError("The image is constant and shows no brain; give an SWI or T2*-weighted scan of the head.")
+    reach = np.maximum(1, np.round(4 / grid.spacing_mm)).astype(int)
+    padded = np.pad(_signal(volume), [(r, r) for r in reach], mode="edge")
+    closed = ndimage.binary_closing(padded, np.ones(2 * (reach // 2) + 1, dtype=bool))
+    closed = ndimage.binary_fill_holes(closed[tuple(slice(r, -r) for r in reach)])
+    parts, _ = ndimage.label(closed)
+    largest = parts == 1 + int(np.bincount(parts.ravel())[1:].argmax())
+    nothing = np.zeros(grid.shape, dtype=np.uint8)
+    warning = (
+        "The scan shows too little of the head to find the brain's outline; "
+        "everything with signal was searched, and the regions are unknown."
+    )
+    return Segmentation(grid, largest, nothing, nothing, np.eye(4), False, False, (warning,))
+
+
+def _coarse_tissues(seen: CoarseAnatomy) -> NDArray[np.uint8]:
+    """Return tissue codes [X, Y, Z] on the 2 mm grid."""
+    return _TISSUE_TABLE[seen.classes, (seen.right > 0.5).astype(np.uint8)]
+
+
+def _brain_field(seen: CoarseAnatomy) -> NDArray[np.float32]:
+    """Return a field [X, Y, Z] on the 2 mm grid that exceeds 0.5 in the brain with its rim of fluid."""
+    core = seen.classes >= AnatomyClass.VENTRICLE
+    rim = ndimage.binary_dilation(core) & (seen.classes == AnatomyClass.CSF)
+    filled = ndimage.binary_fill_holes(core | rim)
+    inside = np.maximum(1 - seen.probabilities[AnatomyClass.OUTSIDE], 0.51)
+    parenchyma = seen.probabilities[AnatomyClass.VENTRICLE :].sum(axis=0)
+    return np.where(filled, inside, np.minimum(parenchyma, 0.49)).astype(np.float32)
+
+
+def _on_scan_grid(
+    seen: CoarseAnatomy, regions: NDArray[np.uint8], grid: Grid
+) -> tuple[NDArray[np.bool_], NDArray[np.uint8], NDArray[np.uint8]]:
+    """Interpolate probabilities to the scan's grid, slice by slice, and decide there.
+
+    Returns:
+        Brain, tissues and regions on ``grid``. A voxel's region is that of the nearest 2 mm voxel of its own
+        tissue, so that region borders follow the smooth tissue borders.
+    """
+    fields = torch.from_numpy(np.concatenate([seen.probabilities, seen.right[None], _brain_field(seen)[None]]))
+    along_x, along_y, along_z = from_coarse(grid, seen.grid)
+    nearest = [matrix.argmax(dim=1).numpy() for matrix in (along_x, along_y, along_z)]
+    spread = SpreadRegions(_coarse_tissues(seen), regions)
+    brain = np.zeros(grid.shape, dtype=bool)
+    tissues = np.zeros(grid.shape, dtype=np.uint8)
+    fine_regions = np.zeros(grid.shape, dtype=np.uint8)
+    for k in range(grid.shape[2]):
+        used = torch.nonzero(along_z[k])[:, 0]
+        plane = (fields[..., used] * along_z[k, used]).sum(dim=-1)
+        fine = along_x @ plane @ along_y.T
+        side = (fine[-2] > 0.5).numpy().astype(np.uint8)
+        tissues[:, :, k] = _TISSUE_TABLE[fine[:-2].argmax(dim=0).numpy(), side]
+        brain[:, :, k] = (fine[-1] > 0.5).numpy()
+        fine_regions[:, :, k] = spread.look_up(tissues[:, :, k], nearest[0], nearest[1], int(nearest[2][k]))
+    return brain, tissues, fine_regions
+
+
+class SpreadRegions:
+    """Regions of the 2 mm grid, spread so that each tissue's regions reach beyond its border.
+
+    Args:
+        tissues: uint8 [X, Y, Z] tissue codes.
+        regions: uint8 [X, Y, Z] region codes of the same voxels.
     """
 
-    grid: Grid
-    probabilities: Float
-    right: Float
-    mni_mm: Float
+    _PARCELLED = (
+        (Tissue.CORTEX_LEFT, Tissue.CORTEX_RIGHT),
+        (Tissue.WHITE_LEFT, Tissue.WHITE_RIGHT),
+        (Tissue.BRAINSTEM,),
+    )
 
+    def __init__(self, tissues: NDArray[np.uint8], regions: NDArray[np.uint8]) -> None:
+        self._whole = np.zeros(256, dtype=np.uint8)  # region of tissues that are one region
+        for tissue in np.unique(tissues):
+            self._whole[tissue] = np.bincount(regions[tissues == tissue]).argmax()
+        self._spread = []
+        for group in self._PARCELLED:
+            here = among(tissues, *group)
+            if here.any():
+                index = ndimage.distance_transform_edt(~here, return_distances=False, return_indices=True)
+                self._spread.append((group, regions[tuple(index)]))
 
-def normalise(image: Tensor) -> Tensor:
-    """Divide by the 99th percentile of the positive voxels (of every second one per axis) and clip to 0..1.5."""
-    bright = image[::2, ::2, ::2]
-    bright = bright[bright > 0]
-    if bright.numel() == 0:
-        return torch.zeros_like(image)
-    return (image / torch.quantile(bright, 0.99).clamp_min(1e-12)).clamp(0, 1.5)
+    def look_up(
+        self, tissues: NDArray[np.uint8], first: NDArray[np.int64], second: NDArray[np.int64], third: int
+    ) -> NDArray[np.uint8]:
+        """Return the region codes [M, N] of a slice.
+
+        Args:
+            tissues: [M, N] tissue codes of the slice.
+            first: [M] nearest 2 mm voxel of each row.
+            second: [N] nearest 2 mm voxel of each column.
+            third: nearest 2 mm slice.
+        """
+        codes = self._whole[tissues]
+        for group, spread in self._spread:
+            here = among(tissues, *group)
+            codes[here] = spread[:, :, third][np.ix_(first, second)][here]
+        return codes

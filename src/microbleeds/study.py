@@ -27,7 +27,7 @@ from microbleeds.susceptibility.swi import susceptibility_weighted
 
 SignChoice = Literal["auto", "paramagnetic-bright", "paramagnetic-dark"]
 _ROLES = ("swi", "magnitude", "phase")
-# Phase and magnitude are unrelated inside a head and outside; a magnitude given as phase correlates with it.
+# Phase is nearly unrelated to magnitude; a magnitude given as phase is not.
 _MAGNITUDE_AS_PHASE = 0.8
 
 
@@ -62,9 +62,7 @@ def load_study(
         InputError: if a file can't be used, the files lie on different grids, or neither SWI nor magnitude is
             given.
     """
-    given = {
-        role: path for role, path in zip(_ROLES, (swi, magnitude, phase), strict=True) if path is not None
-    }
+    given = {role: path for role, path in zip(_ROLES, (swi, magnitude, phase), strict=True) if path is not None}
     if swi is None and magnitude is None:
         raise InputError("Neither an SWI nor a magnitude image was given; phase alone is not enough.")
     if phase_sign not in ("auto", "paramagnetic-bright", "paramagnetic-dark"):
@@ -163,15 +161,11 @@ def _sequence(parts: dict[str, _Part]) -> SequenceFacts:
     return facts
 
 
-def _understood_phase(
-    part: _Part, weight: Volume, choice: SignChoice
-) -> tuple[Volume, PhaseFacts, list[str]]:
+def _understood_phase(part: _Part, weight: Volume, choice: SignChoice) -> tuple[Volume, PhaseFacts, list[str]]:
     """Bring the phase to radians, high-pass filtered, paramagnetic positive, and say how."""
     _refuse_magnitude_as_phase(part, weight)
     spacing_mm, axis = part.grid.spacing_mm, slice_axis_of(part.grid)
-    scale = find_scale(
-        part.image, units=part.sidecar.phase_units, manufacturer=part.sidecar.facts.manufacturer
-    )
+    scale = find_scale(part.image, units=part.sidecar.phase_units, manufacturer=part.sidecar.facts.manufacturer)
     phase = to_radians(part.image, scale)
     core = head_core(weight, spacing_mm)
     high_pass = decide_high_pass(phase, weight, core, spacing_mm, slice_axis=axis)
@@ -215,7 +209,12 @@ def _phase_warnings(scale: PhaseScale, derived: SignDecision, choice: SignChoice
 def _refuse_magnitude_as_phase(part: _Part, weight: NDArray[np.float32]) -> None:
     step = max(1, weight.size // 200_000)
     phase, other = part.image.ravel()[::step], weight.ravel()[::step]
-    if phase.std() > 0 and other.std() > 0 and np.corrcoef(phase, other)[0, 1] > _MAGNITUDE_AS_PHASE:
-        raise InputError(
-            f"The phase image {part.path} looks like a magnitude; give the phase of the same scan."
-        )
+    # A mask sets both to zero outside the brain, which would correlate them.
+    phase, other = phase[other > 0], other[other > 0]
+    if (
+        phase.size
+        and phase.std() > 0
+        and other.std() > 0
+        and np.corrcoef(phase, other)[0, 1] > _MAGNITUDE_AS_PHASE
+    ):
+        raise InputError(f"The phase image {part.path} looks like a magnitude; give the phase of the same scan.")

@@ -29,9 +29,7 @@ class TestFroc:
 
     def test_worked_by_hand(self):
         # Two subjects, three bleeds; falling: .9 hit, .8 false, .7 hit and .7 false (a tie), .1 false.
-        curve = froc(
-            [subject([0.9, 0.7, 0.1], [True, False, False], 2), subject([0.8, 0.7], [False, True], 1)]
-        )
+        curve = froc([subject([0.9, 0.7, 0.1], [True, False, False], 2), subject([0.8, 0.7], [False, True], 1)])
         assert curve.thresholds.tolist() == [np.inf, 0.9, 0.8, 0.7, 0.1]
         np.testing.assert_allclose(curve.sensitivity, [0, 1 / 3, 1 / 3, 2 / 3, 2 / 3])
         np.testing.assert_allclose(curve.false_positives, [0, 0, 0.5, 1.0, 1.5])
@@ -68,9 +66,7 @@ class TestFroc:
 
     def test_curve_never_falls(self):
         generator = np.random.default_rng(3)
-        curve = froc(
-            [subject(generator.random(30).round(1), generator.random(30) < 0.3, 30) for _ in range(4)]
-        )
+        curve = froc([subject(generator.random(30).round(1), generator.random(30) < 0.3, 30) for _ in range(4)])
         assert (np.diff(curve.sensitivity) >= 0).all()
         assert (np.diff(curve.false_positives) >= 0).all()
         assert (np.diff(curve.thresholds) < 0).all()

@@ -1,4 +1,4 @@
-"""A small physical head: an ellipsoid of tissue with veins, one bleed and one calcification, in a background field.
+"""A small physical head: tissue with veins, one bleed and one calcification, in a background field.
 
 The field is the convolution of the susceptibility with the dipole, so that phase outside, across and along a vein
 is right. World axes are RAS and the field runs along z.

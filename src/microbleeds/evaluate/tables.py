@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from microbleeds.errors import InputError
 
-_UNKNOWN = {"", "n/a", "na", "nan", "none", "null"}
+_UNKNOWN = {"", "n/a", "na", "nan"}
 _TRUE, _FALSE = {"1", "true", "yes", "1.0"}, {"0", "false", "no", "0.0"}
 
 

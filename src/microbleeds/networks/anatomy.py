@@ -1,7 +1,7 @@
 """The network that finds the brain and its coarse anatomy on a 2 mm grid, whatever the contrast.
 
-A small 3D U-Net. The full 2 mm grid carries only a thin stem and a thin last layer; the levels proper start at
-4 mm, since there the arithmetic costs an eighth. It gives three things per voxel:
+A small 3D U-Net. Its finest level is at 4 mm, where the arithmetic costs an eighth: each 2 x 2 x 2 block of the
+2 mm grid enters as one vector and leaves as eight answers, one per voxel. It gives three things:
 
 * the logits of :class:`AnatomyClass`. Left and right of a structure share a class, so each class sees twice the
   examples, and a mirrored head is just another example;
@@ -27,12 +27,11 @@ from torch.nn.functional import max_pool3d, relu
 
 from microbleeds.tissues import Tissue
 
-MULTIPLE = 16  # three poolings below a stem of stride 2
+MULTIPLE = 16  # three poolings below blocks of two voxels
 POSITION_STRIDE = 4  # the positions come on the 8 mm level
 POSITION_UNIT_MM = 50.0  # brings MNI152 coordinates to about -2..2
-CHANNELS = (32, 64, 96, 128)
-STEM_CHANNELS = 8
-LAST_CHANNELS = 16
+CHANNELS = (24, 48, 96, 128)
+OUTPUTS = 13  # twelve classes and the side
 
 
 class AnatomyClass(IntEnum):
@@ -46,9 +45,9 @@ class AnatomyClass(IntEnum):
     WHITE = 5
     CAUDATE = 6
     LENTIFORM = 7  # putamen, pallidum and accumbens
-    THALAMUS = 8  # with the ventral diencephalon, red nucleus and substantia nigra
+    THALAMUS = 8  # with the ventral diencephalon
     HIPPOCAMPUS = 9  # with the amygdala
-    BRAINSTEM = 10
+    BRAINSTEM = 10  # with red nucleus and substantia nigra
     CEREBELLUM = 11
 
 
@@ -66,8 +65,8 @@ _CLASS_OF_STEM = {
     "ACCUMBENS": AnatomyClass.LENTIFORM,
     "THALAMUS": AnatomyClass.THALAMUS,
     "VENTRAL_DC": AnatomyClass.THALAMUS,
-    "RED_NUCLEUS": AnatomyClass.THALAMUS,
-    "SUBSTANTIA_NIGRA": AnatomyClass.THALAMUS,
+    "RED_NUCLEUS": AnatomyClass.BRAINSTEM,
+    "SUBSTANTIA_NIGRA": AnatomyClass.BRAINSTEM,
     "HIPPOCAMPUS": AnatomyClass.HIPPOCAMPUS,
     "AMYGDALA": AnatomyClass.HIPPOCAMPUS,
     "BRAINSTEM": AnatomyClass.BRAINSTEM,
@@ -126,23 +125,19 @@ class AnatomyNetwork(nn.Module):
 
     def __init__(self, channels: tuple[int, ...] = CHANNELS) -> None:
         super().__init__()
-        self.stem = nn.Conv3d(1, STEM_CHANNELS, 3, padding=1)
-        self.shrink = nn.Conv3d(STEM_CHANNELS, channels[0], 2, stride=2)
+        self.enter = nn.Conv3d(1, channels[0], 2, stride=2)
         self.encoder = nn.ModuleList(
             ResidualBlock(before, after) for before, after in pairwise((channels[0], *channels))
         )
         self.rise = nn.ModuleList(nn.ConvTranspose3d(b, a, 2, stride=2) for a, b in pairwise(channels))
         self.decoder = nn.ModuleList(ResidualBlock(2 * a, a) for a, _ in pairwise(channels))
-        self.grow = nn.ConvTranspose3d(channels[0], LAST_CHANNELS, 2, stride=2)
-        self.mix = nn.Conv3d(LAST_CHANNELS + STEM_CHANNELS, LAST_CHANNELS, 3, padding=1)
-        self.head = nn.Conv3d(LAST_CHANNELS, len(AnatomyClass) + 1, 1)
+        self.leave = nn.ConvTranspose3d(channels[0], OUTPUTS, 2, stride=2)
         self.position = nn.Conv3d(channels[1], 3, 1)
 
     def forward(self, image: Tensor) -> AnatomyOutput:
-        """Segment ``image`` [B, 1, X, Y, Z], values of :func:`microbleeds.segment.normalise`."""
-        stem = relu(self.stem(image))
+        """Segment ``image`` [B, 1, X, Y, Z], values of :func:`microbleeds.coarse_anatomy.normalise`."""
         skips: list[Tensor] = []
-        features = self.shrink(stem)
+        features = self.enter(image)
         for level, block in enumerate(self.encoder):
             features = block(max_pool3d(features, 2) if level else features)
             skips.append(features)
@@ -151,6 +146,5 @@ class AnatomyNetwork(nn.Module):
             features = self.decoder[level](torch.cat([self.rise[level](features), skips[level]], dim=1))
             if level == 1:
                 position = self.position(features)
-        features = relu(self.mix(torch.cat([self.grow(features), stem], dim=1)))
-        logits = self.head(features)
+        logits = self.leave(features)
         return AnatomyOutput(logits[:, :-1], logits[:, -1:], position)

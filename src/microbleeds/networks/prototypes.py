@@ -35,8 +35,9 @@ class Prototypes(nn.Module):
         momentum: share of the old running mean that is kept per update.
     """
 
-    started: Tensor
     means: Tensor
+    seen: Tensor
+    started: Tensor
 
     def __init__(self, channels: int, *, normalise: bool = True, momentum: float = 0.95) -> None:
         super().__init__()

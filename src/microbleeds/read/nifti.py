@@ -14,6 +14,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from nibabel.arrayproxy import ArrayProxy
 from numpy.typing import NDArray
 
 from microbleeds.errors import InputError
@@ -29,6 +30,7 @@ FEWEST_SLICES = 8
 MOST_VOXELS = 2**29
 # No deflate stream expands by more than 1032, so a larger claim is false whatever the file holds.
 LARGEST_GZIP_RATIO = 1032
+# Headers hold float32, and scanners round.
 _ROUNDING_MM = 0.005
 _READ_ERRORS = (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, OverflowError)
 
@@ -62,8 +64,11 @@ def geometry_warnings(path: Path) -> tuple[str, ...]:
         InputError: if the file is missing or is no NIfTI image.
     """
     header = _open(Path(path)).header
-    qform, qcode = header.get_qform(coded=True)
     sform, scode = header.get_sform(coded=True)
+    try:
+        qform, qcode = header.get_qform(coded=True)
+    except (ValueError, nib.spatialimages.HeaderDataError):
+        return (f"The qform of {Path(path).name} is damaged; the sform was used.",)
     if not qcode and not scode:
         return (
             f"{Path(path).name} states no orientation (qform and sform codes are 0), so left and right, "
@@ -75,9 +80,7 @@ def geometry_warnings(path: Path) -> tuple[str, ...]:
     if Grid(shape, qform).same_as(Grid(shape, sform), tolerance_mm=1.0):
         return ()
     apart = _farthest_corner_mm(shape, qform, sform)
-    return (
-        f"The qform and sform of {Path(path).name} disagree by up to {apart:.1f} mm; the sform was used.",
-    )
+    return (f"The qform and sform of {Path(path).name} disagree by up to {apart:.1f} mm; the sform was used.",)
 
 
 def _farthest_corner_mm(shape: tuple[int, ...], one: NDArray, other: NDArray) -> float:
@@ -95,9 +98,7 @@ def _open(path: Path) -> nib.nifti1.Nifti1Pair:
     try:
         image = nib.load(path)
     except EOFError as error:
-        raise InputError(
-            f"{path} is truncated (its header is not complete); copy or convert it again."
-        ) from error
+        raise InputError(f"{path} is truncated (its header is not complete); copy or convert it again.") from error
     except (nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError, *_READ_ERRORS) as error:
         raise InputError(f"{path} can't be read as a NIfTI image ({_first_line(error)}).") from error
     if not isinstance(image, nib.nifti1.Nifti1Pair):
@@ -116,10 +117,9 @@ def _judged_grid(path: Path, image: nib.nifti1.Nifti1Pair) -> Grid:
     shape = tuple(int(n) for n in image.shape)
     _refuse_shape(path, shape)
     affine = np.asarray(image.affine, dtype=np.float64)
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise InputError(
-            f"The affine of {path} is singular or not finite; convert the scan from DICOM again."
-        )
+    volume = np.prod(np.linalg.norm(affine[:3, :3], axis=0))
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) <= 1e-3 * volume:
+        raise InputError(f"The affine of {path} is singular or not finite; convert the scan from DICOM again.")
     grid = grid_of(image)
     _refuse_spacing(path, grid, np.asarray(image.header.get_zooms()[:3], dtype=np.float64))
     return grid
@@ -131,9 +131,7 @@ def _refuse_type(path: Path, dtype: np.dtype) -> None:
     if dtype.kind == "c":
         raise InputError(f"{path} holds complex numbers; give magnitude and phase as two files.")
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
-        raise InputError(
-            f"{path} has the voxel type {dtype}, which isn't supported; save it as float32 or int16."
-        )
+        raise InputError(f"{path} has the voxel type {dtype}, which isn't supported; save it as float32 or int16.")
 
 
 def _refuse_shape(path: Path, shape: tuple[int, ...]) -> None:
@@ -143,9 +141,7 @@ def _refuse_shape(path: Path, shape: tuple[int, ...]) -> None:
     if len(shape) < 3 or min(shape) < 1:
         raise InputError(f"{path} has the shape {text or 'of nothing'}; a volume with three axes is needed.")
     if np.prod([float(n) for n in shape]) > MOST_VOXELS:
-        raise InputError(
-            f"{path} claims {text} voxels, more than any scan has; its header is likely damaged."
-        )
+        raise InputError(f"{path} claims {text} voxels, more than any scan has; its header is likely damaged.")
     if min(shape[:3]) < FEWEST_SLICES:
         raise InputError(f"{path} has only {text} voxels; at least {FEWEST_SLICES} slices are needed.")
 
@@ -153,7 +149,7 @@ def _refuse_shape(path: Path, shape: tuple[int, ...]) -> None:
 def _refuse_spacing(path: Path, grid: Grid, header_mm: NDArray[np.float64]) -> None:
     spacing_mm = grid.spacing_mm
     text = " x ".join(f"{s:.3g}" for s in spacing_mm) + " mm"
-    if spacing_mm.min() <= SMALLEST_SPACING_MM or spacing_mm.max() > LARGEST_SPACING_MM:
+    if spacing_mm.min() <= SMALLEST_SPACING_MM + 1e-6 or spacing_mm.max() > LARGEST_SPACING_MM:
         raise InputError(f"{path} has the absurd voxel size {text}; check its header.")
     if np.array_equal(grid.affine, np.eye(4)):
         raise InputError(
@@ -175,19 +171,19 @@ def _refuse_spacing(path: Path, grid: Grid, header_mm: NDArray[np.float64]) -> N
 
 def _voxels(path: Path, image: nib.nifti1.Nifti1Pair, grid: Grid) -> Volume:
     """Read and scale the voxels; a gzip stream is read to its end so that its checksum is verified."""
-    dtype = image.header.get_data_dtype()
-    count = int(np.prod(grid.shape))
-    holder = Path(image.file_map["image"].filename)
+    dtype, proxy = image.header.get_data_dtype(), image.dataobj
+    if not isinstance(proxy, ArrayProxy):
+        raise InputError(f"{path} can't be read as a NIfTI image (its voxels are not in a file).")
+    holder = Path(str(image.file_map["image"].filename))
     try:
-        raw = _bytes(holder, int(image.dataobj.offset), count * dtype.itemsize)
+        raw = _bytes(holder, int(proxy.offset), int(np.prod(grid.shape)) * dtype.itemsize)
     except (EOFError, zlib.error, OSError) as error:
         raise InputError(f"{path} is truncated or damaged ({_first_line(error)}); copy it again.") from error
     stored = np.frombuffer(raw, dtype=dtype).reshape(grid.shape, order="F")
     array = stored.astype(np.float32, order="F")
-    slope, inter = float(image.dataobj.slope), float(image.dataobj.inter)
-    if slope != 1.0 or inter != 0.0:
-        array *= np.float32(slope)
-        array += np.float32(inter)
+    if (proxy.slope, proxy.inter) != (1.0, 0.0):
+        array *= np.float32(proxy.slope)
+        array += np.float32(proxy.inter)
     return array
 
 

@@ -138,9 +138,7 @@ def _findings(
     ]
 
 
-def _verdict(
-    candidate: Candidate, place: Placed, point: OperatingPoint
-) -> tuple[RemovedBy | None, str | None]:
+def _verdict(candidate: Candidate, place: Placed, point: OperatingPoint) -> tuple[RemovedBy | None, str | None]:
     """Return what removed a candidate and why; its place speaks before its score."""
     if not place.kept:
         return "anatomy", place.reason or "No microbleed can lie here."

@@ -47,9 +47,7 @@ def _draw(volume: NDArray[np.uint16], grid: Grid, finding: Finding) -> None:
     low = np.clip(np.floor(centre - reach), 0, grid.shape).astype(int)
     high = np.clip(np.ceil(centre + reach) + 1, 0, grid.shape).astype(int)
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    index = np.stack(
-        np.meshgrid(*[np.arange(a, b) for a, b in zip(low, high, strict=True)], indexing="ij"), -1
-    )
+    index = np.stack(np.meshgrid(*[np.arange(a, b) for a, b in zip(low, high, strict=True)], indexing="ij"), -1)
     distance = np.linalg.norm(grid.to_mm(index) - np.asarray(finding.position_ras_mm), axis=-1)
     volume[box][distance <= radius_mm] = finding.id
     i, j, k = (int(v) for v in np.clip(np.round(centre), 0, np.asarray(grid.shape) - 1))

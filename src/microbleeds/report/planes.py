@@ -45,9 +45,7 @@ def slice_at(array: NDArray, plane: Plane, index: int) -> NDArray:
     return oriented(np.take(array, index, axis=plane.across))
 
 
-def darkest_slab(
-    array: NDArray, plane: Plane, centre: int, thickness_mm: float, spacing_mm: float
-) -> NDArray:
+def darkest_slab(array: NDArray, plane: Plane, centre: int, thickness_mm: float, spacing_mm: float) -> NDArray:
     """Return the minimum intensity projection of a slab around a slice as a picture [rows, columns]."""
     half = max(0, round((thickness_mm / spacing_mm - 1) / 2))
     low, high = max(0, centre - half), min(array.shape[plane.across], centre + half + 1)

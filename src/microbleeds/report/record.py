@@ -24,7 +24,7 @@ DISCLAIMER = "Research use. Not a medical device. Weights learned from simulated
 Group = Literal["lobar", "deep", "infratentorial", "none"]
 Side = Literal["left", "right", "none"]
 Certainty = Literal["definite", "possible"]
-RemovedBy = Literal["score", "anatomy"]
+RemovedBy = Literal["score", "anatomy", "reader"]
 Triple = tuple[float, float, float]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]

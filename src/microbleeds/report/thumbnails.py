@@ -1,4 +1,4 @@
-"""Small pictures of a finding and of the whole brain, as JPEG or PNG in data addresses (numpy and Pillow).
+"""Small pictures of a finding and of its slice, as JPEG or PNG in data addresses (numpy and Pillow).
 
 Pictures are physically square whatever the voxels: anisotropic ones are interpolated (bicubic). The slice
 itself is never interpolated: what is shown is the acquired slice that holds the finding. Markers aren't burnt
@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from microbleeds.geometry import Grid
 from microbleeds.report.planes import (
     AXIAL,
     PLANES,
     Plane,
     darkest_slab,
-    oriented,
     pixel_mm,
     position_in,
     slice_at,
@@ -31,9 +31,7 @@ from microbleeds.scan import Scan
 FIELD_MM = 40.0
 PIXELS = 200
 SLAB_MM = 14.0
-OVERVIEW_PIXELS_PER_MM = 1.6
-SOFTNESS = 6.0
-FADE_MM = 20.0
+SLICE_PIXELS_PER_MM = 1.6
 _QUALITY = 82
 
 
@@ -90,41 +88,10 @@ def whole_slice(canvas: Canvas, position_ras_mm: tuple[float, float, float]) -> 
     n = int(np.clip(np.rint(ijk[2]), 0, grid.shape[2] - 1))
     grey = canvas.swi.to_grey(slice_at(canvas.scan.swi, AXIAL, n))
     column, row = position_in(AXIAL, grid, ijk)
-    return _scaled(canvas, grey, AXIAL), column / grey.shape[1], row / grey.shape[0]
+    return scaled(grey, AXIAL, grid), column / grey.shape[1], row / grey.shape[0]
 
 
-def overviews(canvas: Canvas) -> list[Picture]:
-    """Return the brain seen through along each axis: a soft minimum of the SWI over the brain.
-
-    A plain minimum over a whole head is black with skull and sinuses; ``-log(mean(exp(-k x)))`` over the
-    brain keeps the venous tree, the deep nuclei and the outline.
-    """
-    swi = np.where(canvas.brain, canvas.scan.swi, 0) / max(canvas.swi.high, 1e-12)
-    weight = np.exp(-SOFTNESS * swi, dtype=np.float32) * canvas.brain
-    pictures = []
-    for plane in PLANES:
-        rays = canvas.brain.sum(axis=plane.across, dtype=np.float32)
-        soft = -np.log(np.maximum(weight.sum(axis=plane.across), 1e-12) / np.maximum(rays, 1)) / SOFTNESS
-        low, high = np.percentile(soft[rays > 0], [1, 99]) if rays.any() else (0.0, 1.0)
-        # Rays that only graze the brain are few and dark; fading them in gives a clean outline.
-        fade = np.clip(rays * canvas.scan.grid.spacing_mm[plane.across] / FADE_MM, 0, 1)
-        grey = Window(float(low), float(high)).to_grey(soft) * fade
-        pictures.append(_scaled(canvas, oriented(grey.astype(np.uint8)), plane))
-    return pictures
-
-
-def overview_place(
-    canvas: Canvas, plane: Plane, position_ras_mm: tuple[float, float, float]
-) -> tuple[float, float]:
-    """Return where a position lies on :func:`overview`, (left, top) as shares of 1."""
-    grid = canvas.scan.grid
-    column, row = position_in(plane, grid, grid.to_ijk(position_ras_mm))
-    return column / grid.shape[plane.column], row / grid.shape[plane.row]
-
-
-def _close_up(
-    canvas: Canvas, picture: NDArray, plane: Plane, ijk: NDArray[np.float64], window: Window
-) -> Picture:
+def _close_up(canvas: Canvas, picture: NDArray, plane: Plane, ijk: NDArray[np.float64], window: Window) -> Picture:
     """Cut a square field around a position and bring it to :data:`PIXELS`; beyond the image it is black."""
     size = pixel_mm(plane, canvas.scan.grid)
     column, row = position_in(plane, canvas.scan.grid, ijk)
@@ -142,11 +109,11 @@ def _close_up(
     return _encoded(window.to_grey(np.asarray(image)), plane)
 
 
-def _scaled(canvas: Canvas, grey: NDArray[np.uint8], plane: Plane) -> Picture:
-    """Bring a picture of the whole grid to :data:`OVERVIEW_PIXELS_PER_MM`."""
-    size = pixel_mm(plane, canvas.scan.grid)
-    width = max(1, round(grey.shape[1] * size[0] * OVERVIEW_PIXELS_PER_MM))
-    height = max(1, round(grey.shape[0] * size[1] * OVERVIEW_PIXELS_PER_MM))
+def scaled(grey: NDArray[np.uint8], plane: Plane, grid: Grid) -> Picture:
+    """Bring a picture of a grid's whole plane to square pixels, :data:`SLICE_PIXELS_PER_MM`."""
+    size = pixel_mm(plane, grid)
+    width = max(1, round(grey.shape[1] * size[0] * SLICE_PIXELS_PER_MM))
+    height = max(1, round(grey.shape[0] * size[1] * SLICE_PIXELS_PER_MM))
     image = Image.fromarray(np.ascontiguousarray(grey)).resize((width, height), Image.Resampling.BICUBIC)
     return _encoded(np.asarray(image), plane)
 

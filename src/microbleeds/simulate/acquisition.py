@@ -25,9 +25,7 @@ def acquire(fine: FineSignal, signal: Tensor, seed: int) -> Tensor:
         [x, y, z] complex64 image on ``fine.image_grid``.
     """
     protocol, settings = fine.protocol, fine.settings
-    slices = (
-        _excite_slices(signal, protocol) if protocol.two_dimensional else _encode_slices(signal, protocol)
-    )
+    slices = _excite_slices(signal, protocol) if protocol.two_dimensional else _encode_slices(signal, protocol)
     kspace = torch.fft.fftn(slices, dim=(0, 1), norm="forward")
     window = _window(protocol, settings, signal.device)
     _move(kspace, fine)
@@ -83,6 +81,9 @@ def _window(protocol: Protocol, settings: ScanSettings, device: torch.device) ->
     """k-space weights along each axis: resolution, partial Fourier and the Tukey filter."""
     windows = []
     for axis, n in enumerate(protocol.matrix):
+        if axis == 2 and protocol.two_dimensional:
+            windows.append(torch.ones(n, device=device))  # slices are not phase encoded
+            continue
         k = torch.fft.fftfreq(n, 1 / n, device=device)
         limit = n / 2 * (settings.phase_resolution if axis == 0 else 1.0)
         window = _tukey(k / limit, settings.taper)
@@ -101,7 +102,7 @@ def _tukey(t: Tensor, taper: float) -> Tensor:
 
 def _weighted(kspace: Tensor, windows: list[Tensor]) -> Tensor:
     kspace *= windows[0][:, None, None] * windows[1][None, :, None]
-    return kspace.mul_(windows[2]) if windows[2].numel() == kspace.shape[2] else kspace
+    return kspace.mul_(windows[2])
 
 
 def _to_image(kspace: Tensor, protocol: Protocol) -> Tensor:

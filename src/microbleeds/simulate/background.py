@@ -38,9 +38,7 @@ def background_field(
     affine[:3, 3] = anatomy.grid.affine[:3, 3]  # every second voxel: the first centre stays where it was
     neck = int(NECK_MM / LATTICE_MM)
     first = int(np.flatnonzero((labels != Tissue.AIR).any(axis=(0, 1)))[0])
-    labels = np.concatenate(
-        [np.repeat(labels[:, :, first : first + 1], neck, axis=2), labels[:, :, first:]], 2
-    )
+    labels = np.concatenate([np.repeat(labels[:, :, first : first + 1], neck, axis=2), labels[:, :, first:]], 2)
     affine[:3, 3] += affine[:3, 2] * (first - neck)
     chi = torch.as_tensor(_head_susceptibility(labels), device=device)
     field = dipole_field(chi, (LATTICE_MM,) * 3, (0.0, 0.0, 1.0), PADDING_MM).cpu().numpy()
@@ -75,8 +73,9 @@ def _shim(
 
 
 def upsample(field: NDArray[np.float32], lattice: Grid, target: Grid, device: torch.device) -> Tensor:
-    """Bring a smooth field to a finer, rotated grid: cubic to a 2 mm lattice along the target's axes, then
-    separable cubic B-splines to the target.
+    """Bring a smooth field to a finer, rotated grid.
+
+    Cubic to a 2 mm lattice along the target's axes, then separable cubic B-splines to the target.
 
     Returns:
         [X, Y, Z] float32 on ``target``.

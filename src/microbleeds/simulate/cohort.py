@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from microbleeds.errors import InputError
 from microbleeds.simulate.anatomy import Anatomy
@@ -56,63 +60,102 @@ def simulate_cohort(
     subjects: int,
     seed: int,
     settings: CohortSettings,
-    anatomies: list[Path] | None = None,
+    anatomies: Sequence[Path] = (),
     device: str = "auto",
+    jobs: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Write a data set of simulated scans; the same arguments write the same bytes.
+    """Write a data set of simulated scans; the same arguments write the same bytes, whatever ``jobs`` is.
 
     Args:
         out: a new or empty folder.
-        anatomies: label maps to draw heads from; ``None`` for the MNI152 head that pip brings.
+        anatomies: label maps to draw heads from; none for the MNI152 head that pip brings.
+        jobs: processes that work side by side, one head each.
         progress: called with the scans done and the total.
 
     Raises:
         InputError: if ``out`` holds something or a name is unknown.
     """
-    if out.exists() and any(out.iterdir()):
+    _check(out, subjects, settings)
+    out.mkdir(parents=True, exist_ok=True)
+    write_description(out, {"subjects": subjects, "seed": seed, **vars(settings)})
+    rows: list[dict[str, object]] = []
+    for written in _each_head(out, subjects, seed, settings, tuple(anatomies), device, jobs):
+        rows += written
+        progress(len(rows), subjects)
+    write_participants(out, sorted(rows, key=lambda row: str(row["participant_id"])))
+
+
+def _check(out: Path, subjects: int, settings: CohortSettings) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"The output folder {out} is not empty; choose another.")
     if subjects < 1:
         raise InputError(f"The number of subjects must be at least 1, got {subjects}.")
     named_protocol(settings.protocol, np.random.default_rng(0))
     if settings.profile not in (*PROFILES, "mixed"):
-        raise InputError(
-            f"There is no profile called {settings.profile!r}; choose one of {', '.join(PROFILES)}, mixed."
-        )
-    out.mkdir(parents=True, exist_ok=True)
-    write_description(out, {"subjects": subjects, "seed": seed, **vars(settings)})
-    rows = []
-    for index, scan in enumerate(draw_scans(subjects, seed, settings, anatomies, device)):
-        name = f"sub-{index + 1:03d}"
-        write_scan(out, name, scan)
-        rows.append(participant_row(name, scan, index // settings.scans_per_head + 1))
-        write_participants(out, rows)
-        progress(index + 1, subjects)
+        known = ", ".join([*PROFILES, "mixed"])
+        raise InputError(f"There is no profile called {settings.profile!r}; choose one of {known}.")
 
 
-def draw_scans(
+def _each_head(
+    out: Path,
     subjects: int,
     seed: int,
     settings: CohortSettings,
-    anatomies: list[Path] | None = None,
+    anatomies: tuple[Path, ...],
+    device: str,
+    jobs: int,
+) -> Iterator[list[dict[str, object]]]:
+    """Write head by head and yield the participants' rows, in the order in which heads are done."""
+    heads = -(-subjects // settings.scans_per_head)
+    work = partial(_write_head, out, subjects, seed, settings, anatomies, device)
+    if jobs == 1:
+        yield from map(work, range(heads))
+        return
+    threads = max(1, torch.get_num_threads() // jobs)
+    with ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(threads,)
+    ) as pool:
+        for done in as_completed([pool.submit(work, head) for head in range(heads)]):
+            yield done.result()
+
+
+def _write_head(
+    out: Path,
+    subjects: int,
+    seed: int,
+    settings: CohortSettings,
+    anatomies: tuple[Path, ...],
+    device: str,
+    head: int,
+) -> list[dict[str, object]]:
+    rows = []
+    first = head * settings.scans_per_head
+    count = min(settings.scans_per_head, subjects - first)
+    for number, scan in enumerate(scans_of_head(head, count, seed, settings, anatomies, device), first + 1):
+        name = f"sub-{number:03d}"
+        write_scan(out, name, scan)
+        rows.append(participant_row(name, scan, head + 1))
+    return rows
+
+
+def scans_of_head(
+    head_index: int,
+    count: int,
+    seed: int,
+    settings: CohortSettings,
+    anatomies: Sequence[Path] = (),
     device: str = "auto",
 ) -> Iterator[SimulatedScan]:
-    """Yield simulated scans one by one; scan ``i`` depends on ``seed`` and ``i`` alone."""
+    """Yield scans of one head; they depend on ``seed``, ``head_index`` and their number alone."""
     where = torch_device(device)
-    sources: list[Path | None] = list(anatomies) if anatomies else [None]
-    fine: FineSignal | None = None
-    for index in range(subjects):
-        head_index, redraw = divmod(index, settings.scans_per_head)
-        root = np.random.SeedSequence([seed, head_index])
-        shape_seed, render_seed, protocol_seed = root.spawn(3)
-        if redraw == 0:
-            fine = None  # frees the old head before the new one is drawn
-            choice = np.random.default_rng(protocol_seed)
-            protocol = named_protocol(settings.protocol, choice)
-            source = sources[int(choice.integers(len(sources)))]
-            head = draw_head(_load(source), shape_seed, where)
-            fine = render(head, protocol, draw_settings(protocol, choice), render_seed, where)
-        assert fine is not None  # noqa: S101 - for the type checker
+    shape_seed, render_seed, choice_seed = np.random.SeedSequence([seed, head_index]).spawn(3)
+    choice = np.random.default_rng(choice_seed)
+    protocol = named_protocol(settings.protocol, choice)
+    source = anatomies[int(choice.integers(len(anatomies)))] if anatomies else None
+    head = draw_head(_load(source), shape_seed, where)
+    fine = render(head, protocol, draw_settings(protocol, choice), render_seed, where)
+    for redraw in range(count):
         yield _scan(fine, settings, np.random.SeedSequence([seed, head_index, 1 + redraw]))
 
 
@@ -137,6 +180,7 @@ def _scan(fine: FineSignal, settings: CohortSettings, seed: np.random.SeedSequen
     return scan_bodies(varied, bodies, profile, int(rng.integers(2**31)))
 
 
+@lru_cache(maxsize=16)
 def _load(source: Path | None) -> Anatomy:
     return default_anatomy() if source is None else load_label_map(source)
 
@@ -144,8 +188,3 @@ def _load(source: Path | None) -> Anatomy:
 def anatomies_in(folder: Path) -> list[Path]:
     """Label maps of a folder, sorted by name."""
     return label_map_paths(folder)
-
-
-def without_bodies(settings: CohortSettings) -> CohortSettings:
-    """The same cohort without any microbleed."""
-    return replace(settings, burden="none")

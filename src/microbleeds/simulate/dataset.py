@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from microbleeds import __version__
 from microbleeds.atomic import atomic_file
 from microbleeds.geometry import Grid
-from microbleeds.regions import REGIONS
+from microbleeds.regions import REGIONS, Region
 from microbleeds.simulate.subject import SimulatedScan
 
 NOTICE = "Simulated by the physics of MR imaging; no person and no real microbleed stands behind it."
@@ -57,7 +57,11 @@ def write_scan(out: Path, subject: str, scan: SimulatedScan) -> None:
         write_json(anat / f"{subject}_{name}.json", sidecar)
     write_nifti(truth / f"{subject}_desc-brain_mask.nii.gz", scan.brain.astype(np.uint8), scan.grid)
     write_nifti(truth / f"{subject}_dseg.nii.gz", scan.regions, scan.grid)
-    write_table(truth / f"{subject}_dseg.tsv", ["index", "name"], ([r.code, r.name] for r in REGIONS))
+    write_table(
+        truth / f"{subject}_dseg.tsv",
+        ["index", "name"],
+        ([r.code, f"{r.side}_{r.name}" if r.side != "none" else r.name] for r in REGIONS.values()),
+    )
     _write_microbleeds(truth / f"{subject}_microbleeds.tsv", scan)
     _write_mimics(truth / f"{subject}_mimics.tsv", scan)
     write_json(
@@ -164,15 +168,12 @@ def _write_mimics(path: Path, scan: SimulatedScan) -> None:
     ]
     for place in scan.singularities_mm:
         rows.append([len(rows) + 1, "phase-singularity", *_mm(place), "n/a", "n/a", "mimic"])
-    write_table(
-        path, ["id", "kind", "x_mm", "y_mm", "z_mm", "radius_mm", "susceptibility_ppm", "scored"], rows
-    )
+    write_table(path, ["id", "kind", "x_mm", "y_mm", "z_mm", "radius_mm", "susceptibility_ppm", "scored"], rows)
 
 
-def _region_at(scan: SimulatedScan, position_mm: NDArray):  # type: ignore[no-untyped-def]
+def _region_at(scan: SimulatedScan, position_mm: NDArray) -> Region:
     ijk = np.clip(np.round(scan.grid.to_ijk(position_mm)).astype(int), 0, np.asarray(scan.grid.shape) - 1)
-    code = int(scan.regions[tuple(ijk)])
-    return next(r for r in REGIONS if r.code == code)
+    return REGIONS[int(scan.regions[tuple(ijk)])]
 
 
 def _mm(position: NDArray) -> list[str]:

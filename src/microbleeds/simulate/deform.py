@@ -2,9 +2,9 @@
 
 The map is a *pull-back*: the new head at p (mm) shows the old head at q = A phi(p). A is affine (pose, size,
 mirror); phi is the flow of a smooth velocity field on a 4 mm lattice, so it never folds. Labels and regions
-are taken from the nearest old voxel by the same map. The pose of the old head in its scanner (up to 36 degrees of pitch
-in the known maps) is undone first: the new head looks straight ahead, save for the drawn rotation, and the
-origin of its world is near that of MNI152.
+are taken from the nearest old voxel by the same map. The pose of the old head in its scanner (up to 36
+degrees of nodding in the known maps) is undone first: the new head looks straight ahead, save for the drawn
+rotation, and the origin of its world is near that of MNI152.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from scipy.special import ndtr
 
 from microbleeds.geometry import Grid
 from microbleeds.regions import CSF as CSF_REGION
+from microbleeds.regions import cortex_of_white
 from microbleeds.regions import mirrored as mirrored_regions
 from microbleeds.simulate.anatomy import Anatomy
 from microbleeds.tissues import Tissue, among, mirrored
@@ -28,6 +29,12 @@ _STEPS = 8  # Euler steps of the flow; a step stays below 1 mm in practice
 _MARGIN_MM = 8
 _LOWEST_MNI_MM = -125.0  # the neck below adds nothing to the field in the brain
 _DECAY_MM = 16.0  # how far the growth of the ventricles pushes into the white matter
+_CORTICES = (
+    Tissue.CORTEX_LEFT,
+    Tissue.CORTEX_RIGHT,
+    Tissue.CEREBELLAR_CORTEX_LEFT,
+    Tissue.CEREBELLAR_CORTEX_RIGHT,
+)
 
 
 @dataclass(frozen=True)
@@ -77,9 +84,7 @@ def deform(
     if mirror:
         labels, regions = mirrored()[labels], mirrored_regions()[regions]
     if atrophy_mm > 0:
-        widened = _atrophied(labels, atrophy_mm)
-        labels[widened] = Tissue.CSF
-        regions[widened] = CSF_REGION
+        _shrink_cortex(labels, regions, atrophy_mm)
     mni_from_ras = anatomy.mni_from_ras @ old_from_new
     if mirror:
         mni_from_ras = np.diag([-1.0, 1.0, 1.0, 1.0]) @ mni_from_ras
@@ -106,7 +111,7 @@ def _upright(mni_from_ras: NDArray[np.float64]) -> tuple[NDArray[np.float64], ND
     """Return the rotation [3, 3] from MNI's axes to the head's, and the head's mm of MNI's origin, [3]."""
     left, _, right = np.linalg.svd(mni_from_ras[:3, :3])
     rotation = (left @ right).T
-    return rotation, np.linalg.inv(mni_from_ras)[:3, 3]
+    return np.asarray(rotation, dtype=np.float64), np.linalg.inv(mni_from_ras)[:3, 3].astype(np.float64)
 
 
 def _new_grid(anatomy: Anatomy, old_from_new: NDArray[np.float64]) -> Grid:
@@ -155,10 +160,12 @@ def _ventricle_pull(anatomy: Anatomy, old_from_new: NDArray[np.float64], grid: G
     """
     shape = _lattice_shape(grid)
     fine = tuple(2 * n for n in shape)
-    ijk = np.stack(np.meshgrid(*[np.arange(n) * 2.0 for n in fine], indexing="ij"), axis=-1)
-    labels = _nearest(anatomy.labels, _voxel_map(anatomy.grid, old_from_new, grid), ijk.reshape(-1, 3))
+    ijk = np.stack(np.meshgrid(*[np.arange(n, dtype=np.float32) * 2 for n in fine], indexing="ij"))
+    matrix = _voxel_map(anatomy.grid, old_from_new, grid).astype(np.float32)
+    old = np.tensordot(matrix[:3, :3], ijk, axes=1) + matrix[:3, 3, None, None, None]
+    labels = _take(anatomy.labels, _nearest_index(anatomy.labels.shape, old))
     inside = among(
-        labels.reshape(fine), Tissue.VENTRICLE_LEFT, Tissue.VENTRICLE_RIGHT, Tissue.VENTRICLE_THIRD,
+        labels, Tissue.VENTRICLE_LEFT, Tissue.VENTRICLE_RIGHT, Tissue.VENTRICLE_THIRD,
         Tissue.CHOROID_PLEXUS_LEFT, Tissue.CHOROID_PLEXUS_RIGHT,
     )  # fmt: skip
     if not inside.any():
@@ -192,65 +199,62 @@ def _pulled_back(
     anatomy: Anatomy, old_from_new: NDArray[np.float64], grid: Grid, shift: NDArray[np.float32]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return labels and regions on ``grid``, uint8 [X, Y, Z] each, for a displacement on the lattice."""
-    voxel_map = _voxel_map(anatomy.grid, old_from_new, grid)
-    weights = [_linear_weights(n, m) for n, m in zip(grid.shape, shift.shape[1:], strict=True)]
+    matrix = _voxel_map(anatomy.grid, old_from_new, grid).astype(np.float32)
+    # In old voxels; the lattice is small, so the affine part of the shift is turned there.
+    turned = np.tensordot(matrix[:3, :3], shift, axes=1).astype(np.float32)
+    j, k = (np.arange(n, dtype=np.float32) for n in grid.shape[1:])
+    plane = matrix[:3, 1, None, None] * j[:, None] + matrix[:3, 2, None, None] * k + matrix[:3, 3, None, None]
     labels = np.empty(grid.shape, dtype=np.uint8)
     regions = np.empty(grid.shape, dtype=np.uint8)
-    y, z = np.meshgrid(np.arange(grid.shape[1]), np.arange(grid.shape[2]), indexing="ij")
-    plane = np.stack([np.zeros_like(y), y, z], axis=-1).reshape(-1, 3).astype(np.float32)
     for i in range(grid.shape[0]):
-        layer = np.tensordot(shift, weights[0][i], axes=(1, 0))
-        moved = weights[1] @ layer @ weights[2].T
-        plane[:, 0] = i
-        index = _nearest_index(anatomy.labels.shape, voxel_map, plane + moved.reshape(3, -1).T)
-        labels[i] = _take(anatomy.labels, index).reshape(y.shape)
-        regions[i] = _take(anatomy.regions, index).reshape(y.shape)
+        layer = _refined(turned, 1, np.array([i]))[:, 0]
+        old = _refined(_refined(layer, 1, np.arange(grid.shape[1])), 2, np.arange(grid.shape[2]))
+        old += plane
+        old += matrix[:3, 0, None, None] * np.float32(i)
+        index = _nearest_index(anatomy.labels.shape, old)
+        labels[i] = _take(anatomy.labels, index)
+        regions[i] = _take(anatomy.regions, index)
     return labels, regions
 
 
-def _linear_weights(points: int, lattice: int) -> NDArray[np.float32]:
-    """Return the matrix [points, lattice] of linear interpolation from the 4 mm lattice to 1 mm."""
-    position = np.arange(points) / _LATTICE_MM
-    return np.maximum(0, 1 - np.abs(position[:, None] - np.arange(lattice))).astype(np.float32)
+def _refined(values: NDArray[np.float32], axis: int, voxels: NDArray[np.integer]) -> NDArray[np.float32]:
+    """Interpolate one axis of lattice values linearly at the given 1 mm voxels."""
+    low, rest = np.divmod(voxels, _LATTICE_MM)
+    share = (rest / np.float32(_LATTICE_MM)).astype(np.float32)
+    share = share.reshape([-1 if a == axis else 1 for a in range(values.ndim)])
+    return values.take(low, axis) * (1 - share) + values.take(low + 1, axis) * share
 
 
-def _nearest_index(
-    shape: tuple[int, ...], voxel_map: NDArray[np.float64], ijk: NDArray[np.floating]
-) -> NDArray[np.int64]:
-    """Return the flat index [N] of the old voxel for new voxel coordinates [N, 3], -1 for air.
+def _nearest_index(shape: tuple[int, ...], old: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Return the flat index [...] of the old voxel nearest to old voxel coordinates [3, ...], -1 for air.
 
     Below the old image the neck goes on (its lowest slice is repeated); outside its other faces is air.
     """
-    matrix = voxel_map.astype(np.float32)
-    old = np.rint(ijk @ matrix[:3, :3].T + matrix[:3, 3]).astype(np.int64)
-    np.maximum(old[:, 2], 0, out=old[:, 2])
-    outside = ((old < 0) | (old >= np.asarray(shape))).any(axis=1)
-    index = (old[:, 0] * shape[1] + old[:, 1]) * shape[2] + old[:, 2]
+    i, j, k = np.rint(old).astype(np.int32)
+    k = np.maximum(k, 0)
+    outside = (i < 0) | (i >= shape[0]) | (j < 0) | (j >= shape[1]) | (k >= shape[2])
+    index = (i * shape[1] + j) * shape[2] + k
     index[outside] = -1
     return index
 
 
-def _take(volume: NDArray[np.uint8], index: NDArray[np.int64]) -> NDArray[np.uint8]:
+def _take(volume: NDArray[np.uint8], index: NDArray[np.int32]) -> NDArray[np.uint8]:
     """Return the values at flat indices; -1 gives 0."""
-    return np.where(index >= 0, volume.ravel()[np.maximum(index, 0)], 0).astype(np.uint8)
+    values = volume.ravel().take(index, mode="clip")
+    values[index < 0] = 0
+    return values
 
 
-def _nearest(
-    volume: NDArray[np.uint8], voxel_map: NDArray[np.float64], ijk: NDArray[np.floating]
-) -> NDArray[np.uint8]:
-    """Return the old values [N] at new voxel coordinates [N, 3]."""
-    return _take(volume, _nearest_index(volume.shape, voxel_map, ijk))
-
-
-def _atrophied(labels: NDArray[np.uint8], atrophy_mm: float) -> NDArray[np.bool_]:
-    """Return the cortex voxels within ``atrophy_mm`` of sulcal CSF, bool [X, Y, Z].
+def _shrink_cortex(labels: NDArray[np.uint8], regions: NDArray[np.uint8], atrophy_mm: float) -> None:
+    """Give the outer ``atrophy_mm`` of the cortex to the sulcal CSF, in place.
 
     CSF smoothed with 1 mm is above Phi(-s) at the depth s behind a flat border, and more where a gyrus is
-    thin: sulci open first at the crowns, as in age.
+    thin: sulci open first at the crowns, as in age. White matter laid bare by it becomes cortex.
     """
     fluid = ndimage.gaussian_filter((labels == Tissue.CSF).astype(np.float32), 1.0, truncate=3)
-    cortex = among(
-        labels, Tissue.CORTEX_LEFT, Tissue.CORTEX_RIGHT,
-        Tissue.CEREBELLAR_CORTEX_LEFT, Tissue.CEREBELLAR_CORTEX_RIGHT,
-    )  # fmt: skip
-    return cortex & (fluid > ndtr(-atrophy_mm))
+    lost = among(labels, *_CORTICES) & (fluid > ndtr(-atrophy_mm))
+    bare = ndimage.binary_dilation(lost) & among(labels, Tissue.WHITE_LEFT, Tissue.WHITE_RIGHT)
+    labels[lost] = Tissue.CSF
+    regions[lost] = CSF_REGION
+    labels[bare] -= np.uint8(Tissue.WHITE_LEFT - Tissue.CORTEX_LEFT)
+    regions[bare] = cortex_of_white()[regions[bare]]

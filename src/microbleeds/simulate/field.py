@@ -63,18 +63,26 @@ def _multiply_by_dipole(
 
 
 def sphere_field(
-    offset_mm: Tensor, radius_mm: float, susceptibility_ppm: float, b0_direction: Tensor
-) -> Tensor:
-    """Analytic field shift of a uniform sphere at ``offset_mm`` from its centre.
+    offset_mm: tuple[Tensor, Tensor, Tensor],
+    radius_mm: float,
+    susceptibility_ppm: float,
+    b0_direction: tuple[float, float, float],
+) -> tuple[Tensor, Tensor]:
+    """Analytic field shift of a uniform sphere.
 
     Args:
-        offset_mm: [..., 3] position relative to the centre, in the axes of ``b0_direction``.
+        offset_mm: positions relative to the centre along the three axes of ``b0_direction``; the three tensors
+            broadcast against each other, so a grid costs three vectors.
 
     Returns:
-        [...] ppm of B0: chi/3 (R/r)^3 (3 cos^2 - 1) outside, 0 inside (Lorentz corrected).
+        The field in ppm of B0, chi/3 (R/r)^3 (3 cos^2 - 1) outside and 0 inside (Lorentz corrected), and whether
+        each position lies inside, both of the broadcast shape.
     """
-    squared = (offset_mm**2).sum(-1)
-    along = offset_mm @ b0_direction
-    r2 = squared.clamp_min(radius_mm**2)
-    field = susceptibility_ppm / 3 * radius_mm**3 * (3 * along**2 - squared) / (r2**2 * r2.sqrt())
-    return torch.where(squared < radius_mm**2, torch.zeros_like(field), field)
+    x, y, z = offset_mm
+    squared = x**2 + y**2 + z**2
+    inside = squared < radius_mm**2
+    along = x * b0_direction[0] + y * b0_direction[1] + z * b0_direction[2]
+    inverse = squared.clamp_min(radius_mm**2).rsqrt_()
+    fifth = inverse.square().square_().mul_(inverse)  # r^-5; pow(-2.5) is four times slower
+    field = along.square_().mul_(3).sub_(squared).mul_(fifth).mul_(susceptibility_ppm / 3 * radius_mm**3)
+    return field.masked_fill_(inside, 0.0), inside

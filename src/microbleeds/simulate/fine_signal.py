@@ -36,7 +36,7 @@ class FineSignal:
         signal: [X, Y, Z] complex64 on ``fine_grid``, coil included, without bodies.
         image_grid: grid of the image; ``fine_grid`` divides its voxels by the protocol's oversampling.
         flow: [X, Y, Z] share of each image voxel that pulsating blood fills.
-        b0: [3] direction of B0 in grid axes.
+        b0: direction of B0 in grid axes.
         white_signal: magnitude of white matter, the unit of SNR.
     """
 
@@ -47,7 +47,7 @@ class FineSignal:
     fine_grid: Grid
     image_grid: Grid
     flow: Tensor
-    b0: Tensor
+    b0: tuple[float, float, float]
     white_signal: float
 
 
@@ -99,7 +99,7 @@ def render(
         fine,
         grid,
         flow,
-        torch.as_tensor(b0.astype(np.float32), device=device),
+        direction,
         white,
     )
 

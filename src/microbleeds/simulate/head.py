@@ -31,9 +31,7 @@ class Head:
     background_grid: Grid
 
 
-def draw_head(
-    anatomy: Anatomy, seed: np.random.SeedSequence, device: torch.device, deformed: bool = True
-) -> Head:
+def draw_head(anatomy: Anatomy, seed: np.random.SeedSequence, device: torch.device, deformed: bool = True) -> Head:
     """Draw a subject from an anatomy: shape, vessels, tissues and the field that the head makes."""
     shape, vessels, tissues, shim = (np.random.default_rng(s) for s in seed.spawn(4))
     subject = deform(anatomy, shape) if deformed else anatomy

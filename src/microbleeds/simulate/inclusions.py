@@ -81,52 +81,76 @@ class Inclusion:
         return float((strength / phase_rad) ** (1 / 3))
 
 
-def insert(signal: Tensor, grid: Grid, inclusion: Inclusion, protocol: Protocol, b0: Tensor) -> None:
+def insert(
+    signal: Tensor, grid: Grid, inclusion: Inclusion, protocol: Protocol, b0: tuple[float, float, float]
+) -> None:
     """Multiply the complex signal by the inclusion's patch, in place.
 
     Args:
         signal: [X, Y, Z] complex64 on the fine ``grid``.
-        b0: [3] direction of B0 in the axes of the grid.
+        b0: direction of B0 in the axes of the grid.
     """
     # 0.03 rad is below the phase noise of any protocol here; the patch ends there.
-    half = np.clip(inclusion.reach_mm(protocol.phase_rad_per_ppm, 0.03), 3.0, 11.0) + inclusion.extent_mm
-    centre = grid.to_ijk(inclusion.position_mm)
-    reach = half / grid.spacing_mm
-    start = np.maximum(np.floor(centre - reach), 0).astype(int)
-    stop = np.minimum(np.ceil(centre + reach) + 1, signal.shape).astype(int)
-    if np.any(stop <= start):
+    outer = _box(
+        inclusion, grid, signal.shape, np.clip(inclusion.reach_mm(protocol.phase_rad_per_ppm, 0.03), 3, 11)
+    )
+    if outer is None:
         return
-    patch = _patch(inclusion, grid, start, stop, protocol, b0)
-    box = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
-    signal[box] *= patch
+    patch = _patch(inclusion, grid, outer, (1, 1, 1), protocol, b0, signal.device)
+    # Phase turns within a voxel only close to the body (under 1 rad it is nearly linear): sub-sample there.
+    inner = _box(inclusion, grid, signal.shape, inclusion.reach_mm(protocol.phase_rad_per_ppm, 0.7) + 1.0)
+    if inner is not None:
+        near = tuple(slice(max(i.start, o.start), min(i.stop, o.stop)) for i, o in zip(inner, outer, strict=True))
+        place = tuple(slice(n.start - o.start, n.stop - o.start) for n, o in zip(near, outer, strict=True))
+        patch[place] = _patch(inclusion, grid, near, SUBSAMPLES, protocol, b0, signal.device)
+    signal[outer] *= patch
+
+
+def _box(inclusion: Inclusion, grid: Grid, shape: torch.Size, reach_mm: float) -> tuple[slice, ...] | None:
+    """Voxels within ``reach_mm`` of the body along each axis; ``None`` if it lies outside the grid."""
+    centre = grid.to_ijk(inclusion.position_mm)
+    half = (reach_mm + inclusion.extent_mm) / grid.spacing_mm
+    start = np.maximum(np.floor(centre - half), 0).astype(int)
+    stop = np.minimum(np.ceil(centre + half) + 1, shape).astype(int)
+    if np.any(stop <= start):
+        return None
+    return tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
 
 
 def _patch(
-    inclusion: Inclusion, grid: Grid, start: NDArray, stop: NDArray, protocol: Protocol, b0: Tensor
+    inclusion: Inclusion,
+    grid: Grid,
+    box: tuple[slice, ...],
+    subsamples: tuple[int, int, int],
+    protocol: Protocol,
+    b0: tuple[float, float, float],
+    device: torch.device,
 ) -> Tensor:
-    """Mean over each voxel of attenuation times the dipole's phase, complex64 on ``start <= ijk < stop``."""
-    device = b0.device
-    axes = []
-    for a, b, n, d in zip(start, stop, SUBSAMPLES, grid.spacing_mm, strict=True):
-        fine = a - 0.5 + (np.arange((b - a) * n) + 0.5) / n
-        axes.append(torch.as_tensor((fine * d).astype(np.float32), device=device))
-    points = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
-    field = torch.zeros(points.shape[:3], device=device)
-    inside = torch.zeros(points.shape[:3], dtype=torch.bool, device=device)
-    for centre, radius in zip(inclusion.centres_mm, inclusion.radii_mm, strict=True):
-        at = torch.as_tensor((grid.to_ijk(centre) * grid.spacing_mm).astype(np.float32), device=device)
-        offset = points - at
-        field += sphere_field(offset, float(radius), inclusion.susceptibility_ppm, b0)
-        inside |= (offset**2).sum(-1) < radius**2
-    magnitude = torch.where(inside, inclusion.attenuation(protocol), 1.0)
-    phase = field * protocol.phase_rad_per_ppm
-    mean = [_voxel_mean(magnitude * part) for part in (phase.cos(), phase.sin())]
-    return torch.complex(*mean)
-
-
-def _voxel_mean(fine: Tensor) -> Tensor:
-    nx, ny, nz = (s // n for s, n in zip(fine.shape, SUBSAMPLES, strict=True))
-    return fine.reshape(nx, SUBSAMPLES[0], ny, SUBSAMPLES[1], nz, SUBSAMPLES[2]).mean((1, 3, 5))
+    """Mean over each voxel of attenuation times the dipole's phase, complex64 on ``box``."""
+    axes = [
+        (s.start - 0.5 + (np.arange((s.stop - s.start) * n) + 0.5) / n) * d
+        for s, n, d in zip(box, subsamples, grid.spacing_mm, strict=True)
+    ]
+    shape = [len(a) for a in axes]
+    field = torch.zeros(shape, device=device)
+    inside = torch.zeros(shape, dtype=torch.bool, device=device)
+    for centre, radius in zip(
+        grid.to_ijk(inclusion.centres_mm) * grid.spacing_mm, inclusion.radii_mm, strict=True
+    ):
+        x, y, z = (
+            torch.as_tensor((a - c).astype(np.float32), device=device) for a, c in zip(axes, centre, strict=True)
+        )
+        shift, within = sphere_field(
+            (x[:, None, None], y[:, None], z), float(radius), inclusion.susceptibility_ppm, b0
+        )
+        field += shift
+        inside |= within
+    magnitude = torch.ones_like(field).masked_fill_(inside, inclusion.attenuation(protocol))
+    patch = torch.polar(magnitude, field.mul_(protocol.phase_rad_per_ppm))
+    if subsamples == (1, 1, 1):
+        return patch
+    nx, ny, nz = (n // s for n, s in zip(shape, subsamples, strict=True))
+    return patch.reshape(nx, subsamples[0], ny, subsamples[1], nz, subsamples[2]).mean((1, 3, 5))
 
 
 def cluster(

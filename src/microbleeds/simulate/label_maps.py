@@ -21,7 +21,7 @@ from microbleeds.parcellation import regions_from_labels
 from microbleeds.simulate.anatomy import Anatomy
 from microbleeds.simulate.landmarks import mni_from_labels
 from microbleeds.simulate.nuclei import add_nuclei
-from microbleeds.tissues import Tissue, among
+from microbleeds.tissues import Tissue
 
 TISSUE_OF_LABEL: dict[int, Tissue] = {
     2: Tissue.WHITE_LEFT,
@@ -107,9 +107,7 @@ def load_label_map(path: Path) -> Anatomy:
     labels = _tissues_of(numbers)
     labels, grid = _cropped(_without_specks(labels), grid)
     if not np.isin((Tissue.WHITE_LEFT, Tissue.WHITE_RIGHT, Tissue.SKULL, Tissue.BRAINSTEM), labels).all():
-        raise InputError(
-            f"{path.name} lacks white matter, brainstem or skull, so it is no whole-head label map."
-        )
+        raise InputError(f"{path.name} lacks white matter, brainstem or skull, so it is no whole-head label map.")
     mni_from_ras = mni_from_labels(labels, grid)
     labels = _with_inner_air(labels, grid, mni_from_ras)
     labels = add_nuclei(labels, grid, mni_from_ras)
@@ -121,7 +119,9 @@ def _read(path: Path) -> tuple[NDArray[np.int32], Grid]:
     """Return the label numbers [X, Y, Z] and their canonical grid, turned to the axes exactly."""
     try:
         image = nib.load(path)
-        values = np.asarray(image.dataobj)  # type: ignore[attr-defined]
+        if not isinstance(image, nib.spatialimages.SpatialImage):
+            raise InputError(f"The label map {path} is no image with axes in space; give a NIfTI file.")
+        values = np.asarray(image.dataobj)
     except (OSError, EOFError, nib.filebasedimages.ImageFileError) as error:
         raise InputError(f"The label map {path} can't be read ({error}).") from error
     values = values[..., 0] if values.ndim == 4 and values.shape[3] == 1 else values
@@ -134,9 +134,7 @@ def _read(path: Path) -> tuple[NDArray[np.int32], Grid]:
     numbers = np.rint(array).astype(np.int32)
     unknown = sorted(set(np.unique(numbers).tolist()) - set(TISSUE_OF_LABEL) - set(VESSELS) - {0})
     if unknown:
-        raise InputError(
-            f"The label map {path} holds the unknown labels {unknown[:8]}; see docs/simulator.md."
-        )
+        raise InputError(f"The label map {path} holds the unknown labels {unknown[:8]}; see docs/simulator.md.")
     affine = np.eye(4)
     affine[:3, 3] = grid.centre_mm - (np.asarray(grid.shape) - 1) / 2
     return numbers, Grid(grid.shape, affine)
@@ -186,9 +184,7 @@ def _cropped(labels: NDArray[np.uint8], grid: Grid) -> tuple[NDArray[np.uint8], 
     return np.ascontiguousarray(labels[cut]), grid.cropped(start, stop)
 
 
-def _with_inner_air(
-    labels: NDArray[np.uint8], grid: Grid, mni_from_ras: NDArray[np.float64]
-) -> NDArray[np.uint8]:
+def _with_inner_air(labels: NDArray[np.uint8], grid: Grid, mni_from_ras: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Name the unlabelled voxels inside the head: sinuses, mastoid cells and pharynx, or gaps in the bone.
 
     Above MNI z = 35 mm no sinus reaches, so a gap there is one of the labelling and becomes bone; a gap

@@ -28,7 +28,7 @@ MIDLINE_MNI_MM: dict[Tissue, tuple[float, float, float]] = {
     Tissue.VENTRICLE_FOURTH: (0.0, -46.0, -33.0),
 }
 # First and last percentile of the cerebrum's coordinates in MNI152 (mm), see tests/simulate/test_landmarks.py.
-CEREBRUM_EXTENT_MNI_MM = ((-62.0, 62.0), (-94.0, 62.0), (-37.0, 70.0))
+CEREBRUM_EXTENT_MNI_MM = ((-64.0, 64.0), (-96.0, 64.0), (-40.0, 72.0))
 _EXTENT_WEIGHT = 2.0
 
 
@@ -47,9 +47,7 @@ def mni_from_labels(labels: NDArray[np.uint8], grid: Grid) -> NDArray[np.float64
     inverse = np.linalg.inv(first)
     extra_here = extra_here @ inverse[:3, :3].T + inverse[:3, 3]
     repeats = int(_EXTENT_WEIGHT)
-    return _fit(
-        np.concatenate([here, *[extra_here] * repeats]), np.concatenate([there, *[extra_there] * repeats])
-    )
+    return _fit(np.concatenate([here, *[extra_here] * repeats]), np.concatenate([there, *[extra_there] * repeats]))
 
 
 def _centres(labels: NDArray[np.uint8], grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

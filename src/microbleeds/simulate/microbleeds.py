@@ -55,9 +55,7 @@ class BodyLaw:
     def draw(self, generator: np.random.Generator, kind: str, scored: Scored, sign: int) -> Inclusion:
         """Draw a body at the origin."""
         rng = generator
-        radius = np.clip(
-            self.median_radius_mm * np.exp(rng.normal(0, self.radius_sigma)), *self.radius_range_mm
-        )
+        radius = np.clip(self.median_radius_mm * np.exp(rng.normal(0, self.radius_sigma)), *self.radius_range_mm)
         ppm = np.clip(self.median_ppm * np.exp(rng.normal(0, self.ppm_sigma)), *self.ppm_range)
         grains = 1 if rng.random() < self.single_grain else int(rng.integers(2, 6))
         centres, radii = cluster(rng, np.zeros(3), float(radius), grains)
@@ -91,9 +89,7 @@ def draw_microbleeds(
 ) -> list[Inclusion]:
     """Draw ``count`` microbleeds (fewer when the sites are full) of a clinical profile."""
     shares = PROFILE_SHARES[profile]
-    sites = generator.choice(
-        list(shares), size=count, p=np.array(list(shares.values())) / sum(shares.values())
-    )
+    sites = generator.choice(list(shares), size=count, p=np.array(list(shares.values())) / sum(shares.values()))
     weight = posterior_weight(placer.anatomy) if profile == "lobar-posterior" else None
     bodies = []
     for site in sites:

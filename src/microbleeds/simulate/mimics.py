@@ -26,9 +26,7 @@ _MIDLINE_SITES = {
     "pineal": (0.70, (0.0, -27.0, 2.0), 3.0),
     "habenula": (0.28, (0.0, -24.0, 3.0), 1.5),
 }
-CALCIFICATION = BodyLaw(
-    median_radius_mm=1.1, median_ppm=0.8, ppm_range=(0.2, 3.0), radius_range_mm=(0.4, 3.0)
-)
+CALCIFICATION = BodyLaw(median_radius_mm=1.1, median_ppm=0.8, ppm_range=(0.2, 3.0), radius_range_mm=(0.4, 3.0))
 
 
 @dataclass(frozen=True)
@@ -106,9 +104,7 @@ def _natural_calcifications(
     ras_from_mni = np.linalg.inv(anatomy.mni_from_ras)
     for prevalence, mni_mm, spread_mm in _MIDLINE_SITES.values():
         if rng.random() < prevalence:
-            places.append(
-                (ras_from_mni @ [*(mni_mm + rng.normal(0, [0.5, spread_mm / 2, spread_mm / 2])), 1])[:3]
-            )
+            places.append((ras_from_mni @ [*(mni_mm + rng.normal(0, [0.5, spread_mm / 2, spread_mm / 2])), 1])[:3])
     if rng.random() < settings.choroid_calcification:
         for side in (Tissue.CHOROID_PLEXUS_LEFT, Tissue.CHOROID_PLEXUS_RIGHT):
             places += _points_in(rng, anatomy, anatomy.labels == side, int(rng.integers(1, 3)))
@@ -171,9 +167,7 @@ def _large_bodies(
     # Grains fill about a third of the body's volume, so the cluster's own radius is smaller.
     radius = float(rng.uniform(*radius_mm)) * 0.7
     centres, radii = cluster(rng, np.zeros(3), radius, int(rng.integers(*grains)), flattening)
-    body = Inclusion(
-        kind, "mimic", centres, radii, float(rng.uniform(0.3, 1.2)), float(rng.uniform(0.2, 0.6))
-    )
+    body = Inclusion(kind, "mimic", centres, radii, float(rng.uniform(0.3, 1.2)), float(rng.uniform(0.2, 0.6)))
     site = "subcortical-white-matter" if rng.random() < 0.7 else "basal-ganglia"
     place = placer.draw(rng, site, body.extent_mm, clear_of_vessels=False)
     return [] if place is None else [moved(body, place)]
@@ -187,9 +181,7 @@ def _surgical_metal(rng: np.random.Generator, anatomy: Anatomy) -> list[Inclusio
     if not len(top):
         return []
     place = anatomy.grid.to_mm(top[rng.integers(len(top))])
-    return [
-        Inclusion("surgical-metal", "mimic", place[None], np.array([1.5]), float(rng.uniform(10, 40)), 0.0)
-    ]
+    return [Inclusion("surgical-metal", "mimic", place[None], np.array([1.5]), float(rng.uniform(10, 40)), 0.0)]
 
 
 def _falx(anatomy: Anatomy) -> NDArray[np.bool_]:

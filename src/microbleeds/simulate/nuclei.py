@@ -12,20 +12,18 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from microbleeds.geometry import Grid
-from microbleeds.tissues import Tissue, among
+from microbleeds.tissues import Tissue
 
 Points = NDArray[np.float64]
 
-# Usual centres of the hosts, right side, RAS mm in MNI152 (means over heads, see tests).
-_VENTRAL_DC_CENTRE = np.array([10.5, -15.0, -9.5])
-_CEREBELLAR_WHITE_CENTRE = np.array([17.0, -56.0, -34.5])
+# Usual centres of the hosts, right side, RAS mm in MNI152 (means over 16 label maps), and of the shapes.
+_VENTRAL_DC_CENTRE = np.array([11.5, -15.5, -8.5])
+_CEREBELLAR_WHITE_CENTRE = np.array([17.0, -53.0, -31.5])
 _DENTATE_CENTRE = np.array([14.5, -56.0, -35.0])
 _TRIGONE_CENTRE = np.array([24.0, -42.0, 10.0])
 
 
-def add_nuclei(
-    labels: NDArray[np.uint8], grid: Grid, mni_from_ras: NDArray[np.float64]
-) -> NDArray[np.uint8]:
+def add_nuclei(labels: NDArray[np.uint8], grid: Grid, mni_from_ras: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Return a copy of tissue labels [X, Y, Z] with the small nuclei; what is labelled already stays."""
     result = labels.copy()
     for right in (False, True):
@@ -51,9 +49,7 @@ def _put(labels: NDArray[np.uint8], ijk: NDArray[np.int64], where: NDArray[np.bo
     labels[tuple(ijk[where].T)] = tissue
 
 
-def _add_midbrain(
-    labels: NDArray[np.uint8], grid: Grid, mni_from_ras: NDArray[np.float64], right: bool
-) -> None:
+def _add_midbrain(labels: NDArray[np.uint8], grid: Grid, mni_from_ras: NDArray[np.float64], right: bool) -> None:
     """Place red nucleus (a ball of 6 mm) and substantia nigra (an oblique plate of 4 mm) of one side."""
     diencephalon = labels == Tissue.VENTRAL_DC_LEFT + right
     if not diencephalon.any():
@@ -74,15 +70,13 @@ def _add_midbrain(
     _put(labels, ijk, red & own_side, Tissue.RED_NUCLEUS_LEFT + right)
 
 
-def _add_dentate(
-    labels: NDArray[np.uint8], grid: Grid, mni_from_ras: NDArray[np.float64], right: bool
-) -> None:
+def _add_dentate(labels: NDArray[np.uint8], grid: Grid, mni_from_ras: NDArray[np.float64], right: bool) -> None:
     """Place the dentate of one side: a crumpled shell 2.5 mm thick, open to the front and the midline."""
     host = labels == Tissue.CEREBELLAR_WHITE_LEFT + right
     if not host.any():
         return
     ijk, points = _mirrored_mni(host, grid, mni_from_ras, right)
-    shift = np.clip(points.mean(0) - _CEREBELLAR_WHITE_CENTRE, -6, 6)
+    shift = np.clip(points.mean(0) - _CEREBELLAR_WHITE_CENTRE, -2.5, 2.5)
     offset = points - _DENTATE_CENTRE - shift
     # The long axis points backwards and outwards by 35 degrees.
     along = -0.82 * offset[:, 1] + 0.57 * offset[:, 0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -57,8 +57,8 @@ class BodySettings:
 
     profile: Profile = "natural"
     burden: str = "natural"
-    law: BodyLaw = BodyLaw()
-    mimics: MimicSettings = MimicSettings()
+    law: BodyLaw = field(default_factory=BodyLaw)
+    mimics: MimicSettings = field(default_factory=MimicSettings)
 
 
 def draw_bodies(head: Head, settings: BodySettings, seed: np.random.SeedSequence) -> list[Inclusion]:

@@ -64,17 +64,13 @@ def appearance(
     reach = np.ceil((AROUND_MM + 1) / grid.spacing_mm).astype(int)
     start, stop = np.maximum(nearest - reach, 0), np.minimum(nearest + reach + 1, grid.shape)
     box = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
-    points = np.stack(
-        np.meshgrid(*[np.arange(a, b) for a, b in zip(start, stop, strict=True)], indexing="ij"), -1
-    )
+    points = np.stack(np.meshgrid(*[np.arange(a, b) for a, b in zip(start, stop, strict=True)], indexing="ij"), -1)
     points_mm = grid.to_mm(points)
     distance = np.linalg.norm(points_mm - body.position_mm, axis=-1)
     values = swi[box].astype(np.float64)
     around = brain[box] & (distance <= AROUND_MM) & (distance > footprint_mm(body, phase_rad_per_ppm))
     for other in others:
-        around &= np.linalg.norm(points_mm - other.position_mm, axis=-1) > footprint_mm(
-            other, phase_rad_per_ppm
-        )
+        around &= np.linalg.norm(points_mm - other.position_mm, axis=-1) > footprint_mm(other, phase_rad_per_ppm)
     if around.sum() < 8:
         return unseen
     core_mm = min(max(body.equivalent_radius_mm, float(np.linalg.norm(grid.spacing_mm)) / 2), 1.0)
@@ -102,9 +98,7 @@ def apparent_diameter_mm(
     """
     step_mm = 0.2
     offsets = np.arange(-reach_mm, reach_mm + step_mm, step_mm)
-    x, y = np.meshgrid(
-        centre[0] + offsets / spacing_mm[0], centre[1] + offsets / spacing_mm[1], indexing="ij"
-    )
+    x, y = np.meshgrid(centre[0] + offsets / spacing_mm[0], centre[1] + offsets / spacing_mm[1], indexing="ij")
     patch = ndimage.map_coordinates(plane.astype(np.float32), [x, y], order=1, mode="nearest")
     middle = len(offsets) // 2
     near = slice(middle - 5, middle + 6)  # the darkest point within 1 mm

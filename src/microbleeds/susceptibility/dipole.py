@@ -37,9 +37,7 @@ def dipole_transform(
     frequencies = [fft.fftfreq(n, d) for n, d in zip(shape[:2], spacing_mm, strict=False)]
     frequencies.append(fft.rfftfreq(shape[2], spacing_mm[2]))
     x, y, z = np.meshgrid(*[f.astype(np.float32) for f in frequencies], indexing="ij", sparse=True)
-    along = (
-        x * np.float32(b0_direction[0]) + y * np.float32(b0_direction[1]) + z * np.float32(b0_direction[2])
-    )
+    along = x * np.float32(b0_direction[0]) + y * np.float32(b0_direction[1]) + z * np.float32(b0_direction[2])
     squared = x * x + y * y + z * z
     squared[0, 0, 0] = 1
     kernel = np.float32(1 / 3) - along * along / squared

@@ -24,6 +24,8 @@ CUTOFF_PER_MM = 0.14
 BACKGROUND_CUTOFF_PER_MM = 0.07
 # Median size of the low-pass phase in the head; filtered images have some hundredths, raw ones about 1 rad.
 RAW_BACKGROUND_RAD = 0.15
+# For a median or a mean slope, about this many slices are enough.
+_SLICES_JUDGED = 16
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ def homodyne(
     Returns:
         [X, Y, Z] phase in -pi..pi, same sign as the input.
     """
-    cosine, sine = np.cos(phase_rad), np.sin(phase_rad)
+    level = phase_rad - _ramp(phase_rad, weight, slice_axis)
+    cosine, sine = np.cos(level), np.sin(level)
     real = low_pass(cosine * weight, spacing_mm, slice_axis=slice_axis, cutoff_per_mm=cutoff_per_mm)
     imaginary = low_pass(sine * weight, spacing_mm, slice_axis=slice_axis, cutoff_per_mm=cutoff_per_mm)
     along = cosine * real
@@ -113,6 +116,33 @@ def homodyne(
     cosine *= imaginary
     sine -= cosine
     return np.arctan2(sine, along, out=sine)
+
+
+def _ramp(phase_rad: Volume, weight: Volume, slice_axis: int) -> Volume:
+    """Return the mean in-plane slope of the phase as a plane that broadcasts over the slices.
+
+    A low-pass fails where the phase turns fast, worst at the border of a crop; a slope common to the whole image
+    (field, or an echo off the middle of k-space) need not be left to it.
+    """
+    some = _some_slices(phase_rad, slice_axis)
+    phase, weight = phase_rad[some], weight[some]
+    plane = np.zeros((1, 1, 1), dtype=np.float32)
+    for axis in (a for a in range(3) if a != slice_axis):
+        step = np.diff(phase, axis=axis)
+        both = np.minimum(*(np.delete(weight, end, axis=axis) for end in (0, -1)))
+        slope = np.arctan2(
+            (both * np.sin(step)).sum(dtype=np.float64), (both * np.cos(step)).sum(dtype=np.float64)
+        )
+        index = np.arange(phase.shape[axis], dtype=np.float32) * np.float32(slope)
+        plane = plane + index.reshape([-1 if a == axis else 1 for a in range(3)])
+    return plane
+
+
+def _some_slices(array: Volume, slice_axis: int) -> tuple[slice, slice, slice]:
+    """Return an index of about 16 evenly spread slices."""
+    index = [slice(None)] * 3
+    index[slice_axis] = slice(None, None, max(1, array.shape[slice_axis] // _SLICES_JUDGED))
+    return index[0], index[1], index[2]
 
 
 def decide_high_pass(
@@ -135,10 +165,7 @@ def decide_high_pass(
         spacing_mm: voxel size along each axis.
         slice_axis: axis across the slices.
     """
-    # Every other slice is enough for a median, and halves the time.
-    every: list[slice] = [slice(None)] * 3
-    every[slice_axis] = slice(None, None, 2)
-    some = tuple(every)
+    some = _some_slices(phase_rad, slice_axis)
     phase, weight, region = phase_rad[some], weight[some], region[some]
     passes = [
         low_pass(part * weight, spacing_mm, slice_axis=slice_axis, cutoff_per_mm=BACKGROUND_CUTOFF_PER_MM)

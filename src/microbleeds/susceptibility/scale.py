@@ -56,7 +56,7 @@ def find_scale(phase: Volume, *, units: str | None = None, manufacturer: str | N
         return PhaseScale("radians", f"its sidecar says {units} and {span}", 0.0, 1.0)
     if low >= 0:
         return _unsigned(phase, low, high, span)
-    return _signed(phase, low, high, span, (manufacturer or "").lower())
+    return _signed(phase, low, high, span, manufacturer or "")
 
 
 def _unsigned(phase: Volume, low: float, high: float, span: str) -> PhaseScale:
@@ -98,13 +98,11 @@ def _signed(phase: Volume, low: float, high: float, span: str, manufacturer: str
 def _cut_short(phase: Volume, span: str, manufacturer: str) -> PhaseScale:
     """A filtered, masked image: its range fits milliradians as well as -4096..4095."""
     even = not (_sample(phase) % 2).any()
-    if even or "siemens" in manufacturer:
-        why = "all values are even, as Siemens writes them" if even else "the scanner is a Siemens"
+    if even or "siemens" in manufacturer.lower():
+        why = "all values are even, as Siemens writes them" if even else "the scanner is by Siemens"
         return PhaseScale("-4096..4095", f"{span}, and {why}", 0.0, np.pi / 4096, guessed=not even)
-    if manufacturer.startswith(("philips", "ge")):
-        return PhaseScale(
-            "milliradians", f"{span}, and the scanner is a {manufacturer}", 0.0, 1e-3, guessed=True
-        )
+    if manufacturer.lower().startswith(("philips", "ge")):
+        return PhaseScale("milliradians", f"{span}, and the scanner is by {manufacturer}", 0.0, 1e-3, guessed=True)
     return PhaseScale("milliradians", f"{span}, which no scale fits better", 0.0, 1e-3, guessed=True)
 
 

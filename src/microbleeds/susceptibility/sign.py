@@ -77,8 +77,7 @@ def find_sign(
     # Beyond 1 rad a high-passed phase may be wrapped or noise: it counts as 1.
     phase = np.where(region, np.clip(phase_rad[box], -1, 1), np.float32(0))
     susceptibility = rough_susceptibility(phase, spacing_mm, b0_direction)
-    values = _above_surroundings(susceptibility, spacing_mm, slice_axis)[where]
-    values = _standardised(values)
+    values = _standardised(_above_surroundings(susceptibility, spacing_mm, slice_axis)[where])
     smooth = low_pass(
         np.ascontiguousarray(weight),
         spacing_mm,
@@ -88,9 +87,7 @@ def find_sign(
     darkness = 1 - weight[where] / np.maximum(smooth, np.finfo(np.float32).tiny)
     block = _block_of(where, spacing_mm)
     dark = darkness >= np.quantile(darkness, 1 - _DARK_SHARE)
-    dark_t = _t_value(np.bincount(block[dark], weights=values[dark]))
-    skew_t = _t_value(np.bincount(block, weights=values**3))
-    return _decision(dark_t, skew_t)
+    return _decision(dark_t=_t_value(values[dark], block[dark]), skew_t=_t_value(values**3, block))
 
 
 def _decision(dark_t: float, skew_t: float) -> SignDecision:
@@ -128,10 +125,10 @@ def _above_surroundings(
 
 def _standardised(values: Volume) -> NDArray[np.float64]:
     """Clip at three standard deviations about the median (one strong structure must not decide) and scale."""
-    values = values - np.median(values)
-    limit = max(3 * float(values.std()), 1e-12)
-    values = np.clip(values, -limit, limit)
-    return values / max(float(values.std()), 1e-12)
+    centred = values.astype(np.float64) - float(np.median(values))
+    limit = max(3 * float(centred.std()), 1e-12)
+    clipped = np.clip(centred, -limit, limit)
+    return clipped / max(float(clipped.std()), 1e-12)
 
 
 def _block_of(
@@ -145,11 +142,12 @@ def _block_of(
     return number
 
 
-def _t_value(sums: NDArray[np.float64]) -> float:
+def _t_value(values: NDArray[np.float64], block: NDArray[np.intp]) -> float:
     """Return the t-value of block sums after a square root of each; about normal if they have no common sign.
 
     Sums rather than means: a block with many veins has more to say than one with none. The root keeps a
     structure that fills few blocks, such as the falx, from outvoting the rest.
     """
+    sums = np.bincount(block, weights=values).astype(np.float64)
     roots = np.sign(sums) * np.sqrt(np.abs(sums))
     return float(roots.sum() / max(np.sqrt((roots**2).sum()), 1e-12))

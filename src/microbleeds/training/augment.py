@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
 from microbleeds.training.crops import Crop, Generator, Points
 from microbleeds.training.presets import AugmentSettings
+
+SEQUENCE = 1 << 21
 
 
 def turn_and_flip(crop: Crop, settings: AugmentSettings, generator: Generator) -> Crop:
@@ -56,7 +60,18 @@ def _noise(shape: tuple[int, ...], largest: float, generator: Generator) -> NDAr
     strength = largest * generator.uniform(-1, 1)
     if strength <= 0:
         return np.float32(0)
-    return np.float32(strength) * generator.standard_normal(shape, dtype=np.float32)
+    # Drawing half a million normal numbers costs as much as all the rest of a crop, so a random stretch of
+    # a fixed sequence serves.
+    count = int(np.prod(shape))
+    sequence = _normal_sequence() if count < SEQUENCE else np.resize(_normal_sequence(), count + 1)
+    start = int(generator.integers(len(sequence) - count))
+    return np.float32(strength) * sequence[start : start + count].reshape(shape)
+
+
+@functools.cache
+def _normal_sequence() -> NDArray[np.float32]:
+    """Fixed standard normal numbers [SEQUENCE]."""
+    return np.random.default_rng(0).standard_normal(SEQUENCE, dtype=np.float32)
 
 
 def jittered_brain(crop: Crop, settings: AugmentSettings, generator: Generator) -> NDArray[np.bool_]:

@@ -41,13 +41,20 @@ def fit_calibration(scored: Sequence[SubjectScore]) -> Calibration:
 
 
 def operating_points(curve: Froc, calibration: Calibration) -> OperatingPoints:
-    """Calibrated thresholds that give about 1 and 4 false positives per subject on an uncalibrated curve."""
+    """Calibrated thresholds for an uncalibrated curve.
+
+    Balanced is the strictest that reaches the best sensitivity at 1 false positive per subject; screening is
+    the loosest that stays within 4.
+    """
     if np.isnan(curve.sensitivity).any():
         return OperatingPoints()
-    thresholds = []
-    for wanted in (BALANCED_FALSE_POSITIVES, SCREENING_FALSE_POSITIVES):
-        raw = float(np.clip(curve.threshold_at(wanted), 1e-6, 1 - 1e-6))
-        # Rounded down, so that the candidate on the threshold itself still passes.
-        score = float(calibration.score(np.log(raw / (1 - raw))))
-        thresholds.append(float(np.floor(score * 1000) / 1000))
-    return OperatingPoints(balanced=thresholds[0], screening=min(thresholds))
+    loosest = np.searchsorted(curve.false_positives, SCREENING_FALSE_POSITIVES, side="right") - 1
+    balanced = _calibrated(curve.threshold_at(BALANCED_FALSE_POSITIVES), calibration)
+    screening = _calibrated(float(curve.thresholds[loosest]), calibration)
+    return OperatingPoints(balanced=balanced, screening=min(balanced, screening))
+
+
+def _calibrated(raw: float, calibration: Calibration) -> float:
+    """Calibrate a threshold and round it down, so that the candidate on it still passes."""
+    raw = float(np.clip(raw, 1e-6, 1 - 1e-6))
+    return float(np.floor(calibration.score(np.log(raw / (1 - raw))) * 1000) / 1000)

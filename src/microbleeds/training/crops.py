@@ -72,7 +72,7 @@ def _with_points(
 ) -> tuple[TrainingSubject, Points]:
     """Choose a subject that has points of a kind; anywhere in any subject where none has."""
     if kind == "anywhere":
-        subject = subjects[generator.integers(len(subjects))]
+        subject = subjects[int(generator.integers(len(subjects)))]
         return subject, subject.anywhere
     of = {
         "bleed": lambda subject: subject.bleeds,
@@ -83,12 +83,15 @@ def _with_points(
     weights = np.sqrt(counts) if kind == "bleed" else np.minimum(counts, 1)
     if weights.sum() == 0:
         return _with_points("anywhere", subjects, mined, generator)
-    subject = subjects[generator.choice(len(subjects), p=weights / weights.sum())]
+    subject = subjects[int(generator.choice(len(subjects), p=weights / weights.sum()))]
     return subject, of(subject)
 
 
 def cut(
-    subject: TrainingSubject, middle: Points, shape: tuple[int, int, int], settings: AugmentSettings,
+    subject: TrainingSubject,
+    middle: Points,
+    shape: tuple[int, int, int],
+    settings: AugmentSettings,
     generator: Generator,
 ) -> Crop:
     """Cut a crop of ``shape`` around ``middle``, sometimes turned and scaled a little in plane."""
@@ -123,14 +126,14 @@ def _block(subject: TrainingSubject, start: NDArray[np.int64], size: NDArray[np.
         return block
     source = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
     target = tuple(slice(a, b) for a, b in zip(low - start, high - start, strict=True))
-    block[(slice(0, 2), *target)] = subject.image[(slice(None), *source)]
-    block[(2, *target)] = subject.depth[source].astype(np.float32) * DEPTH_UNIT_MM
+    image, depth = block[:2], block[2]
+    for channel in range(2):
+        image[channel][target] = subject.image[channel][source]
+    depth[target] = subject.depth[source].astype(np.float32) * DEPTH_UNIT_MM
     return block
 
 
-def _warped(
-    block: NDArray[np.float32], turn: NDArray[np.float64], size: NDArray[np.int64]
-) -> NDArray[np.float32]:
+def _warped(block: NDArray[np.float32], turn: NDArray[np.float64], size: NDArray[np.int64]) -> NDArray[np.float32]:
     """Resample a block in plane: output offset u from the middle shows input offset ``turn @ u``."""
     wide = np.asarray(block.shape[1:3])
     # grid_sample counts in units of half an image (align_corners=False), columns before rows.

@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import cast
 
 import nibabel as nib
 import numpy as np
@@ -100,7 +101,7 @@ def _read_mask(path: Path, grid: Grid) -> NDArray[np.bool_]:
     """Read a mask that must lie on ``grid``."""
     if not path.exists():
         raise InputError(f"{path} is missing; training needs the true brain mask of each subject.")
-    image = nib.load(path)
+    image = cast("nib.spatialimages.SpatialImage", nib.load(path))
     mask, found = canonical(np.asarray(image.dataobj) > 0, grid_of(image))
     if not found.same_as(grid):
         raise InputError(f"{path} lies on another grid than its scan; write both on the same.")

@@ -20,9 +20,7 @@ class Objective(nn.Module):
         self.detector = Detector(preset.architecture)
         self.prototypes: Prototypes | None = None
         if preset.architecture.prototypes:
-            self.prototypes = Prototypes(
-                self.detector.tap_channels, normalise=preset.losses.normalise_prototypes
-            )
+            self.prototypes = Prototypes(self.detector.tap_channels, normalise=preset.losses.normalise_prototypes)
 
     def forward(self, image: Tensor, label: Tensor, offset: Tensor) -> dict[str, Tensor]:
         """Return ``loss`` and its parts (detached), all scalars."""

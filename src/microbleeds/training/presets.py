@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from microbleeds.errors import InputError
@@ -15,7 +15,8 @@ class TargetSettings:
     """Which cells are positive and which do not count.
 
     Args:
-        positive_mm: cells whose middle lies this near to a bleed's centre are positive; the nearest always is.
+        positive_mm: cells whose middle lies this near to a bleed's centre are positive; the one that holds
+            the centre always is.
         ignore_mm: cells up to here, and around what is neither hit nor false positive, do not count.
     """
 
@@ -131,8 +132,8 @@ class Preset:
     """
 
     name: str
-    architecture: DetectorConfig = DetectorConfig()
-    preparation: PreparationSpec = PreparationSpec()
+    architecture: DetectorConfig = field(default_factory=DetectorConfig)
+    preparation: PreparationSpec = field(default_factory=PreparationSpec)
     targets: TargetSettings = TargetSettings()
     losses: LossSettings = LossSettings()
     sampling: SamplingSettings = SamplingSettings()
@@ -154,9 +155,9 @@ class Preset:
 
 # Kim et al. (arXiv 2306.13020): slices interpolated to 224, crop 128^3, crops with and without a bleed 1:1,
 # batch 1, SGD 0.01 with momentum 0.9, schedule (50, 0.5), loss weights 1 / 0.001 / 0.01. Where the paper is
-# silent: focal gamma 2 and alpha 0.25 are Lin et al.'s; only the cell that holds the centre is positive, since
-# its offset can't leave the cell; "50" is read as a quarter of 200 epochs; no augmentation; prototypes start
-# at class means of raw features, since drawn at random they do not train.
+# silent: focal gamma 2 and alpha 0.25 are Lin et al.'s; only the cell that holds the centre is positive,
+# since its offset can't leave the cell; "50" is read as a quarter of 200 epochs; no augmentation; prototypes
+# start at class means of raw features, since drawn at random they do not train.
 PRESETS: dict[str, Preset] = {
     "default": Preset("default"),
     "kim2023": Preset(

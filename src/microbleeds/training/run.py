@@ -12,6 +12,7 @@ import json
 import logging
 from pathlib import Path
 
+from microbleeds.compute import Precision
 from microbleeds.errors import InputError
 from microbleeds.networks.config import Variant
 from microbleeds.training.batches import FixedSubjects
@@ -35,7 +36,7 @@ def train(
     time_limit_minutes: float | None = None,
     seed: int = 0,
     device: str = "auto",
-    precision: str = "auto",
+    precision: Precision = "auto",
     devices: int = 1,
     workers: int = 1,
     cache: Path | None = None,
@@ -65,7 +66,8 @@ def train(
     Raises:
         InputError: if the data can't be used, or ``out`` holds a run of another preset, variant or seed.
     """
-    from microbleeds.training.loop import RunSettings, fit
+    from microbleeds.training.loop import fit
+    from microbleeds.training.trainer import RunSettings
 
     chosen = find_preset(preset)
     chosen = dataclasses.replace(
@@ -127,9 +129,7 @@ def _subjects(
     source = validation_data or data
     validate_on = cached_subjects(source, held_out, cache / "validation", spec, workers)
     bleeds = sum(len(subject.bleeds) for subject in train_on)
-    log.info(
-        "%d subjects with %d visible bleeds to train on, %d to validate", len(names), bleeds, len(held_out)
-    )
+    log.info("%d subjects with %d visible bleeds to train on, %d to validate", len(names), bleeds, len(held_out))
     return train_on, validate_on
 
 

@@ -84,4 +84,5 @@ def _any_per_cell(mask: NDArray[np.bool_], config: DetectorConfig) -> NDArray[np
     """Whether any voxel of each cell is set."""
     i, j, k = config.cell
     x, y, z = (n // c for n, c in zip(mask.shape, config.cell, strict=True))
-    return mask[: x * i, : y * j, : z * k].reshape(x, i, y, j, z, k).any(axis=(1, 3, 5))
+    blocks = mask[: x * i, : y * j, : z * k].reshape(x, i, y, j, z, k)
+    return np.asarray(blocks.any(axis=(1, 3, 5)))

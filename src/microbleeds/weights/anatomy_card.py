@@ -29,10 +29,10 @@ class AnatomyPreparation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: Literal[1] = 1
-    spacing_mm: Literal[2.0] = 2.0
+    spacing_mm: float = Field(default=2.0, ge=2.0, le=2.0)
     axes: Literal["RAS"] = "RAS"
     normalisation: Literal["divide-by-99th-percentile-of-positive"] = "divide-by-99th-percentile-of-positive"
-    clip: Literal[1.5] = 1.5
+    clip: float = Field(default=1.5, ge=1.5, le=1.5)
 
 
 class AnatomyCard(BaseModel):

@@ -40,7 +40,7 @@ class LoadedDetector:
 
 
 def save_weights(path: Path, model: Detector, card: Card, *, half: bool = True) -> Card:
-    """Write ``path`` (``.safetensors``) and its card (``.json``), and return the card with hash and size filled in.
+    """Write ``path`` (``.safetensors``) and its card (``.json``); return the card with hash and size.
 
     Args:
         path: of the safetensors file.
@@ -74,8 +74,8 @@ def load_detector(
     """Load shipped weights by name, or any by path.
 
     Args:
-        name_or_path: a name in ``weights/shipped`` (``None`` for the default), or a ``.safetensors`` file with
-            its card beside it.
+        name_or_path: a name in ``weights/shipped`` (``None`` for the default), or a ``.safetensors``
+            file with its card beside it.
         expect: a preparation that the weights must have been trained with.
 
     Raises:

@@ -38,9 +38,7 @@ def grow_anomaly(head: Head, settings: VesselSettings, generator: np.random.Gene
     return [collector, *_fan(head, course, width, generator)]
 
 
-def _fan(
-    head: Head, course: NDArray[np.float64], width_mm: float, generator: np.random.Generator
-) -> list[Vessel]:
+def _fan(head: Head, course: NDArray[np.float64], width_mm: float, generator: np.random.Generator) -> list[Vessel]:
     """Return 6-14 small veins that converge on the beginning of the collector from the far side."""
     centre = course[0]
     forward = course[-1] - course[0]

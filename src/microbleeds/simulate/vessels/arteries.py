@@ -80,12 +80,10 @@ def grow_arteries(
     return trunks + [Vessel("artery", *refine(b.points_mm[::-1], b.radius_mm[::-1])) for b in branches]
 
 
-def _trunk(
-    head: Head, course: NDArray[np.float64], radius_mm: float, generator: np.random.Generator
-) -> Vessel:
+def _trunk(head: Head, course: NDArray[np.float64], radius_mm: float, generator: np.random.Generator) -> Vessel:
     """Return a trunk of an artery in the cisterns."""
     line = spline(head.from_mni(course), 3.0)
-    line = spline(head.out_of_parenchyma(line, 1.2, 6.0)[::2] if len(line) > 8 else line, 1.0)
+    line = spline(head.clear_of(head.outside_brain_mm, line, 1.2, 12.0)[::2] if len(line) > 8 else line, 1.0)
     line = line + wander(len(line), 0.8, 6, generator)
     radius = radius_mm * generator.uniform(0.85, 1.15) * np.linspace(1.05, 0.85, len(line))
     return Vessel("artery", line, radius)

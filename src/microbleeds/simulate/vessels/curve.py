@@ -17,14 +17,14 @@ def arc_length_mm(points: Points) -> NDArray[np.float64]:
 
 def spline(points: ArrayLike, step_mm: float = 1.0) -> Points:
     """Return a natural cubic spline through ``points`` [K, 3] at about every ``step_mm``, [N, 3]."""
-    points = np.asarray(points, dtype=np.float64)
-    keep = np.concatenate([[True], np.linalg.norm(np.diff(points, axis=0), axis=1) > 1e-6])
-    points = points[keep]
-    length = arc_length_mm(points)
+    knots: Points = np.asarray(points, dtype=np.float64)
+    keep = np.concatenate([[True], np.linalg.norm(np.diff(knots, axis=0), axis=1) > 1e-6])
+    knots = knots[keep]
+    if len(knots) < 3:
+        return resample(knots, step_mm)
+    length = arc_length_mm(knots)
     count = max(2, int(np.ceil(length[-1] / step_mm)) + 1)
-    if len(points) < 3:
-        return resample(points, step_mm)
-    return CubicSpline(length, points, bc_type="natural")(np.linspace(0, length[-1], count))
+    return CubicSpline(length, knots, bc_type="natural")(np.linspace(0, length[-1], count))
 
 
 def resample(points: Points, step_mm: float) -> Points:

@@ -1,8 +1,8 @@
 """The deep veins that every head has: internal cerebral, Galen, Rosenthal, thalamostriate and septal.
 
 Courses are given in MNI mm for the right side and mirrored, then fitted to the head: the foramen of Monro by
-the top of the third ventricle, subependymal veins onto the wall of the lateral ventricle, all others out of the
-parenchyma.
+the top of the third ventricle, subependymal veins onto the wall of the lateral ventricle, all others out of
+the parenchyma.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SEPTAL = [(14.0, 30.0, 6.0), (9.0, 27.0, 2.0), (4.0, 18.0, 6.0), (2.5, 8.0, 10.0
 def grow_galen(head: Head, settings: VesselSettings, generator: np.random.Generator) -> Vessel:
     """Return the great vein of Galen, around the back of the corpus callosum."""
     line = head.from_mni(GALEN)
-    line = head.out_of_parenchyma(line, 1.0, 5.0)
+    line = head.clear_of(head.outside_brain_mm, line, 1.0, 6.0)
     line[:, 0] = head.midline_at(line)
     line = spline(smooth(line, 1), 1.0)
     low, high = settings.galen_radius_mm
@@ -44,9 +44,7 @@ def grow_galen(head: Head, settings: VesselSettings, generator: np.random.Genera
     return Vessel("galen", line, width)
 
 
-def grow_deep(
-    head: Head, galen: Vessel, settings: VesselSettings, generator: np.random.Generator
-) -> list[Vessel]:
+def grow_deep(head: Head, galen: Vessel, settings: VesselSettings, generator: np.random.Generator) -> list[Vessel]:
     """Return internal cerebral, basal, thalamostriate and septal veins of both sides."""
     vessels = []
     for side in (1.0, -1.0):
@@ -55,7 +53,7 @@ def grow_deep(
         width = generator.uniform(*settings.internal_cerebral_radius_mm)
         vessels.append(_tube("internal-cerebral", internal, width, (0.75, 1.1), generator))
         rosenthal = _side(head, ROSENTHAL, side)
-        rosenthal = head.out_of_parenchyma(spline(rosenthal, 3.0), 0.8, 6.0)
+        rosenthal = head.clear_of(head.outside_brain_mm, spline(rosenthal, 3.0), 0.8, 8.0)
         rosenthal[-1] = galen.points_mm[len(galen.points_mm) // 3]
         width = generator.uniform(*settings.rosenthal_radius_mm)
         vessels.append(_tube("basal-rosenthal", rosenthal, width, (0.5, 1.1), generator))
@@ -92,7 +90,7 @@ def _internal_cerebral(head: Head, monro: Points, galen: Points, side: float) ->
     line = line + fade * (monro - line[0])
     line[-1] = galen
     line = spline(line, 2.0)
-    moved = head.out_of_parenchyma(line, 0.6, 3.0)
+    moved = head.clear_of(head.outside_parenchyma_mm, line, 0.6, 3.0)
     moved[:, 0] = np.where(  # each stays on its own side of the midline, 1-4 mm off
         np.arange(len(moved)) < len(moved) - 3,
         head.midline_at(moved) + side * np.clip(side * (moved[:, 0] - head.midline_at(moved)), 1.2, 4.0),

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
 from microbleeds.simulate.anatomy import Anatomy
 from microbleeds.tissues import PARENCHYMA, VENTRICLES, Tissue, among
@@ -50,6 +51,7 @@ class Head:
         labels: uint8 [X, Y, Z] of :class:`microbleeds.tissues.Tissue`.
         intracranial: bool [X, Y, Z], brain and the CSF around it.
         outside_parenchyma_mm: signed distance to the parenchyma, ventricles count as outside.
+        outside_brain_mm: signed distance to parenchyma and ventricles together.
         to_ventricle_mm: signed distance to the lateral ventricles.
         to_cerebrum_mm, to_cerebellum_mm: distances, 0 inside.
         midline_mm: [Y, Z] x of the mid-sagittal surface in mm.
@@ -60,6 +62,7 @@ class Head:
     labels: NDArray[np.uint8]
     intracranial: NDArray[np.bool_]
     outside_parenchyma_mm: Field
+    outside_brain_mm: Field
     to_ventricle_mm: Field
     to_cerebrum_mm: Field
     to_cerebellum_mm: Field
@@ -81,9 +84,7 @@ class Head:
         """Return where the lattice has one of ``tissues``."""
         return among(self.labels, *tissues)
 
-    def draw(
-        self, mask: NDArray[np.bool_], count: int, generator: np.random.Generator
-    ) -> NDArray[np.float64]:
+    def draw(self, mask: NDArray[np.bool_], count: int, generator: np.random.Generator) -> NDArray[np.float64]:
         """Return ``count`` random RAS mm positions [N, 3] in the voxels of a lattice mask (none if empty)."""
         voxels = np.argwhere(mask)
         if not len(voxels):
@@ -107,6 +108,12 @@ class Head:
         points[..., 0] += self.midline_at(points) - centre[..., 0]
         return points
 
+    @property
+    def axes(self) -> NDArray[np.float64]:
+        """Unit vectors of this head's own right, front and top in RAS, rows of [3, 3] (heads lie tilted)."""
+        left, _, right = np.linalg.svd(np.linalg.inv(self.mni_from_ras)[:3, :3].T)
+        return left @ right  # the rotation next to the affine, without its shear
+
     def to_level(
         self, points_mm: NDArray[np.float64], field: Field, level_mm: float, reach_mm: float
     ) -> NDArray[np.float64]:
@@ -115,7 +122,7 @@ class Head:
         No point moves farther than ``reach_mm``.
         """
         points = points_mm.copy()
-        for _ in range(6):
+        for _ in range(int(reach_mm) + 2):
             error = level_mm - self.sample(field, points)
             points += np.clip(error, -1, 1)[:, None] * self.gradient(field, points)
         shift = points - points_mm
@@ -130,16 +137,15 @@ class Head:
         slope = (value[:3] - value[3:]).T
         return slope / np.maximum(np.linalg.norm(slope, axis=1, keepdims=True), 1e-6)
 
-    def out_of_parenchyma(
-        self, points_mm: NDArray[np.float64], clearance_mm: float, reach_mm: float
+    def clear_of(
+        self, field: Field, points_mm: NDArray[np.float64], clearance_mm: float, reach_mm: float
     ) -> NDArray[np.float64]:
-        """Move points nearer than ``clearance_mm`` to the parenchyma outwards, at most by ``reach_mm``."""
-        field = np.minimum(self.outside_parenchyma_mm, clearance_mm)
-        return self.to_level(points_mm, field, clearance_mm, reach_mm)
+        """Move points where a signed distance is below ``clearance_mm`` outwards, at most by ``reach_mm``."""
+        return self.to_level(points_mm, np.minimum(field, clearance_mm), clearance_mm, reach_mm)
 
 
 def signed_distance_mm(mask: NDArray[np.bool_]) -> Field:
-    """Return the distance to ``mask`` on the lattice in mm, negative inside; large where the mask is empty."""
+    """Return the distance to ``mask`` in mm, negative inside; large where the mask is empty."""
     if not mask.any():
         return np.full(mask.shape, 1e3, dtype=np.float32)
     distance = ndimage.distance_transform_edt(~mask) - 0.5
@@ -162,23 +168,39 @@ def coarse_distance_mm(mask: NDArray[np.bool_]) -> Field:
 
 
 def survey(anatomy: Anatomy) -> Head:
-    """Return what growing vessels needs to know of ``anatomy``."""
+    """Return what growing vessels needs to know of ``anatomy``.
+
+    Raises:
+        InputError: if cerebrum, cerebellum or lateral ventricles have no voxel.
+    """
+    _check(anatomy)
     grid, labels = _lattice(anatomy)
     parenchyma = among(labels, *PARENCHYMA)
     outside = signed_distance_mm(parenchyma)
-    inside_skull = (labels == Tissue.CSF) | parenchyma | among(labels, *VENTRICLES)
+    ventricles = among(labels, *VENTRICLES)
+    inside_skull = (labels == Tissue.CSF) | parenchyma | ventricles
     intracranial = _largest(inside_skull & (outside < RIM_MM))
     return Head(
         grid=grid,
         labels=labels,
         intracranial=intracranial,
         outside_parenchyma_mm=outside,
+        outside_brain_mm=signed_distance_mm(parenchyma | ventricles),
         to_ventricle_mm=ndimage.gaussian_filter(signed_distance_mm(among(labels, *LATERAL)), 0.7),
         to_cerebrum_mm=coarse_distance_mm(among(labels, *CEREBRUM)),
         to_cerebellum_mm=coarse_distance_mm(among(labels, *CEREBELLUM)),
         midline_mm=_midline(labels, grid),
         mni_from_ras=anatomy.mni_from_ras,
     )
+
+
+def _check(anatomy: Anatomy) -> None:
+    """Refuse a head without the structures that every course is fitted to."""
+    for name, tissues in (("cerebrum", CEREBRUM), ("cerebellum", CEREBELLUM), ("lateral ventricle", LATERAL)):
+        if not among(anatomy.labels, *tissues).any():
+            raise InputError(
+                f"The head {anatomy.name} has no voxel of the {name}; give a label map of a whole head."
+            )
 
 
 def _lattice(anatomy: Anatomy) -> tuple[Grid, NDArray[np.uint8]]:

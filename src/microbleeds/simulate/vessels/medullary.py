@@ -74,9 +74,7 @@ def grow_superficial(head: Head, settings: VesselSettings, generator: np.random.
     ):
         starts = head.draw(zone, int(1.3 * count), generator)
         paths = descend(head, -outside, starts, SUPERFICIAL, generator)[:count]
-        radius = settings.superficial_medullary_radius_mm * np.exp(
-            0.3 * generator.standard_normal(len(paths))
-        )
+        radius = settings.superficial_medullary_radius_mm * np.exp(0.3 * generator.standard_normal(len(paths)))
         vessels += [_tapered(kind, p, float(r)) for p, r in zip(paths, radius, strict=True)]
     return vessels
 

@@ -44,9 +44,7 @@ def _basal(head: Head, settings: VesselSettings, generator: np.random.Generator)
     return [line for line in lines if len(line) > 2]
 
 
-def _centrum(
-    head: Head, settings: VesselSettings, generator: np.random.Generator
-) -> list[NDArray[np.float64]]:
+def _centrum(head: Head, settings: VesselSettings, generator: np.random.Generator) -> list[NDArray[np.float64]]:
     """Return lines that run through the upper white matter towards the ventricle, like medullary veins."""
     count = int(generator.integers(settings.centrum_spaces[0], settings.centrum_spaces[1] + 1))
     deep = head.where(*WHITE) & (head.outside_parenchyma_mm < -3) & (head.to_ventricle_mm > 8)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microbleeds.simulate.vessels.curve import refine
-from microbleeds.simulate.vessels.head import Head
+from microbleeds.simulate.vessels.head import LATTICE_MM, Head
 from microbleeds.simulate.vessels.settings import VesselSettings
 from microbleeds.simulate.vessels.sinuses import Sinuses
 from microbleeds.simulate.vessels.surface import Branch, SurfaceGraph, grow_tree
@@ -21,6 +21,7 @@ from microbleeds.simulate.vessels.vessel import Vessel
 SPHENOID = (33.0, 12.0, -24.0)  # superficial middle cerebral vein to the cavernous sinus
 PETROSAL = (22.0, -32.0, -32.0)  # petrosal vein to the superior petrosal sinus
 PONTINE = (6.0, -14.0, -30.0)  # veins in front of the pons
+REFERENCE_LITRES = 1.7  # intracranial volume for which the settings' number of seeds holds
 CORTICAL_VEIN_MM = 0.6  # from this radius on a pial vein is a named cortical vein
 GRAFT_MM = 9.0  # a bridging vein is joined to its sinus over at most this gap
 
@@ -37,7 +38,8 @@ def grow_pial(
     targets = _outlets(head, sinuses, deep, settings, generator)
     outlets, first = np.unique(graph.nearest(targets), return_index=True)
     targets = targets[first]
-    seeds = _seeds(graph, settings.pial_seeds, generator)
+    litres = np.count_nonzero(head.intracranial) * LATTICE_MM**3 / 1e6
+    seeds = _seeds(graph, round(settings.pial_seeds * litres / REFERENCE_LITRES), generator)
     radius = settings.pial_radius_mm * np.exp(settings.pial_sigma_ln * generator.standard_normal(len(seeds)))
     branches = grow_tree(
         graph,

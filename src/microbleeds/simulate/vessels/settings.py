@@ -2,7 +2,8 @@
 
 Counts and calibres follow magnetic-resonance venography: deep medullary veins of about 0.2-0.3 mm (here
 drawn wider, since thinner ones leave no trace at 0.5 x 0.5 x 2 mm), internal cerebral veins of about 1-2 mm,
-sinuses of 4-8 mm. Pairs are ranges, drawn evenly; ``sigma_ln`` is the standard deviation of the natural logarithm.
+sinuses of 4-8 mm. Pairs are ranges, drawn evenly; ``sigma_ln`` is the standard deviation of the natural
+logarithm.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ class VesselSettings:
     """Numbers that :func:`microbleeds.simulate.vessels.grow_vessels` draws from.
 
     Args:
-        pial_seeds: ends of the pial tree over cerebrum, cerebellum and brainstem.
+        pial_seeds: ends of the pial tree over cerebrum, cerebellum and brainstem, in a head of 1.7 litres.
         pial_radius_mm: median radius at such an end.
         branching_exponent: Murray-type exponent: ``r_parent**e`` is the sum of ``r_child**e``.
         pial_cap_mm: largest radius of a cortical vein.
@@ -37,7 +38,7 @@ class VesselSettings:
     pial_radius_mm: float = 0.19
     pial_sigma_ln: float = 0.35
     branching_exponent: float = 2.6
-    pial_cap_mm: float = 1.6
+    pial_cap_mm: float = 1.35
     bridging_veins: int = 13
     superficial_medullary_seeds: int = 900
     superficial_medullary_radius_mm: float = 0.16

@@ -20,6 +20,8 @@ from microbleeds.simulate.vessels.vessel import Vessel
 
 Points = NDArray[np.float64]
 
+RAY_STEP_MM = 0.75
+
 
 @dataclass(frozen=True, eq=False)
 class Sinuses:
@@ -59,22 +61,26 @@ def grow_sinuses(
 
 
 def _cast(head: Head, origin: Points, direction: Points) -> Points:
-    """Return where rays [..., 3] from ``origin`` leave the intracranial space for the last time, [..., 3]."""
-    along = np.arange(0, 130, 0.75)
+    """Return where rays [..., 3] from ``origin`` leave the intracranial space for 3 mm or more, [..., 3]."""
+    along = np.arange(0, 130, RAY_STEP_MM)
     points = origin[..., None, :] + along[:, None] * direction[..., None, :]
-    inside = head.sample(head.intracranial.astype(np.float32), points) > 0.5
-    last = inside.shape[-1] - 1 - np.argmax(inside[..., ::-1], axis=-1)
-    return origin + along[last][..., None] * direction
+    outside = head.sample(head.intracranial.astype(np.float32), points) < 0.5
+    outside[..., -1] = True
+    left = ndimage.minimum_filter1d(outside.astype(np.uint8), 4, axis=-1, origin=-2, mode="nearest")
+    first = np.maximum(np.argmax(left, axis=-1) - 1, 0)
+    return origin + along[first][..., None] * direction
 
 
 def _sagittal_wall(head: Head) -> Points:
     """Return the inner skull in the midline from the frontal base over the vertex to the occiput, [N, 3]."""
     centre = head.from_mni([[0.0, -15.0, 5.0]])[0]
-    angle = np.radians(np.arange(-8, 232, 2.0))  # 0 forwards, 90 up, 180 backwards
-    direction = np.stack([np.zeros_like(angle), np.cos(angle), np.sin(angle)], axis=1)
+    angle = np.radians(np.arange(-8, 222, 2.0))  # 0 forwards, 90 up, 180 backwards
+    direction = np.stack([np.zeros_like(angle), np.cos(angle), np.sin(angle)], axis=1) @ head.axes
     wall = _cast(head, centre, direction)
     reach = np.linalg.norm(wall - centre, axis=1)
-    reach = ndimage.gaussian_filter1d(ndimage.median_filter(reach, 7, mode="nearest"), 2.0, mode="nearest")
+    # A low percentile, since veins of the skull can open the wall; a sinus may lie inside it, never beyond.
+    even = ndimage.percentile_filter(reach, 30, size=7, mode="nearest")
+    reach = np.minimum(ndimage.gaussian_filter1d(even, 2.0, mode="nearest"), reach)
     wall = centre + reach[:, None] * direction
     wall[:, 0] = head.midline_at(wall)
     return wall
@@ -86,7 +92,7 @@ def _torcular(head: Head, wall: Points) -> int:
     beside = wall + np.array([[[10.0, 0, 0]], [[-10.0, 0, 0]]])
     lead = (head.sample(head.to_cerebellum_mm, beside) - head.sample(head.to_cerebrum_mm, beside)).mean(0)
     behind = (np.arange(len(wall)) > 75) & (lead < 0)  # 75: from 142 degrees on, the back of the head
-    return int(np.argmax(behind)) if behind.any() else len(wall) - 18
+    return int(np.argmax(behind)) if behind.any() else 101  # 194 degrees
 
 
 def _against_wall(head: Head, wall: Points, radius: Range, generator: np.random.Generator) -> Vessel:
@@ -98,35 +104,33 @@ def _against_wall(head: Head, wall: Points, radius: Range, generator: np.random.
     inwards = centre - line
     inwards /= np.linalg.norm(inwards, axis=1, keepdims=True)
     line = line + 0.7 * width[:, None] * inwards
-    line = head.out_of_parenchyma(line, 0.5, 2.0)
+    line = head.clear_of(head.outside_brain_mm, line, 0.5, 2.0)
     return Vessel("superior-sagittal-sinus", smooth(line, 4), width)
 
 
-def _transverse(
-    head: Head, confluence: Points, side: float, share: float, settings: VesselSettings
-) -> Vessel:
+def _transverse(head: Head, confluence: Points, side: float, share: float, settings: VesselSettings) -> Vessel:
     """Return one transverse sinus and its sigmoid part, from the confluence to the jugular foramen."""
     centre = head.grid.to_mm(np.argwhere(head.where(*CEREBELLUM)).mean(0))
     centre[0] = head.midline_at(centre[None])[0]
     azimuth = np.radians(np.arange(168, 82, -4.0))  # 180 backwards, 90 to the side
-    height = np.arange(-28.0, 28.0, 1.5) + centre[2]
+    height = np.arange(-28.0, 28.0, 1.5)
     a, z = np.meshgrid(azimuth, height, indexing="ij")
-    direction = np.stack([side * np.sin(a), np.cos(a), np.zeros_like(a)], axis=-1)
-    origin = np.broadcast_to(centre, direction.shape).copy()
-    origin[..., 2] = z
+    direction = np.stack([side * np.sin(a), np.cos(a), np.zeros_like(a)], axis=-1) @ head.axes
+    origin = centre + z[..., None] * head.axes[2]
     wall = _cast(head, origin, direction)
     lead = head.sample(head.to_cerebellum_mm, wall) - head.sample(head.to_cerebrum_mm, wall)
-    level = _follow_zero(lead, int(np.argmin(np.abs(height - confluence[2]))))
+    level = _follow_zero(lead, int(np.argmin(np.abs(height - (confluence - centre) @ head.axes[2]))))
     upper = wall[np.arange(len(azimuth)), np.round(level).astype(int)]
     sigmoid = _sigmoid(head, centre, upper[-1], side)
     line = spline(smooth(np.concatenate([confluence[None], upper, sigmoid]), 6)[::3], 2.0)
     low, high = settings.transverse_sinus_radius_mm
     along = arc_length_mm(line) / arc_length_mm(line)[-1]
     width = share * (low + (high - low) * (0.5 + 0.5 * np.sin(2.5 * along)))
-    inwards = (centre - line) * [1, 1, 0]
+    inwards = centre - line
+    inwards -= (inwards @ head.axes[2])[:, None] * head.axes[2]
     inwards /= np.linalg.norm(inwards, axis=1, keepdims=True)
     line[1:] += 0.8 * width[1:, None] * inwards[1:]
-    line[1:] = head.out_of_parenchyma(line[1:], 0.7, 3.0)
+    line[1:] = head.clear_of(head.outside_brain_mm, line[1:], 0.7, 3.0)
     return Vessel("transverse-sinus", smooth(line, 4), width)
 
 
@@ -145,12 +149,12 @@ def _sigmoid(head: Head, centre: Points, start: Points, side: float) -> Points:
     """Return the wall from the end of the transverse sinus forwards, down and inwards, [N, 3]."""
     t = np.linspace(0.15, 1.0, 8)
     azimuth = np.radians(84 - 30 * t)
-    direction = np.stack([side * np.sin(azimuth), np.cos(azimuth), np.zeros_like(t)], axis=1)
-    origin = np.broadcast_to(centre, direction.shape).copy()
-    origin[:, 2] = start[2] - 30 * t**0.8
+    direction = np.stack([side * np.sin(azimuth), np.cos(azimuth), np.zeros_like(t)], axis=1) @ head.axes
+    top = (start - centre) @ head.axes[2]
+    origin = centre + (top - 30 * t**0.8)[:, None] * head.axes[2]
     wall = _cast(head, origin, direction)
     reach = np.linalg.norm(wall - origin, axis=1)
-    reach = np.minimum(reach, np.linalg.norm((start - centre)[:2]))
+    reach = np.minimum(reach, np.linalg.norm(start - centre - top * head.axes[2]))
     return origin + ndimage.gaussian_filter1d(reach, 1.0, mode="nearest")[:, None] * direction
 
 
@@ -163,7 +167,7 @@ def _straight(
     border = (head.to_cerebellum_mm - head.to_cerebrum_mm) / 2
     line[1:-1] = head.to_level(line[1:-1], ndimage.gaussian_filter(border, 1.5), 0.0, 6.0)
     line[1:-1, 0] = head.midline_at(line[1:-1])
-    line[1:-1] = head.out_of_parenchyma(smooth(line, 4)[1:-1], 0.7, 3.0)
+    line[1:-1] = head.clear_of(head.outside_brain_mm, smooth(line, 4)[1:-1], 0.7, 3.0)
     line = spline(smooth(line, 2), 2.0)
     low, high = settings.galen_radius_mm
     width = np.full(len(line), generator.uniform(low, high)) * np.linspace(1, 1.2, len(line))

@@ -15,7 +15,7 @@ Only numpy is used, and sums run in a fixed order, so equal input gives equal bi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,8 +66,7 @@ def _pieces(vessel: Vessel) -> list[Vessel]:
         return [vessel]
     edges = [0, *cuts.tolist(), len(wide)]
     return [
-        Vessel(vessel.kind, vessel.points_mm[a : b + 1], vessel.radius_mm[a : b + 1])
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
+        Vessel(vessel.kind, vessel.points_mm[a : b + 1], vessel.radius_mm[a : b + 1]) for a, b in pairwise(edges)
     ]
 
 
@@ -88,17 +87,28 @@ def _add_points(
     total = ends[-1]
     count = int(np.ceil(total * points_per_mm3))
     weight = total / count / abs(np.linalg.det(grid.affine[:3, :3]))
-    across = _frames(along / np.maximum(length, 1e-9)[:, None])
+    to_ijk = np.linalg.inv(grid.affine[:3, :3]).T
+    first_across, second_across = _frames(along / np.maximum(length, 1e-9)[:, None])
+    origin = grid.to_ijk(start)  # kept in double precision: float32 offsets are added to its fraction only
+    base = np.floor(origin).astype(np.int32)
+    part = (origin - base).astype(np.float32)
+    axes = np.stack([along @ to_ijk, first_across @ to_ijk, second_across @ to_ijk], 1).astype(np.float32)
     for first in range(0, count, CHUNK):
         index = np.arange(first, min(first + CHUNK, count))
         segment = np.searchsorted(ends, (index + shift[3]) * (total / count), side="right")
         segment = np.minimum(segment, len(ends) - 1)
-        t, angle, area = ((index[:, None] * PLASTIC + shift[:3]) % 1.0).T
-        rho = (radius[segment, 0] * (1 - t) + radius[segment, 1] * t) * np.sqrt(area)
-        points = start[segment] + t[:, None] * along[segment]
-        points += (rho * np.cos(2 * np.pi * angle))[:, None] * across[0][segment]
-        points += (rho * np.sin(2 * np.pi * angle))[:, None] * across[1][segment]
-        _share(fraction, grid, grid.to_ijk(points), weight)
+        within = _in_cylinder((index[:, None] * PLASTIC + shift[:3]) % 1.0, radius[segment])
+        points = part[segment] + np.einsum("nk,nkd->nd", within, axes[segment])
+        _share(fraction, np.asarray(grid.shape), base[segment], points, np.float32(weight))
+
+
+def _in_cylinder(unit: NDArray[np.float64], radius: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Map points of the unit cube [N, 3] to (share of the length, two offsets in mm) in a cone, [N, 3]."""
+    t, angle, area = unit.astype(np.float32).T
+    narrow, wide = radius.astype(np.float32).T
+    rho = (narrow * (1 - t) + wide * t) * np.sqrt(area)
+    angle = angle * np.float32(2 * np.pi)
+    return np.stack([t, rho * np.cos(angle), rho * np.sin(angle)], axis=1)
 
 
 def _frames(direction: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -109,13 +119,25 @@ def _frames(direction: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArra
     return first, np.cross(direction, first)
 
 
-def _share(fraction: NDArray[np.float32], grid: Grid, ijk: NDArray[np.float64], weight: float) -> None:
-    """Add ``weight`` at each voxel position [N, 3] by trilinear shares; shares outside the grid are lost."""
-    low = np.floor(ijk).astype(np.int64)
-    part = (ijk - low).astype(np.float32)
-    shape = np.asarray(grid.shape)
-    inside = np.all((low >= 0) & (low < shape - 1), axis=1)
-    border = ~inside & np.all((low >= -1) & (low < shape), axis=1)
+def _share(
+    fraction: NDArray[np.float32],
+    shape: NDArray[np.int64],
+    base: NDArray[np.int32],
+    part: NDArray[np.float32],
+    weight: np.float32,
+) -> None:
+    """Add ``weight`` at each voxel position ``base + part`` [N, 3] by trilinear shares.
+
+    Shares outside the grid are lost.
+    """
+    step = np.floor(part)
+    low = base + step.astype(np.int32)
+    part = part - step
+    inside = ((low >= 0) & (low < shape - 1)).all(axis=1)
+    if inside.all():
+        _scatter(fraction, shape, low, part, weight, check=False)
+        return
+    border = ~inside & ((low >= -1) & (low < shape)).all(axis=1)
     _scatter(fraction, shape, low[inside], part[inside], weight, check=False)
     _scatter(fraction, shape, low[border], part[border], weight, check=True)
 
@@ -123,19 +145,20 @@ def _share(fraction: NDArray[np.float32], grid: Grid, ijk: NDArray[np.float64], 
 def _scatter(
     fraction: NDArray[np.float32],
     shape: NDArray[np.int64],
-    low: NDArray[np.int64],
+    low: NDArray[np.int32],
     part: NDArray[np.float32],
-    weight: float,
+    weight: np.float32,
     *,
     check: bool,
 ) -> None:
     """Add the eight trilinear shares of each point; with ``check`` corners outside the grid are dropped."""
     strides = np.array([shape[1] * shape[2], shape[2], 1])
-    base = low @ strides
-    halves = (1 - part), part
+    i, j, k = low.T.astype(np.int64)
+    base = (i * shape[1] + j) * shape[2] + k
+    x, y, z = part.T
+    across = {(a, b): (x if a else 1 - x) * (y if b else 1 - y) * weight for a in (0, 1) for b in (0, 1)}
     for corner in product((0, 1), repeat=3):
-        share = halves[corner[0]][:, 0] * halves[corner[1]][:, 1] * halves[corner[2]][:, 2]
-        share *= np.float32(weight)
+        share = across[corner[0], corner[1]] * (z if corner[2] else 1 - z)
         index = base + int(np.dot(corner, strides))
         if check:
             at = low + np.asarray(corner)
@@ -149,11 +172,13 @@ def _add_wide(volume: NDArray[np.float32], vessel: Vessel, grid: Grid) -> None:
     edge = float(np.cbrt(np.prod(grid.spacing_mm)))
     fine = resample(vessel.points_mm, min(0.25, edge / 2))
     radius = np.interp(np.linspace(0, 1, len(fine)), _unit_length(vessel.points_mm), vessel.radius_mm)
-    at = _voxels_near(fine, float(radius.max()) + edge, grid)
+    at = _voxels_near(fine[::2], radius[::2] + 1.5 * edge, grid)
     if not len(at):
         return
     centres = grid.to_mm(at)
-    _, nearest = cKDTree(fine).query(centres, workers=1)
+    apart, nearest = cKDTree(fine).query(centres, workers=1, distance_upper_bound=radius.max() + edge)
+    near = np.isfinite(apart)
+    at, centres, nearest = at[near], centres[near], nearest[near]
     tangent = np.gradient(fine, axis=0)
     tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-9)
     offset = centres - fine[nearest]
@@ -176,18 +201,16 @@ def _unit_length(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return length / length[-1]
 
 
-def _voxels_near(points: NDArray[np.float64], reach_mm: float, grid: Grid) -> NDArray[np.int64]:
-    """Return the voxels [M, 3] of the grid within ``reach_mm`` of a centreline, in the order of memory."""
+def _voxels_near(points: NDArray[np.float64], reach_mm: NDArray[np.float64], grid: Grid) -> NDArray[np.int64]:
+    """Return the voxels [M, 3] of a grid within ``reach_mm`` [N] of points [N, 3], in the order of memory."""
     ijk = grid.to_ijk(points)
-    margin = np.ceil(reach_mm * np.linalg.norm(np.linalg.inv(grid.affine[:3, :3]), axis=1)).astype(int) + 1
-    start = np.maximum(np.floor(ijk.min(0)).astype(int) - margin, 0)
-    stop = np.minimum(np.ceil(ijk.max(0)).astype(int) + margin + 1, grid.shape)
+    margin = reach_mm[:, None] * np.linalg.norm(np.linalg.inv(grid.affine[:3, :3]), axis=1)
+    low = np.maximum(np.ceil(ijk - margin), 0).astype(int)
+    high = np.minimum(np.floor(ijk + margin) + 1, grid.shape).astype(int)
+    start, stop = low.min(0), high.max(0)
     if np.any(stop <= start):
         return np.zeros((0, 3), dtype=np.int64)
     near = np.zeros(tuple(stop - start), dtype=bool)
-    # Boxes about every reach/2 along the line cover all that is within reach.
-    for centre in np.round(grid.to_ijk(resample(points, reach_mm / 2))).astype(int):
-        low = np.maximum(centre - margin - margin // 2 - start, 0)
-        high = np.maximum(np.minimum(centre + margin + margin // 2 + 1, stop) - start, 0)
-        near[low[0] : high[0], low[1] : high[1], low[2] : high[2]] = True
+    for a, b in zip(low - start, np.maximum(high - start, 0), strict=True):
+        near[a[0] : b[0], a[1] : b[1], a[2] : b[2]] = True
     return np.argwhere(near) + start

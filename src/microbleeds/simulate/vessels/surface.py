@@ -154,7 +154,7 @@ def _union_of_paths(
     Roots are their own parents.
     """
     used = np.zeros(len(before), dtype=bool)
-    front = np.unique(seeds)
+    front: NDArray[np.integer] = np.unique(seeds)
     while len(front):
         used[front] = True
         front = before[front]
@@ -185,9 +185,7 @@ def _accumulate(
     return np.asarray(flow)
 
 
-def _smooth_on_tree(
-    points: NDArray[np.float64], parent: NDArray[np.int64], rounds: int
-) -> NDArray[np.float64]:
+def _smooth_on_tree(points: NDArray[np.float64], parent: NDArray[np.int64], rounds: int) -> NDArray[np.float64]:
     """Return nodes drawn towards their parent and the mean of their children; roots and ends stay."""
     child = np.flatnonzero(parent != np.arange(len(parent)))
     children = np.bincount(parent[child], minlength=len(parent))

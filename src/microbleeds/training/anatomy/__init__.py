@@ -1,0 +1,1 @@
+"""Training of the anatomy network on images of any contrast drawn from label maps."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, one_hot
+from torch.nn.functional import binary_cross_entropy_with_logits, nll_loss
 
 from microbleeds.networks.anatomy import AnatomyClass, AnatomyOutput
 from microbleeds.training.anatomy.sample import Sample
@@ -23,10 +23,12 @@ def soft_dice(probabilities: Tensor, target: Tensor, seen: Tensor) -> Tensor:
         target: int64 [X, Y, Z], 0..C-1.
         seen: float [X, Y, Z], 1 where the voxel counts.
     """
-    truth = one_hot(target, probabilities.shape[0]).movedim(-1, 0).float()
-    axes = (1, 2, 3)
-    overlap = (probabilities * truth * seen).sum(axes)
-    size = ((probabilities**2 + truth) * seen).sum(axes)
+    classes = probabilities.shape[0]
+    flat, seen = target.reshape(-1), seen.reshape(-1)
+    hit = probabilities.reshape(classes, -1).gather(0, flat[None])[0] * seen
+    overlap = torch.zeros(classes, device=hit.device).index_add(0, flat, hit)
+    truth = torch.zeros(classes, device=hit.device).index_add(0, flat, seen)
+    size = (probabilities.reshape(classes, -1).square() * seen).sum(dim=1) + truth
     dice = (2 * overlap + EMPTY) / (size + EMPTY)
     return 1 - dice.mean()
 
@@ -41,13 +43,14 @@ def anatomy_loss(output: AnatomyOutput, sample: Sample) -> dict[str, Tensor]:
     seen = (sample.target != IGNORED).float()
     target = torch.where(sample.target == IGNORED, 0, sample.target)
     logits = output.classes.float()[0]
-    entropy = cross_entropy(logits[None], target[None], reduction="none")[0]
-    brain = ((target >= int(AnatomyClass.VENTRICLE)).float() * seen)
+    log_probabilities = logits.log_softmax(dim=0)
+    entropy = nll_loss(log_probabilities[None], sample.target[None], ignore_index=IGNORED)
+    brain = (target >= int(AnatomyClass.VENTRICLE)).float() * seen
     side = binary_cross_entropy_with_logits(output.right.float()[0, 0], sample.right, reduction="none")
     miss = (output.position.float()[0] - sample.position).abs().mean(dim=0)
     return {
-        "dice": soft_dice(logits.softmax(dim=0), target, seen),
-        "entropy": (entropy * seen).sum() / seen.sum().clamp_min(1),
+        "dice": soft_dice(log_probabilities.exp(), target, seen),
+        "entropy": entropy,
         "side": SIDE_WEIGHT * (side * brain).sum() / brain.sum().clamp_min(1),
         "position": POSITION_WEIGHT * (miss * sample.brain).sum() / sample.brain.sum().clamp_min(1),
     }

@@ -9,15 +9,15 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import avg_pool3d, grid_sample
 
+from microbleeds.coarse_anatomy import normalise
 from microbleeds.networks.anatomy import POSITION_STRIDE, POSITION_UNIT_MM, AnatomyClass, class_of_tissue
-from microbleeds.segment import normalise
 from microbleeds.simulate.anatomy import Anatomy
 from microbleeds.tissues import Tissue
 from microbleeds.training.anatomy import contrast
 from microbleeds.training.anatomy.view import IGNORED, limit_view, strip_skull
 from microbleeds.training.anatomy.warp import head_positions, uniform
 
-# Sub-voxel offsets, mm: four corners of a tetrahedron stand for the eight octants of a 2 mm voxel at half the price.
+# Sub-voxel offsets, mm: four corners of a tetrahedron stand for the eight octants of a 2 mm voxel at half price.
 _OFFSETS_MM = 0.5 * torch.tensor([[1.0, 1.0, 1.0], [1.0, -1.0, -1.0], [-1.0, 1.0, -1.0], [-1.0, -1.0, 1.0]])
 
 
@@ -86,11 +86,9 @@ def prepare_head(anatomy: Anatomy) -> Head:
 
 def draw_sample(head: Head, shape: tuple[int, int, int], generator: Generator) -> Sample:
     """Draw one example of ``head`` on a window of ``shape`` voxels of 2 mm."""
-    mirror = uniform(0, 1, generator) < 0.5
-    shift_mm = torch.randn(3, generator=generator) * torch.tensor([5.0, 9.0, 12.0])
-    positions = head_positions(shape, head.centre_mm + shift_mm, head.upright, mirror, generator)
-    codes = torch.stack([_codes_at(head, positions + o[:, None, None, None]) for o in _OFFSETS_MM])
-    target = torch.from_numpy(class_of_tissue())[_codes_at(head, positions).long()]
+    positions, mirror = draw_positions(head, shape, generator)
+    codes = torch.stack([codes_at(head, positions + o[:, None, None, None]) for o in _OFFSETS_MM])
+    target = torch.from_numpy(class_of_tissue())[codes_at(head, positions).long()]
     mni = _mni_positions(head, positions, mirror)
     image, target = _render(codes, target, _nearness_at(head, positions), generator)
     seen_brain = ((target >= int(AnatomyClass.VENTRICLE)) & (target != IGNORED)).float()[None]
@@ -101,6 +99,13 @@ def draw_sample(head: Head, shape: tuple[int, int, int], generator: Generator) -
         position=avg_pool3d(mni, POSITION_STRIDE) / POSITION_UNIT_MM,
         brain=avg_pool3d(seen_brain, POSITION_STRIDE)[0],
     )
+
+
+def draw_positions(head: Head, shape: tuple[int, int, int], generator: Generator) -> tuple[Tensor, bool]:
+    """Draw which RAS mm [3, X, Y, Z] of the head each voxel of a window shows, and whether it is mirrored."""
+    mirror = uniform(0, 1, generator) < 0.5
+    shift_mm = torch.randn(3, generator=generator) * torch.tensor([5.0, 9.0, 12.0])
+    return head_positions(shape, head.centre_mm + shift_mm, head.upright, mirror, generator), mirror
 
 
 def _render(codes: Tensor, target: Tensor, nearness: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -119,8 +124,8 @@ def _render(codes: Tensor, target: Tensor, nearness: Tensor, generator: Generato
     return limit_view(image, target, generator)
 
 
-def _codes_at(head: Head, positions_mm: Tensor) -> Tensor:
-    """Return the tissue codes [X, Y, Z] nearest to RAS ``positions_mm`` [3, X, Y, Z]."""
+def codes_at(head: Head, positions_mm: Tensor) -> Tensor:
+    """Return the codes [X, Y, Z] of the head's voxels nearest to RAS ``positions_mm`` [3, X, Y, Z]."""
     _, height, depth = head.codes.shape
     index = (positions_mm - head.origin_mm[:, None, None, None]).round_().long()
     for axis, size in enumerate(head.codes.shape):
@@ -144,4 +149,3 @@ def _mni_positions(head: Head, positions_mm: Tensor, mirror: bool) -> Tensor:
     if mirror:
         mni[0].neg_()
     return mni
-

@@ -37,11 +37,11 @@ def limit_view(image: Tensor, target: Tensor, generator: Generator) -> tuple[Ten
         The image and the target, whose voxels outside of the field of view are :data:`IGNORED`.
     """
     kind = uniform(0, 1, generator)
-    if kind < 0.45:
+    if kind < 0.7:
         return image, target
     start, stop = [0, 0, 0], list(image.shape)
-    axes = (2,) if kind < 0.85 else (0, 1, 2)
-    shortest = 0.35 if kind < 0.85 else 0.25
+    axes = (2,) if kind < 0.92 else (0, 1, 2)
+    shortest = 0.35 if kind < 0.92 else 0.25
     for axis in axes:
         length = round(image.shape[axis] * uniform(shortest, 1.0, generator))
         start[axis] = round(uniform(0, 1, generator) * (image.shape[axis] - length))

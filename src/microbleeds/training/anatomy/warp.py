@@ -18,7 +18,7 @@ ELASTIC_MM = ((48.0, 4.0), (20.0, 1.5))  # lattice step and largest standard dev
 
 
 def smooth_noise(shape: tuple[int, ...], step_voxels: float, generator: Generator, channels: int = 1) -> Tensor:
-    """Return normal noise [channels, X, Y, Z], about unit variance at lattice points, smooth over ``step_voxels``."""
+    """Return normal noise [channels, X, Y, Z], unit variance at lattice points, smooth over ``step_voxels``."""
     lattice = [max(2, math.ceil(n / step_voxels) + 1) for n in shape]
     noise = torch.randn(1, channels, *lattice, generator=generator)
     return interpolate(noise, size=shape, mode="trilinear", align_corners=True)[0]
@@ -30,8 +30,8 @@ def uniform(low: float, high: float, generator: Generator) -> float:
 
 
 def random_affine(generator: Generator) -> Tensor:
-    """Return [3, 3]: rotations of 10 degrees (sd), scales of 7 % and shears of 3 % (sd); a quarter tilted further."""
-    tilt = 22.0 if uniform(0, 1, generator) < 0.25 else 10.0
+    """Return [3, 3]: rotations of 8 degrees (sd), scales of 7 % and shears of 3 % (sd); a fifth tilted further."""
+    tilt = 18.0 if uniform(0, 1, generator) < 0.2 else 8.0
     angles = torch.randn(3, generator=generator) * math.radians(tilt) * torch.tensor([1.0, 0.6, 0.8])
     generators = torch.zeros(3, 3)
     generators[0, 1], generators[0, 2], generators[1, 2] = -angles[2], angles[1], -angles[0]

@@ -1,0 +1,71 @@
+"""The application: its verbs, and what becomes of an error.
+
+Bad input is one sentence on stderr and exit code 2; anything unexpected is a short message and exit code 1,
+with the traceback after ``microbleeds --debug``.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+
+from microbleeds import __version__
+from microbleeds.cli.detect import detect
+from microbleeds.cli.evaluate import evaluate
+from microbleeds.cli.info import info
+from microbleeds.cli.schema import schema
+from microbleeds.cli.simulate import simulate
+from microbleeds.cli.train import train
+from microbleeds.errors import InputError
+
+BAD_INPUT, UNEXPECTED = 2, 1
+
+app = typer.Typer(
+    name="microbleeds",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Find cerebral microbleeds on susceptibility-weighted MRI. Research use. Not a medical device.",
+)
+for verb in (detect, evaluate, simulate, train, info, schema):
+    app.command()(verb)
+
+
+def _show_version(wanted: bool) -> None:
+    """Print the version and leave."""
+    if wanted:
+        typer.echo(f"microbleeds {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    # ``main`` looks for --debug in the arguments, since errors reach it after this function has returned.
+    _debug: bool = typer.Option(False, "--debug", help="Show the traceback of an unexpected error."),
+    _version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Show the version."
+    ),
+) -> None:
+    """Find cerebral microbleeds on susceptibility-weighted MRI. Research use. Not a medical device."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app(args=given, prog_name="microbleeds")
+    except InputError as error:
+        typer.echo(f"microbleeds: {error}", err=True)
+        sys.exit(BAD_INPUT)
+    except Exception as error:
+        if "--debug" in given:
+            traceback.print_exc()
+        typer.echo(
+            f"microbleeds: an unexpected error, {type(error).__name__}: {error}\n"
+            "Run it again as `microbleeds --debug ...` and report the traceback.",
+            err=True,
+        )
+        sys.exit(UNEXPECTED)

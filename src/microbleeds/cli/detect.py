@@ -1,0 +1,69 @@
+"""`microbleeds detect`: search one scan and write the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from microbleeds.cli.choices import OperatingPoint, PhaseSign
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from microbleeds.report.record import Counts
+
+
+def detect(
+    swi: Annotated[Path | None, typer.Argument(help="SWI; may be left out with --magnitude.")] = None,
+    *,
+    out: Annotated[Path, typer.Option(help="Folder of the result.")],
+    phase: Annotated[Path | None, typer.Option(help="Phase image, raw or high-pass filtered.")] = None,
+    magnitude: Annotated[
+        Path | None, typer.Option(help="Magnitude (T2*-GRE); with --phase the SWI is made from it.")
+    ] = None,
+    phase_sign: Annotated[
+        PhaseSign, typer.Option(help="How veins look in the phase file; auto derives it from the scan.")
+    ] = PhaseSign.AUTO,
+    operating_point: Annotated[
+        OperatingPoint, typer.Option(help="Screening misses less and shows more that is none.")
+    ] = OperatingPoint.BALANCED,
+    weights: Annotated[Path | None, typer.Option(help="Weights (.safetensors) instead of the shipped.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result.")] = False,
+) -> None:
+    """Find the microbleeds of one scan (NIfTI) and write a report that can be checked."""
+    from rich.console import Console
+
+    from microbleeds.pipeline import Request, run
+
+    request = Request(
+        out=out,
+        swi=swi,
+        magnitude=magnitude,
+        phase=phase,
+        phase_sign=phase_sign.value,
+        operating_point=operating_point.value,
+        weights=weights,
+        device=device,
+        overwrite=overwrite,
+    )
+    console = Console()
+    with Console(stderr=True).status("start") as status:
+        record = run(request, announce=status.update)
+    for warning in record.warnings:
+        typer.echo(f"Warning: {warning}", err=True)
+    console.print(_table(record.counts))
+    typer.echo(f"Report: {out / 'report.html'}")
+    typer.echo(record.disclaimer)
+
+
+def _table(counts: Counts) -> Table:
+    """Show the counts."""
+    from rich.table import Table
+
+    table = Table("microbleeds", "lobar", "deep", "infratentorial", "not placed", "strictly lobar")
+    numbers = (counts.total, counts.lobar, counts.deep, counts.infratentorial, counts.unplaced)
+    table.add_row(*map(str, numbers), "yes" if counts.strictly_lobar else "no")
+    return table

@@ -1,0 +1,88 @@
+"""`microbleeds evaluate`: score findings of this or another program against the truth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from microbleeds.evaluate import Interval, Scores
+
+
+def evaluate(
+    findings: Annotated[
+        Path, typer.Argument(help="findings.json, a point list, a mask, or a folder with sub-* of these.")
+    ],
+    truth: Annotated[Path, typer.Argument(help="Truth table or mask, or a data set with derivatives/truth.")],
+    out: Annotated[Path | None, typer.Option(help="Write all scores to this JSON file.")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Operating point: score from here on; else what was kept.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Bootstrap draws over subjects.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+) -> None:
+    """Score findings on one scan or a data set, with 95 % intervals over subjects."""
+    from rich.console import Console
+
+    from microbleeds.atomic import atomic_file
+    from microbleeds.evaluate import evaluate_cohort, read_cases
+
+    scores = evaluate_cohort(read_cases(findings, truth), threshold=threshold, repeats=repeats, seed=seed)
+    if out is not None:
+        with atomic_file(out) as partial:
+            partial.write_text(json.dumps(scores.to_dict(), indent=2) + "\n", encoding="utf-8")
+    console = Console()
+    console.print(
+        f"{scores.subjects} subjects, {scores.negative_subjects} of them without microbleeds; "
+        f"{scores.microbleeds} microbleeds count, {scores.ignored_microbleeds} are not visible and ignored. "
+        f"Operating point: {scores.operating_point}."
+    )
+    console.print(_table(scores))
+    console.print(_strata(scores))
+
+
+def _table(scores: Scores) -> Table:
+    """Show the scores at each hit radius."""
+    from rich.table import Table
+
+    table = Table("", *(f"hit within {radius.radius_mm:g} mm" for radius in scores.radii))
+    names = {
+        "sensitivity": "sensitivity",
+        "precision": "precision",
+        "f1": "F1",
+        "false_positives_per_subject": "false positives per subject",
+        "false_positives_per_negative_subject": "false positives per negative subject",
+    }
+    for field, name in names.items():
+        table.add_row(name, *(_interval(getattr(radius.operating, field)) for radius in scores.radii))
+    for number in scores.radii[0].sensitivity_at:
+        row = (_interval(radius.sensitivity_at[number]) for radius in scores.radii)
+        table.add_row(f"sensitivity at {number} false positives", *row)
+    table.add_row("mean of these", *(_interval(radius.mean_sensitivity) for radius in scores.radii))
+    return table
+
+
+def _strata(scores: Scores) -> Table:
+    """Show what was found by group, size and contrast."""
+    from rich.table import Table
+
+    table = Table("by", "", "found", "of")
+    for kind, strata in scores.strata.items():
+        for stratum in strata:
+            if stratum.total and kind != "region":
+                table.add_row(kind, stratum.name, str(stratum.found), str(stratum.total))
+    return table
+
+
+def _interval(interval: Interval) -> str:
+    """Write a value with its interval."""
+    if interval.value is None:
+        return "n/a"
+    if interval.low is None or interval.high is None:
+        return f"{interval.value:.2f}"
+    return f"{interval.value:.2f} ({interval.low:.2f}-{interval.high:.2f})"

@@ -1,0 +1,146 @@
+"""The whole way, in one short file: files of a study become a folder with a report.
+
+The folder appears whole or not at all. It holds `findings.json`, `findings.tsv`, `labels.nii.gz`,
+`report.html` and `run.json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from microbleeds.atomic import atomic_folder
+from microbleeds.compute import choose
+from microbleeds.detect import DetectSettings, detect
+from microbleeds.errors import InputError
+from microbleeds.localise import localise
+from microbleeds.prepare import prepare
+from microbleeds.report.assemble import assemble, definite_cut
+from microbleeds.report.html import write_html
+from microbleeds.report.labels import write_labels
+from microbleeds.report.record import ModelRecord, OperatingPoint, Record, write_record
+from microbleeds.report.run_record import Stopwatch, run_record, sha256_of, write_run_record
+from microbleeds.report.tsv import write_tsv
+from microbleeds.segment import segment
+from microbleeds.study import SignChoice, load_study
+from microbleeds.weights import Card, load_detector
+from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
+
+OperatingPointName = Literal["balanced", "screening"]
+RESULT_FILES = ("findings.json", "run.json")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to search, how, and where the result goes.
+
+    Args:
+        out: folder of the result.
+        swi: susceptibility-weighted image; may be absent when there is a magnitude.
+        magnitude: magnitude before weighting.
+        phase: phase image.
+        phase_sign: as written by the scanner, or ``auto`` to derive it.
+        operating_point: ``balanced``, or ``screening`` to miss less and show more.
+        weights: of the detector; the shipped ones if ``None``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        overwrite: whether an earlier result in ``out`` may be replaced.
+    """
+
+    out: Path
+    swi: Path | None = None
+    magnitude: Path | None = None
+    phase: Path | None = None
+    phase_sign: SignChoice = "auto"
+    operating_point: OperatingPointName = "balanced"
+    weights: Path | None = None
+    device: str = "auto"
+    overwrite: bool = False
+
+    @property
+    def inputs(self) -> dict[str, Path]:
+        """Role to path of the given files."""
+        roles = {"swi": self.swi, "magnitude": self.magnitude, "phase": self.phase}
+        return {role: path for role, path in roles.items() if path is not None}
+
+
+def run(request: Request, announce: Callable[[str], None] = lambda stage: None) -> Record:
+    """Search one scan and write the result.
+
+    Args:
+        request: what to do.
+        announce: called with the name of each stage as it begins.
+
+    Raises:
+        InputError: if the files or the folder can't be used; nothing is left behind then.
+    """
+    _refuse_to_destroy(request)
+    watch = Stopwatch()
+
+    def stage(name: str) -> Any:
+        announce(name)
+        return watch.stage(name)
+
+    with atomic_folder(request.out, overwrite=request.overwrite) as folder:
+        with stage("read"):
+            scan = load_study(request.swi, request.magnitude, request.phase, phase_sign=request.phase_sign)
+        with stage("load weights"):
+            compute = choose(request.device)
+            detector = load_detector(request.weights)
+            card = detector.card
+        with stage("segment"):
+            segmentation = segment(scan, compute=compute)
+        with stage("prepare"):
+            prepared = prepare(scan, segmentation.brain, card.preparation)
+        with stage("detect"):
+            settings = DetectSettings(calibration=card.calibration)
+            candidates = detect(prepared, detector.model, settings, compute)
+        with stage("localise"):
+            places = localise(candidates, segmentation)
+        with stage("report"):
+            model = model_record(card, request.operating_point)
+            record = assemble(scan, candidates, places, model, segmentation.warnings)
+            write_record(record, folder / "findings.json")
+            write_tsv(record, folder / "findings.tsv")
+            write_labels(record.findings, scan.source_grid, folder / "labels.nii.gz")
+            write_html(record, scan, segmentation.brain, folder / "report.html")
+        hashes = {"detector": card.sha256, "anatomy": sha256_of(ANATOMY_WEIGHTS)}
+        written = run_record(
+            watch,
+            options={name: _plain(value) for name, value in asdict(request).items()},
+            inputs=request.inputs,
+            weights_sha256=hashes,
+            compute=compute.describe(),
+        )
+        write_run_record(written, folder / "run.json")
+    return record
+
+
+def model_record(card: Card, operating_point: OperatingPointName) -> ModelRecord:
+    """Describe weights at an operating point."""
+    cut = getattr(card.operating_points, operating_point)
+    training = card.training
+    return ModelRecord(
+        name=card.name,
+        sha256=card.sha256,
+        training=f"Its weights learned from {training.subjects} simulated scans ({training.data}).",
+        scores=card.scores,
+        operating_point=OperatingPoint(name=operating_point, cut=cut, definite_cut=definite_cut(cut)),
+    )
+
+
+def _refuse_to_destroy(request: Request) -> None:
+    """Refuse to replace a folder that isn't an earlier result, or that holds the scan itself."""
+    out = request.out
+    if not request.overwrite or not out.is_dir() or not any(out.iterdir()):
+        return
+    if any(out.resolve() in path.resolve().parents for path in request.inputs.values()):
+        raise InputError(f"The output folder {out} holds the scan itself; choose another.")
+    if not all((out / name).exists() for name in RESULT_FILES):
+        raise InputError(f"The folder {out} is no earlier result and won't be overwritten; choose another.")
+
+
+def _plain(value: Any) -> Any:
+    """Return paths as text."""
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,143 @@
+"""`report.html`: one page that a reader opens from disk; no network, no framework, every picture inside.
+
+The page is built from the record, which holds all words and numbers, and the scan, which gives the pictures.
+Templates escape whatever comes from files (names and headers may hold HTML).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from microbleeds.report.labels import DEFAULT_DIAMETER_MM
+from microbleeds.report.overview import brain_box, overviews
+from microbleeds.report.planes import PLANES
+from microbleeds.report.record import Finding, Record
+from microbleeds.report.run_record import package_versions
+from microbleeds.report.thumbnails import (
+    FIELD_MM,
+    PIXELS,
+    SLAB_MM,
+    Canvas,
+    Picture,
+    canvas,
+    close_ups,
+    whole_slice,
+)
+from microbleeds.report.words import describe_place, describe_region, describe_row, methods
+from microbleeds.scan import Scan
+
+#: A finding's pictures take about 120 kB; with both limits a page stays below 10 MB whatever was found.
+MAX_PICTURED = 60
+MAX_REMOVED_PICTURED = 10
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A finding on an overview, at shares of 1 from left and top."""
+
+    finding: Finding
+    left: float
+    top: float
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A projection of the brain and the findings on it."""
+
+    picture: Picture
+    dots: list[Dot]
+
+
+@dataclass(frozen=True)
+class Card:
+    """A finding with its pictures; ``ring`` is the marker's radius in picture pixels."""
+
+    finding: Finding
+    place: str
+    views: dict[str, list[Picture]]
+    slice: Picture
+    left: float
+    top: float
+    ring: float
+
+
+def write_html(record: Record, scan: Scan, brain: NDArray[np.bool_], path: Path) -> None:
+    """Write the page.
+
+    Args:
+        record: what was found.
+        scan: the scan that was searched.
+        brain: [X, Y, Z] mask on ``scan.grid``; it sets grey windows and the overview.
+        path: file to write.
+    """
+    Path(path).write_text(render_html(record, scan, brain), encoding="utf-8")
+
+
+def render_html(record: Record, scan: Scan, brain: NDArray[np.bool_]) -> str:
+    """Return the page as text; arguments as for :func:`write_html`."""
+    drawn = canvas(scan, brain)
+    by_anatomy = [finding for finding in record.findings if finding.removed_by == "anatomy"]
+    environment = Environment(
+        loader=PackageLoader("microbleeds.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["place"] = describe_place
+    environment.filters["region"] = describe_region
+    environment.filters["row_name"] = describe_row
+    return environment.get_template("report.html.j2").render(
+        record=record,
+        style=_asset("report.css"),
+        script=_asset("report.js"),
+        overviews=_overviews(drawn, record.kept),
+        cards=[_card(drawn, finding) for finding in record.kept[:MAX_PICTURED]],
+        unpictured=max(0, len(record.kept) - MAX_PICTURED),
+        removed_cards=[_card(drawn, finding) for finding in by_anatomy[:MAX_REMOVED_PICTURED]],
+        removed=by_anatomy,
+        below=[finding for finding in record.findings if finding.removed_by == "score"],
+        methods=methods(record),
+        versions=package_versions(),
+        pixels=PIXELS,
+        field_mm=FIELD_MM,
+        slab_mm=SLAB_MM,
+    )
+
+
+def _overviews(drawn: Canvas, findings: Sequence[Finding]) -> list[Overview]:
+    """Draw the three projections and place the findings on them."""
+    part = brain_box(drawn)
+    return [
+        Overview(picture, [Dot(f, *part.place(plane, f.position_ras_mm)) for f in findings])
+        for plane, picture in zip(PLANES, overviews(drawn, part), strict=True)
+    ]
+
+
+def _card(drawn: Canvas, finding: Finding) -> Card:
+    """Draw one finding; its ring stands 3 mm off the bleed, so that it covers nothing."""
+    axial, left, top = whole_slice(drawn, finding.position_ras_mm)
+    radius_mm = (finding.diameter_mm or DEFAULT_DIAMETER_MM) / 2 + 3
+    return Card(
+        finding=finding,
+        place=describe_place(finding),
+        views=close_ups(drawn, finding.position_ras_mm),
+        slice=axial,
+        left=left,
+        top=top,
+        ring=round(radius_mm * PIXELS / FIELD_MM, 1),
+    )
+
+
+def _asset(name: str) -> Markup:
+    """Read a style or script of ours; it is trusted and goes into the page as it is."""
+    text = (resources.files("microbleeds.report") / "templates" / name).read_text(encoding="utf-8")
+    return Markup(text)

@@ -1,0 +1,83 @@
+"use strict";
+(() => {
+  const record = JSON.parse(document.getElementById("record").textContent);
+  const kept = record.findings.filter((finding) => finding.kept);
+  const COLUMNS = ["definite_right", "definite_left", "possible_right", "possible_left"];
+  const each = (selector, action, root = document) => root.querySelectorAll(selector).forEach(action);
+  const rejected = () => new Set([...document.querySelectorAll("input.counts")].filter((box) => !box.checked).map((box) => Number(box.value)));
+
+  // The same rules as in the program: burden classes, and "strictly lobar" by the Boston criteria v2.0.
+  function reviewed() {
+    const out = rejected();
+    const findings = record.findings.map((finding) =>
+      out.has(finding.id) ? { ...finding, kept: false, removed_by: "reader", reason: "Rejected by a reader." } : finding);
+    const counted = findings.filter((finding) => finding.kept);
+    const number = (test) => counted.filter(test).length;
+    const total = counted.length;
+    const spoils = (f) => f.group === "deep" || (f.group === "infratentorial" && f.region !== "cerebellum");
+    const form = record.form.map((row) => ({
+      ...row,
+      ...Object.fromEntries(COLUMNS.map((column) => [column, number((f) => f.row === row.row && `${f.certainty}_${f.side}` === column)])),
+    }));
+    const counts = {
+      total,
+      lobar: number((f) => f.group === "lobar"),
+      deep: number((f) => f.group === "deep"),
+      infratentorial: number((f) => f.group === "infratentorial"),
+      unplaced: number((f) => f.group === "none"),
+      definite: number((f) => f.certainty === "definite"),
+      possible: number((f) => f.certainty === "possible"),
+      regions: Object.fromEntries(record.form.map((row) => [row.row, number((f) => f.row === row.row)])),
+      burden_class: total < 2 ? String(total) : total < 5 ? "2-4" : total < 10 ? "5-9" : ">=10",
+      strictly_lobar: number((f) => f.group === "lobar") > 0 && number(spoils) === 0,
+    };
+    return { ...record, counts, form, findings };
+  }
+
+  function sortBy(header) {
+    const table = header.closest("table");
+    const column = [...header.parentNode.children].indexOf(header);
+    const rising = header.getAttribute("aria-sort") !== "ascending";
+    each("th[aria-sort]", (other) => other.removeAttribute("aria-sort"), table);
+    header.setAttribute("aria-sort", rising ? "ascending" : "descending");
+    const value = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent.trim();
+    const rows = [...table.tBodies[0].rows];
+    rows.sort((a, b) => (rising ? 1 : -1) * value(a).localeCompare(value(b), "en", { numeric: true }));
+    table.tBodies[0].append(...rows);
+  }
+
+  function show() {
+    const out = rejected();
+    const { counts, form } = reviewed();
+    for (const [name, value] of Object.entries(counts)) each(`[data-count="${name}"]`, (place) => { place.textContent = value; });
+    each('[data-count="burden_class"]', (place) => { place.textContent = counts.burden_class.replace("-", "–").replace(">=", "≥ "); });
+    each('[data-count="strictly_lobar"]', (place) => { place.textContent = counts.strictly_lobar ? "yes" : "no"; });
+    const sum = (rows) => rows.reduce((all, row) => all + COLUMNS.reduce((n, column) => n + row[column], 0), 0);
+    each("[data-form-group]", (cell) => { cell.textContent = sum(form.filter((row) => row.group === cell.dataset.formGroup)); });
+    each("[data-row]", (cell) => {
+      const row = form.find((one) => one.row === cell.dataset.row);
+      const value = cell.dataset.column === "total" ? sum([row]) : row[cell.dataset.column];
+      cell.textContent = value || "–";
+      cell.classList.toggle("some", value > 0);
+    });
+    each("[data-id]", (part) => part.classList.toggle("rejected", out.has(Number(part.dataset.id))));
+    const note = document.getElementById("review-note");
+    note.hidden = out.size === 0;
+    note.textContent = `Numbers follow the reader: ${out.size} of ${kept.length} findings rejected.`;
+  }
+
+  function save() {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([JSON.stringify(reviewed(), null, 2)], { type: "application/json" }));
+    link.download = "findings-reviewed.json";
+    link.click();
+  }
+
+  each(".sortable th button", (button) => button.addEventListener("click", () => sortBy(button.closest("th"))));
+  each("input.counts", (box) => box.addEventListener("change", show));
+  const markers = document.getElementById("markers");
+  if (markers) markers.addEventListener("change", () => document.body.classList.toggle("unmarked", !markers.checked));
+  const button = document.getElementById("save");
+  if (button) button.addEventListener("click", save);
+  show();
+})();

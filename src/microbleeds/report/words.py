@@ -1,0 +1,50 @@
+"""Sentences for the reader, made from the record."""
+
+from __future__ import annotations
+
+from microbleeds.report.record import Finding, Record
+
+
+def describe_place(finding: Finding) -> str:
+    """Return where a finding lies.
+
+    Example:
+        ``left frontal white matter``, or ``place unknown``.
+    """
+    name = describe_region(finding)
+    return name if finding.side == "none" else f"{finding.side} {name}"
+
+
+def describe_region(finding: Finding) -> str:
+    """Return the fine region in words, without its side."""
+    if finding.region is None:
+        return "place unknown"
+    return finding.region.replace("_white", "_white_matter").replace("_", " ")
+
+
+def describe_row(row: str) -> str:
+    """Return a row of the form with a capital letter."""
+    return row[:1].upper() + row[1:]
+
+
+def methods(record: Record) -> str:
+    """Return a paragraph that a report or a paper can quote."""
+    scan, model, point = record.scan, record.model, record.model.operating_point
+    image = "susceptibility-weighted image" if scan.kind == "swi" else "T2*-weighted gradient-echo magnitude"
+    phase = "with its phase" if scan.phase else "without phase"
+    size = " x ".join(f"{value:g}" for value in scan.spacing_mm)
+    return (
+        f"Cerebral microbleeds were searched on a {image} {phase} (voxels {size} mm) "
+        f"with microbleeds {record.program_version}, weights {model.name} (sha256 {model.sha256[:12]}), "
+        f"at the operating point '{point.name}' (score from {point.cut:.2f}). "
+        "The network follows Kim et al. (arXiv 2306.13020): a 3D region proposal network to stride 4 "
+        f"on SWI and phase. {_sentence(model.training)} Candidates outside the parenchyma were removed. "
+        f"Regions follow {record.scale} (Gregoire 2009) from an automatic segmentation; a finding is called "
+        f"definite from a score of {point.definite_cut:.2f}. No reader has confirmed these findings."
+    )
+
+
+def _sentence(text: str) -> str:
+    """End a text with a full stop."""
+    text = text.strip()
+    return text if text.endswith(".") else f"{text}."

@@ -1,0 +1,81 @@
+"""What a run leaves to look at: curves, and a watch over the prototypes."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+log = logging.getLogger(__name__)
+
+
+class Trace:
+    """Curves in ``metrics.jsonl`` (one line an entry) and in TensorBoard.
+
+    Args:
+        out: run folder.
+        step: step at which the run goes on; later entries of a killed part are dropped.
+    """
+
+    def __init__(self, out: Path, step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter  # takes a second; only training needs it
+
+        self._path = out / "metrics.jsonl"
+        self._board: SummaryWriter = SummaryWriter(str(out / "tensorboard"), purge_step=step + 1)
+        if self._path.exists():
+            lines = [line for line in self._path.read_text(encoding="utf-8").splitlines() if _whole(line)]
+            kept = [line for line in lines if json.loads(line)["step"] <= step]
+            self._path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Add an entry."""
+        for name, value in values.items():
+            self._board.add_scalar(name, value, step)
+        rounded = {name: float(f"{value:.6g}") for name, value in values.items()}
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **rounded}) + "\n")
+
+    def close(self) -> None:
+        """Flush."""
+        self._board.close()
+
+
+def _whole(line: str) -> bool:
+    """Whether a line is complete (a killed run may leave half of its last)."""
+    return line.startswith("{") and line.endswith("}")
+
+
+class PrototypeWatch:
+    """Tells when prototypes do not train: their loss stays near 1, as if both were the same.
+
+    Args:
+        patience: observations before it judges.
+        momentum: of the running mean.
+    """
+
+    def __init__(self, patience: int = 300, momentum: float = 0.99) -> None:
+        self.patience = patience
+        self.momentum = momentum
+        self.mean = 1.0
+        self.count = 0
+
+    @property
+    def failing(self) -> bool:
+        """Whether the running mean of L_con is still within 0.1 of 1."""
+        return self.count >= self.patience and abs(self.mean - 1) < 0.1
+
+    def observe(self, concentration: float) -> None:
+        """Take in one value of L_con."""
+        self.mean = self.momentum * self.mean + (1 - self.momentum) * concentration
+        self.count += 1
+        if self.failing and self.count % self.patience == 0:
+            log.warning(
+                "THE PROTOTYPES DO NOT TRAIN: L_con is %.2f after %d steps (1: both equally far).",
+                self.mean,
+                self.count,
+            )

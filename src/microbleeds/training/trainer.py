@@ -1,0 +1,212 @@
+"""The state of a run and what can be done with it: one step, a search for hard negatives, a validation.
+
+A run is a function of its seed: the batch of a step depends on seed and step alone, so that a run that was
+killed and resumed gives the same weights as one that was not (on the same machine, without a time limit).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+
+from microbleeds.compute import Compute, Precision, choose
+from microbleeds.detect import DetectSettings
+from microbleeds.errors import InputError
+from microbleeds.networks.detector import Detector, channels_last
+from microbleeds.training.batches import Batch
+from microbleeds.training.checkpoint import State, load_checkpoint, save_checkpoint
+from microbleeds.training.crops import Points
+from microbleeds.training.mining import mine
+from microbleeds.training.objective import Objective, WeightAverage
+from microbleeds.training.optimiser import build_optimiser
+from microbleeds.training.presets import Preset
+from microbleeds.training.schedule import progress, rate_factor
+from microbleeds.training.scoring import SubjectScore, curve_of, score_subjects, summary
+from microbleeds.training.subjects import TrainingSubject
+from microbleeds.training.trace import PrototypeWatch
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+log = logging.getLogger(__name__)
+
+RAW_FLOOR = 0.01  # of uncalibrated scores in validation; calibration may raise them
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Of a run, but not of its result; see :func:`microbleeds.training.train`."""
+
+    out: Path
+    data: str
+    seed: int = 0
+    time_limit_minutes: float | None = None
+    device: str = "auto"
+    precision: Precision = "auto"
+    devices: int = 1
+    workers: int = 1
+
+
+class Trainer:
+    """Everything that changes during a run.
+
+    Args:
+        preset: what to do.
+        settings: where and how.
+    """
+
+    def __init__(self, preset: Preset, settings: RunSettings) -> None:
+        self.preset, self.settings = preset, settings
+        self.compute = choose(settings.device, settings.precision)
+        self.fabric = start_fabric(self.compute, settings.devices)
+        torch.manual_seed(settings.seed)
+        self.objective = channels_last(Objective(preset))
+        optimiser = build_optimiser(self.objective, preset.optimiser)
+        self.module, self.optimiser = self.fabric.setup(self.objective, optimiser)
+        self.average = WeightAverage(self.objective.detector, preset.optimiser.average_decay)
+        self.watch = PrototypeWatch()
+        self.step, self.elapsed_s = 0, 0.0
+        self.mined: dict[str, Points] = {}
+        self.mined_at = self.validated_at = 0
+        self.best = -1.0
+        if self.checkpoint_path.exists():
+            self.restore(load_checkpoint(self.checkpoint_path))
+            log.info("Going on at step %d", self.step)
+        self._clock = time.monotonic()
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """The run's state on disk."""
+        return self.settings.out / "checkpoint.pt"
+
+    @property
+    def progress(self) -> float:
+        """Share of the run that is done."""
+        limit = self.settings.time_limit_minutes
+        return progress(self.step, self.preset.steps, self.elapsed_s, limit * 60 if limit else None)
+
+    def take(self, batch: Batch) -> dict[str, float]:
+        """Make one optimiser step and return what it saw."""
+        settings = self.preset.optimiser
+        rate = settings.rate * rate_factor(self.progress, self.step, settings)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self._start_prototypes()
+        self.module.train()
+        image, label, offset = (tensor.to(self.fabric.device) for tensor in batch)
+        parts = self.module(image.contiguous(memory_format=torch.channels_last_3d), label, offset)
+        if not bool(torch.isfinite(parts["loss"])):
+            raise FloatingPointError(f"The loss became {float(parts['loss'])} at step {self.step}.")
+        self.optimiser.zero_grad(set_to_none=True)
+        self.fabric.backward(parts["loss"])
+        if settings.clip_norm is not None:
+            self.fabric.clip_gradients(self.module, self.optimiser, max_norm=settings.clip_norm)
+        self.optimiser.step()
+        self.average.update(self.objective.detector)
+        self.step += 1
+        self._tick()
+        seen = {name: float(value.detach()) for name, value in parts.items()}
+        if "concentration" in seen:
+            self.watch.observe(seen["concentration"])
+        return seen | {"rate": rate}
+
+    def mine(self, subjects: Sequence[TrainingSubject]) -> None:
+        """Look for hard negatives with the average weights; the first process does it for all."""
+        found: dict[str, Points] = {}
+        if self.fabric.is_global_zero:
+            generator = np.random.default_rng((self.settings.seed, self.step, 7))
+            found = mine(subjects, self.averaged(), self.preset.mine_subjects, self.compute, generator)
+        self.mined = self.mined | self.fabric.broadcast(found)
+        self.mined_at = self.step
+        self._tick()
+
+    def validate(self, subjects: Sequence[TrainingSubject]) -> dict[str, float]:
+        """Score the average weights on whole brains; keeps the best in :attr:`best` and reports it."""
+        scored = self.score(self.averaged(), subjects)
+        scores = summary(curve_of(scored))
+        self.validated_at = self.step
+        self._tick()
+        return scores
+
+    def score(self, model: Detector, subjects: Sequence[TrainingSubject]) -> list[SubjectScore]:
+        """Search subjects with uncalibrated scores."""
+        return score_subjects(
+            subjects, model, DetectSettings(floor=RAW_FLOOR, measure_diameters=False), self.compute
+        )
+
+    def averaged(self) -> Detector:
+        """The detector with average weights."""
+        model = Detector(self.preset.architecture)
+        model.load_state_dict(self.average.state)
+        return model.eval()
+
+    def save(self) -> None:
+        """Write the checkpoint (first process only)."""
+        if not self.fabric.is_global_zero:
+            return
+        state: State = {
+            "step": self.step,
+            "elapsed_s": self.elapsed_s,
+            "objective": self.objective.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "average": self.average.state,
+            "average_updates": self.average.updates,
+            "mined": {name: points.tolist() for name, points in self.mined.items()},
+            "mined_at": self.mined_at,
+            "validated_at": self.validated_at,
+            "best": self.best,
+            "watch": [self.watch.mean, self.watch.count],
+            "random": torch.get_rng_state(),
+        }
+        save_checkpoint(self.checkpoint_path, state)
+
+    def restore(self, state: State) -> None:
+        """Go back to what :meth:`save` wrote."""
+        self.objective.load_state_dict(state["objective"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        for name, value in state["average"].items():
+            self.average.state[name].copy_(value)
+        self.average.updates = state["average_updates"]
+        self.mined = {name: np.asarray(points).reshape(-1, 3) for name, points in state["mined"].items()}
+        self.step, self.elapsed_s, self.best = state["step"], state["elapsed_s"], state["best"]
+        self.mined_at, self.validated_at = state["mined_at"], state["validated_at"]
+        self.watch.mean, self.watch.count = state["watch"]
+        torch.set_rng_state(state["random"])
+
+    def _start_prototypes(self) -> None:
+        """After the warm-up the prototypes start at the class means."""
+        prototypes = self.objective.prototypes
+        if prototypes is None or self.step < self.preset.losses.prototype_warmup:
+            return
+        if not bool(prototypes.started) and prototypes.start():
+            log.info("Prototypes start at the class means at step %d", self.step)
+
+    def _tick(self) -> None:
+        """Add the time since the last call."""
+        now = time.monotonic()
+        self.elapsed_s += now - self._clock
+        self._clock = now
+
+
+def start_fabric(compute: Compute, devices: int) -> Fabric:
+    """Start Lightning Fabric.
+
+    Raises:
+        InputError: if the ``train`` extra is not installed.
+    """
+    try:
+        from lightning_fabric import Fabric
+    except ImportError as error:
+        raise InputError("Training needs more packages: pip install 'microbleeds[train]'.") from error
+    precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if compute.dtype == torch.bfloat16 else "32-true"
+    fabric = Fabric(accelerator=compute.device.type, devices=devices, precision=precision)
+    if devices > 1:
+        fabric.launch()
+    return fabric

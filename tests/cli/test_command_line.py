@@ -1,0 +1,154 @@
+"""Verbs, exit codes and messages of the command line, in this process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from microbleeds import __version__
+from microbleeds.cli import main
+from microbleeds.errors import InputError
+from microbleeds.report.record import schema_json
+
+
+def run(*arguments: object) -> int:
+    """Return the exit code."""
+    with pytest.raises(SystemExit) as left:
+        main([str(argument) for argument in arguments])
+    return int(left.value.code or 0)
+
+
+class TestHelp:
+    def test_names_every_verb(self, capsys):
+        assert run("--help") == 0
+        text = capsys.readouterr().out
+        for verb in ("detect", "evaluate", "simulate", "train", "info", "schema"):
+            assert verb in text
+
+    @pytest.mark.parametrize("verb", ["detect", "evaluate", "simulate", "train", "info", "schema"])
+    def test_each_verb_has_help(self, verb, capsys):
+        assert run(verb, "--help") == 0
+        assert "Usage" in capsys.readouterr().out
+
+    def test_version(self, capsys):
+        assert run("--version") == 0
+        assert capsys.readouterr().out == f"microbleeds {__version__}\n"
+
+    def test_help_imports_neither_torch_nor_numpy(self):
+        code = (
+            "import sys\n"
+            "from microbleeds.cli import main\n"
+            "try:\n    main(['detect', '--help'])\n"
+            "except SystemExit:\n    pass\n"
+            "sys.exit(len({'torch', 'numpy'} & sys.modules.keys()))"
+        )
+        assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+class TestErrors:
+    def test_unknown_option_is_exit_2(self, capsys):
+        assert run("detect", "--no-such-option") == 2
+        assert "no-such-option" in capsys.readouterr().err
+
+    def test_bad_input_is_one_sentence_and_exit_2(self, tmp_path, capsys):
+        assert run("evaluate", tmp_path / "no.json", tmp_path / "no.tsv") == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith("microbleeds: ")
+        assert captured.err.count("\n") == 1
+
+    def test_unexpected_error_is_exit_1_with_a_pointer(self, tmp_path, capsys, monkeypatch):
+        def broken(*_: object, **__: object) -> None:
+            raise RuntimeError("the sky fell")
+
+        monkeypatch.setattr("microbleeds.evaluate.read_cases", broken)
+        assert run("evaluate", tmp_path, tmp_path) == 1
+        error = capsys.readouterr().err
+        assert "the sky fell" in error
+        assert "--debug" in error
+        assert "Traceback" not in error
+        assert run("--debug", "evaluate", tmp_path, tmp_path) == 1
+        assert "Traceback" in capsys.readouterr().err
+
+
+class TestDetect:
+    def test_missing_file(self, tmp_path, capsys):
+        assert run("detect", tmp_path / "no.nii.gz", "--out", tmp_path / "out") == 2
+        assert "no.nii.gz" in capsys.readouterr().err
+        assert list(tmp_path.iterdir()) == [], "nothing half-written stays"
+
+    def test_no_image_at_all(self, tmp_path, capsys):
+        assert run("detect", "--out", tmp_path / "out") == 2
+        assert "magnitude" in capsys.readouterr().err
+
+    def test_existing_folder(self, tmp_path, capsys):
+        (tmp_path / "out").mkdir()
+        assert run("detect", tmp_path / "no.nii.gz", "--out", tmp_path / "out") == 2
+        assert "--overwrite" in capsys.readouterr().err
+
+    def test_options_arrive(self, tmp_path, monkeypatch):
+        seen = []
+
+        def noted(request, announce):
+            seen.append(request)
+            raise InputError("Enough.")
+
+        monkeypatch.setattr("microbleeds.pipeline.run", noted)
+        assert (
+            run(
+                "detect", "a.nii", "--phase", "b.nii", "--magnitude", "c.nii", "--out", tmp_path / "o",
+                "--phase-sign", "paramagnetic-dark", "--operating-point", "screening",
+                "--weights", "w.safetensors", "--device", "cpu", "--overwrite",
+            )
+            == 2
+        )  # fmt: skip
+        (request,) = seen
+        assert {role: str(path) for role, path in request.inputs.items()} == {
+            "swi": "a.nii",
+            "phase": "b.nii",
+            "magnitude": "c.nii",
+        }
+        assert (request.phase_sign, request.operating_point) == ("paramagnetic-dark", "screening")
+        assert (str(request.weights), request.device, request.overwrite) == ("w.safetensors", "cpu", True)
+
+
+class TestEvaluate:
+    def test_one_scan(self, tmp_path, capsys):
+        (tmp_path / "found.csv").write_text("0,0,0,0.9\n50,0,0,0.4\n")
+        (tmp_path / "truth.csv").write_text("0,0,4\n")
+        out = tmp_path / "scores.json"
+        code = run("evaluate", tmp_path / "found.csv", tmp_path / "truth.csv", "--out", out, "--repeats", "20")
+        assert code == 0
+        scores = json.loads(out.read_text())
+        assert scores["radii"][0]["operating"]["hits"] == 1
+        assert scores["radii"][1]["operating"]["hits"] == 0
+        assert "sensitivity" in capsys.readouterr().out
+
+    def test_threshold(self, tmp_path):
+        (tmp_path / "found.csv").write_text("0,0,0,0.9\n50,0,0,0.4\n")
+        (tmp_path / "truth.csv").write_text("0,0,4\n")
+        out = tmp_path / "scores.json"
+        run(
+            "evaluate", tmp_path / "found.csv", tmp_path / "truth.csv", "--out", out, "--repeats", "5",
+            "--threshold", "0.5", "--seed", "3",
+        )  # fmt: skip
+        assert json.loads(out.read_text())["radii"][0]["operating"]["false_positives"] == 0
+
+
+class TestInfoAndSchema:
+    def test_schema_is_that_of_the_record(self, tmp_path, capsys):
+        assert run("schema") == 0
+        assert capsys.readouterr().out == schema_json()
+        assert run("schema", "--out", tmp_path / "s.json") == 0
+        assert (tmp_path / "s.json").read_text() == schema_json()
+
+    def test_info_as_json(self, capsys):
+        assert run("info", "--json") == 0
+        facts = json.loads(capsys.readouterr().out)
+        assert facts["version"] == __version__
+        assert "numpy" in facts["packages"]
+        assert run("info") == 0
+        assert "Not a medical device" in capsys.readouterr().out

@@ -1,0 +1,113 @@
+"""The page: self-contained, escaped, complete."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from little_head import PLACES, Head, model
+
+from microbleeds.report.assemble import assemble
+from microbleeds.report.html import MAX_PICTURED, render_html, write_html
+from microbleeds.report.record import DISCLAIMER, Record
+from microbleeds.scan import Candidate
+
+VOID = {"meta", "img", "br", "input", "link"}
+
+
+class Page(HTMLParser):
+    """Collects tags and checks that they nest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict]] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        # SVG shapes close themselves; HTMLParser reports both ends of these.
+        assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+
+@pytest.fixture(scope="module")
+def page(head: Head) -> str:
+    return render_html(head.record, head.scan, head.brain)
+
+
+class TestPage:
+    def test_well_formed_with_unique_ids(self, page: str):
+        parsed = Page(page)
+        assert parsed.open == []
+        ids = [attributes["id"] for _, attributes in parsed.tags if "id" in attributes]
+        assert len(ids) == len(set(ids))
+        links = {attributes["href"] for tag, attributes in parsed.tags if tag == "a"}
+        assert {link.removeprefix("#") for link in links} <= set(ids)
+
+    def test_needs_nothing_from_elsewhere(self, page: str):
+        for tag, attributes in Page(page).tags:
+            for name in ("src", "href", "data", "action"):
+                value = attributes.get(name) or ""
+                assert value.startswith(("data:", "#")) or not value, (tag, value[:60])
+        assert not re.search(r"https?://|@import|url\(", page.replace("http-equiv", ""))
+
+    def test_size(self, page: str):
+        assert len(page) < 1_000_000
+
+    def test_pictures_have_words(self, page: str):
+        images = [attributes for tag, attributes in Page(page).tags if tag == "img"]
+        assert len(images) == 3 + 4 * 10  # three kept and one removed by its place, each nine and a slice
+        assert all(len(image["alt"]) > 10 for image in images)
+
+    def test_says_what_it_must(self, page: str):
+        for words in (
+            DISCLAIMER,
+            "MARS form",
+            "paramagnetic dark",
+            "veins are dark",
+            "values run from 0 to 4095",
+            "The phase sign is uncertain.",
+            "It lies in cerebrospinal fluid.",
+            "below the cut 0.50",
+            "No reader has confirmed",
+            "Strictly lobar",
+            "left frontal white matter",
+        ):
+            assert words in page, words
+        assert page.count(DISCLAIMER) >= 2
+
+    def test_files_and_headers_cannot_bring_html(self, page: str):
+        assert "<script>alert(1)" not in page
+        assert "<MR>" not in page
+        assert "&lt;script&gt;alert(1)" in page
+        assert page.count("<script") == 2
+
+    def test_record_travels_inside(self, head: Head, page: str):
+        embedded = re.search(r'<script type="application/json" id="record">(.*?)</script>', page, re.DOTALL)
+        assert embedded is not None
+        assert Record.model_validate(json.loads(embedded.group(1))) == head.record
+
+    def test_scan_without_findings_or_phase(self, head: Head):
+        scan = replace(head.scan, phase_rad=None, phase_facts=None, kind="t2star", warnings=())
+        text = render_html(assemble(scan, [], [], model()), scan, head.brain)
+        assert "No microbleed was found" in text
+        assert "No phase was given" in text
+        assert Page(text).open == []
+
+    def test_many_findings_stay_small(self, head: Head, tmp_path):
+        candidates = [Candidate((x * 0.5, 0.0, 0.0), 0.9) for x in range(MAX_PICTURED + 15)]
+        record = assemble(head.scan, candidates, [PLACES[0]] * len(candidates), model())
+        write_html(record, head.scan, head.brain, tmp_path / "report.html")
+        assert (tmp_path / "report.html").stat().st_size < 10_000_000
+        assert "15 findings with the lowest scores" in (tmp_path / "report.html").read_text(encoding="utf-8")

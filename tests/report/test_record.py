@@ -1,0 +1,148 @@
+"""The record: schema, counts, form and files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from little_head import BLEEDS_MM, Head, model
+from pydantic import ValidationError
+
+from microbleeds.errors import InputError
+from microbleeds.evaluate import read_predictions
+from microbleeds.report.assemble import assemble, count, definite_cut
+from microbleeds.report.labels import label_volume, write_labels
+from microbleeds.report.record import Record, read_record, schema_json, write_record
+from microbleeds.report.tsv import COLUMNS, write_tsv
+
+DOCS = Path(__file__).parents[2] / "docs" / "findings.schema.json"
+
+
+class TestRecord:
+    def test_kept_first_with_falling_score_then_removed(self, head: Head):
+        findings = head.record.findings
+        assert [f.id for f in findings] == [1, 2, 3, 4, 5]
+        assert [f.score for f in findings] == [0.97, 0.9, 0.7, 0.99, 0.3]
+        assert [f.removed_by for f in findings] == [None, None, None, "anatomy", "score"]
+        assert [f.reason is None for f in findings] == [True, True, True, False, False]
+
+    def test_position_in_three_spaces(self, head: Head):
+        finding = head.record.findings[0]
+        assert finding.position_ras_mm == BLEEDS_MM[0]
+        assert finding.position_lps_mm == (30, -20, 6)
+        # The file is LPS with its middle at 0: i = 44.5 + 30, j = 54.5 - 20, k = 16.5 + 2; halves go to even.
+        assert finding.position_ijk == (74, 34, 18)
+        voxel = head.scan.source_grid.to_mm(finding.position_ijk)
+        assert (np.abs(voxel - finding.position_ras_mm) <= np.array([0.5, 0.5, 1.5])).all()
+
+    def test_counts(self, head: Head):
+        counts = head.record.counts
+        assert (counts.total, counts.lobar, counts.deep, counts.infratentorial) == (3, 1, 1, 1)
+        assert (counts.definite, counts.possible, counts.burden_class) == (2, 1, "2-4")
+        assert not counts.strictly_lobar
+        assert counts.regions["frontal"] == 1
+        assert counts.regions["brainstem"] == 0
+
+    def test_strictly_lobar_with_a_cerebellar_one(self, head: Head):
+        kept = [f for f in head.record.findings if f.group != "deep"]
+        assert count(kept).strictly_lobar
+
+    def test_form(self, head: Head):
+        cells = {row.row: row for row in head.record.form}
+        assert cells["frontal"].definite_left == 1
+        assert cells["thalamus"].possible_right == 1
+        assert cells["cerebellum"].definite_right == 1
+        assert sum(row.total for row in cells.values()) == 3
+
+    def test_warnings_of_scan_and_caller_once(self, head: Head):
+        assert head.record.warnings == ["The phase sign is uncertain.", "Said twice."]
+
+    def test_scan_as_in_the_file(self, head: Head):
+        assert head.record.scan.orientation == "LPS"
+        assert head.record.scan.shape == (90, 110, 34)
+
+    def test_scan_without_findings(self, head: Head):
+        record = assemble(head.scan, [], [], model())
+        assert (record.counts.total, record.counts.burden_class) == (0, "0")
+        assert not record.counts.strictly_lobar
+
+    def test_definite_cut_is_half_way_to_certain(self):
+        assert definite_cut(0.5) == 0.75
+
+    def test_number_of_places_must_agree(self, head: Head):
+        with pytest.raises(ValueError, match="longer"):
+            assemble(head.scan, [], [object()], model())  # type: ignore[list-item]
+
+
+class TestFiles:
+    def test_round_trip(self, head: Head, tmp_path):
+        write_record(head.record, tmp_path / "findings.json")
+        assert read_record(tmp_path / "findings.json") == head.record
+
+    def test_unknown_field_is_refused(self, head: Head, tmp_path):
+        text = json.loads(head.record.model_dump_json()) | {"surprise": 1}
+        (tmp_path / "findings.json").write_text(json.dumps(text))
+        with pytest.raises(InputError, match="surprise"):
+            read_record(tmp_path / "findings.json")
+
+    def test_not_json(self, tmp_path):
+        (tmp_path / "findings.json").write_text("{")
+        with pytest.raises(InputError, match="schema"):
+            read_record(tmp_path / "findings.json")
+
+    def test_score_out_of_range_is_refused(self, head: Head):
+        finding = head.record.findings[0].model_dump() | {"score": 1.2}
+        with pytest.raises(ValidationError):
+            Record.model_validate(head.record.model_dump() | {"findings": [finding]})
+
+    def test_docs_hold_the_schema(self):
+        assert DOCS.read_text(encoding="utf-8") == schema_json(), (
+            "write it anew with: microbleeds schema --out docs/findings.schema.json"
+        )
+
+    def test_tsv_and_json_say_the_same_to_the_scorer(self, head: Head, tmp_path):
+        write_tsv(head.record, tmp_path / "findings.tsv")
+        write_record(head.record, tmp_path / "findings.json")
+        a, b = (read_predictions(tmp_path / name) for name in ("findings.tsv", "findings.json"))
+        np.testing.assert_array_equal(a.positions_mm, b.positions_mm)
+        np.testing.assert_array_equal(a.scores, b.scores)
+        np.testing.assert_array_equal(a.kept, b.kept)
+        np.testing.assert_array_equal(a.ruled_out, b.ruled_out)
+        assert a.groups == b.groups
+        assert (tmp_path / "findings.tsv").read_text().splitlines()[0].split("\t") == list(COLUMNS)
+
+
+class TestLabels:
+    def test_spheres_on_the_input_grid(self, head: Head, tmp_path):
+        write_labels(head.record.findings, head.scan.source_grid, tmp_path / "labels.nii.gz")
+        image = nib.load(tmp_path / "labels.nii.gz")
+        labels = np.asarray(image.dataobj)
+        np.testing.assert_allclose(image.affine, head.scan.source_grid.affine)
+        assert set(np.unique(labels)) == {0, 1, 2, 3}
+        for finding in head.record.kept:
+            assert labels[finding.position_ijk] == finding.id
+            centre = head.scan.source_grid.to_mm(np.argwhere(labels == finding.id).mean(axis=0))
+            assert np.abs(centre - finding.position_ras_mm).max() <= 1.5
+
+    def test_volume_of_a_sphere(self, head: Head):
+        big = head.record.findings[0].model_copy(update={"diameter_mm": 20.0})
+        volume_mm3 = (label_volume([big], head.scan.source_grid) > 0).sum() * 3.0
+        assert volume_mm3 == pytest.approx(4 / 3 * np.pi * 1000, rel=0.05)
+
+    def test_tiny_and_at_the_edge(self, head: Head):
+        grid = head.scan.source_grid
+        corner = tuple(float(v) for v in grid.to_mm((0, 0, 0)))
+        finding = head.record.findings[0].model_copy(
+            update={"diameter_mm": 0.1, "position_ras_mm": corner, "position_ijk": (0, 0, 0)}
+        )
+        labels = label_volume([finding], grid)
+        assert labels[0, 0, 0] == 1
+        assert (labels > 0).sum() == 1
+
+    def test_surer_finding_wins_an_overlap(self, head: Head):
+        first = head.record.findings[0]
+        second = first.model_copy(update={"id": 2})
+        assert set(np.unique(label_volume([first, second], head.scan.source_grid))) == {0, 1}

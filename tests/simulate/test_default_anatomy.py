@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from microbleeds.simulate.anatomy import Anatomy
+from microbleeds.simulate.default_anatomy import default_anatomy
+from microbleeds.simulate.landmarks import mni_from_labels
+from microbleeds.tissues import Tissue, among, mirrored
+
+
+@pytest.fixture(scope="module")
+def head() -> Anatomy:
+    return default_anatomy()
+
+
+def centre(head: Anatomy, tissue: Tissue) -> np.ndarray:
+    return head.grid.to_mm(np.argwhere(head.labels == tissue)).mean(axis=0)
+
+
+def test_grid_is_one_millimetre_ras(head: Anatomy) -> None:
+    np.testing.assert_array_equal(head.grid.affine[:3, :3], np.eye(3))
+    assert head.labels.shape == head.regions.shape == head.grid.shape
+
+
+def test_every_tissue_is_there_and_left_is_left(head: Anatomy) -> None:
+    for tissue in Tissue:
+        assert (head.labels == tissue).any(), tissue.name
+        if tissue.name.endswith("_LEFT"):
+            assert centre(head, tissue)[0] < -2
+            assert centre(head, Tissue(tissue + 1))[0] > 2
+
+
+@pytest.mark.parametrize(
+    ("tissues", "low_ml", "high_ml"),
+    [
+        ((Tissue.CORTEX_LEFT, Tissue.CORTEX_RIGHT), 450, 800),
+        ((Tissue.WHITE_LEFT, Tissue.WHITE_RIGHT), 400, 700),
+        ((Tissue.VENTRICLE_LEFT, Tissue.VENTRICLE_RIGHT), 12, 40),
+        ((Tissue.THALAMUS_LEFT,), 5, 9),
+        ((Tissue.CAUDATE_LEFT,), 3, 6),
+        ((Tissue.PUTAMEN_LEFT,), 4, 8),
+        ((Tissue.PALLIDUM_LEFT,), 1, 3),
+        ((Tissue.HIPPOCAMPUS_LEFT,), 2.5, 6),
+        ((Tissue.BRAINSTEM,), 18, 38),
+        ((Tissue.CEREBELLAR_CORTEX_LEFT, Tissue.CEREBELLAR_CORTEX_RIGHT), 90, 160),
+        ((Tissue.RED_NUCLEUS_LEFT,), 0.08, 0.35),
+        ((Tissue.SUBSTANTIA_NIGRA_LEFT,), 0.15, 0.6),
+        ((Tissue.DENTATE_LEFT,), 0.4, 1.5),
+        ((Tissue.CHOROID_PLEXUS_LEFT,), 0.3, 2),
+    ],
+)
+def test_volumes_are_plausible(head: Anatomy, tissues: tuple[Tissue, ...], low_ml: float, high_ml: float) -> None:
+    assert low_ml < head.where(*tissues).sum() / 1000 < high_ml
+
+
+def test_brain_lies_in_fluid_inside_bone_inside_scalp(head: Anatomy) -> None:
+    around = ndimage.binary_dilation(head.brain) & ~head.brain
+    above = head.grid.to_mm(np.argwhere(around))[:, 2] > -40
+    assert set(np.unique(head.labels[around][above])) == {Tissue.CSF}
+    skull = head.where(Tissue.SKULL)
+    outside = head.where(Tissue.AIR)
+    assert not (ndimage.binary_dilation(skull) & outside).any()
+
+
+def test_air_sinuses_lie_under_the_frontal_and_temporal_lobes(head: Anatomy) -> None:
+    points = head.grid.to_mm(np.argwhere(head.labels == Tissue.SINUS_AIR))
+    assert ((points[:, 1] > 70) & (points[:, 2] > -10)).sum() > 1000
+    assert ((np.abs(points[:, 0]) > 40) & (np.abs(points[:, 1] + 35) < 15)).sum() > 1000
+
+
+def test_sulci_are_cut_into_the_cortex(head: Anatomy) -> None:
+    """Half or more of the cortex touches fluid within 2 mm; a smooth shell would have a fifth."""
+    near = ndimage.binary_dilation(head.where(Tissue.CSF), iterations=2)
+    assert near[head.cortex].mean() > 0.5
+
+
+def test_landmarks_find_the_default_head_where_it_is(head: Anatomy) -> None:
+    found = mni_from_labels(head.labels, head.grid)
+    corners = np.array([(x, y, z) for x in (-60, 60) for y in (-95, 60) for z in (-35, 65)], dtype=float)
+    moved = corners @ found[:3, :3].T + found[:3, 3]
+    assert np.linalg.norm(moved - corners, axis=1).max() < 4
+
+
+def test_masks_agree_with_the_labels(head: Anatomy) -> None:
+    np.testing.assert_array_equal(head.brain, head.parenchyma | head.ventricles)
+    assert not (head.parenchyma & head.ventricles).any()
+    np.testing.assert_array_equal(head.white, among(head.labels, Tissue.WHITE_LEFT, Tissue.WHITE_RIGHT))
+    assert mirrored()[Tissue.DENTATE_LEFT] == Tissue.DENTATE_RIGHT

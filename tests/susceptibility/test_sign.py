@@ -1,0 +1,63 @@
+"""The sign is found from veins, whatever the vendor wrote."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from head_phantom import head_phantom
+
+from microbleeds.susceptibility.dipole import rough_susceptibility
+from microbleeds.susceptibility.foreground import head_core
+from microbleeds.susceptibility.highpass import homodyne
+from microbleeds.susceptibility.sign import find_sign
+from microbleeds.susceptibility.swi import susceptibility_weighted
+
+ALONG_Z = np.array([0.0, 0.0, 1.0])
+
+
+def judged(phantom, phase, weight=None, direction=ALONG_Z):
+    weight = phantom.magnitude if weight is None else weight
+    core = head_core(weight, phantom.spacing_mm)
+    return find_sign(phase, weight, core, phantom.spacing_mm, direction)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("weighted", [False, True], ids=["magnitude", "swi"])
+def test_both_signs(seed, weighted):
+    phantom = head_phantom((96, 112, 32), seed=seed)
+    phase = homodyne(phantom.raw_phase_rad, phantom.magnitude, phantom.spacing_mm)
+    weight = susceptibility_weighted(phantom.magnitude, phase) if weighted else None
+    bright, dark = judged(phantom, phase, weight), judged(phantom, -phase, weight)
+    assert (bright.sign, dark.sign) == ("paramagnetic-bright", "paramagnetic-dark")
+    assert bright.sure
+    assert bright.confidence == pytest.approx(dark.confidence, abs=0.01)
+
+
+def test_noise_is_unsure():
+    phantom = head_phantom((96, 112, 32))
+    confidences = []
+    for seed in range(6):
+        noise = np.random.default_rng(seed).normal(0, 0.2, phantom.magnitude.shape).astype(np.float32)
+        confidences.append(judged(phantom, noise).confidence)
+    assert np.median(confidences) < 0.85
+    assert min(confidences) >= 0.5
+
+
+def test_no_structure_at_all():
+    phase = np.zeros((32, 32, 16), np.float32)
+    weight = np.ones_like(phase)
+    decision = find_sign(phase, weight, weight > 0, (1, 1, 2), ALONG_Z)
+    assert decision.confidence == pytest.approx(0.5)
+    assert not decision.sure
+
+
+@pytest.mark.parametrize("direction", [ALONG_Z, np.array([1.0, 0.0, 0.0]), np.array([0.6, 0.0, 0.8])])
+def test_dipole_inversion_gives_a_sphere_its_sign_back(direction):
+    x, y, z = np.meshgrid(*[np.arange(n) - n // 2 for n in (40, 42, 38)], indexing="ij")
+    radius = np.sqrt(x**2 + y**2 + z**2)
+    cosine = (x * direction[0] + y * direction[1] + z * direction[2]) / np.maximum(radius, 1)
+    # Field outside a sphere of radius a: (chi / 3) (a / r)^3 (3 cos^2 - 1); inside 0.
+    field = np.where(radius > 4, (4 / np.maximum(radius, 1)) ** 3 * (3 * cosine**2 - 1) / 3, 0)
+    chi = rough_susceptibility(field.astype(np.float32), (1, 1, 1), direction)
+    assert chi[radius < 3].mean() > 0.5
+    assert abs(chi[(radius > 6) & (radius < 12)].mean()) < 0.05

@@ -1,0 +1,165 @@
+"""The whole way on a little head; the networks are replaced by what they would say."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from microbleeds import pipeline
+from microbleeds.errors import InputError
+from microbleeds.networks.config import DetectorConfig
+from microbleeds.pipeline import Request, run
+from microbleeds.prepare import PreparationSpec, Prepared
+from microbleeds.regions import code_of
+from microbleeds.report.record import read_record
+from microbleeds.report.run_record import RunRecord, sha256_of
+from microbleeds.scan import Candidate, Scan
+from microbleeds.segment import Segmentation
+from microbleeds.weights.card import Card, OperatingPoints, TrainingDescription
+
+BLEED_MM = (12.0, -9.0, 6.0)
+FILES = {"findings.json", "findings.tsv", "labels.nii.gz", "report.html", "run.json"}
+
+
+@dataclass(frozen=True, eq=False)
+class FakeDetector:
+    model: object
+    card: Card
+
+
+def card() -> Card:
+    return Card(
+        name="fake",
+        package_version="0",
+        created="2025-01-01T00:00:00Z",
+        sha256="ab" * 32,
+        architecture=DetectorConfig(),
+        preparation=PreparationSpec(spacing_mm=(1.2, 1.2, 3.0)),
+        training=TrainingDescription(data="toy", subjects=3, preset="default", steps=1, seed=0, minutes=0.1),
+        operating_points=OperatingPoints(balanced=0.6, screening=0.2),
+    )
+
+
+def ball(shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
+    """Distance from the middle as a share of an ellipsoid's radius."""
+    index = np.stack(np.meshgrid(*[np.arange(n) for n in shape], indexing="ij"), -1)
+    return np.linalg.norm((index @ affine[:3, :3].T + affine[:3, 3]) / (40, 48, 40), axis=-1)
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> dict[str, Path]:
+    """An SWI and its phase in LPS order with a dark bleed."""
+    shape = (80, 96, 32)
+    affine = np.diag([-1.2, -1.2, 3.0, 1.0])
+    affine[:3, 3] = -affine[:3, :3] @ ((np.asarray(shape) - 1) / 2)
+    generator = np.random.default_rng(1)
+    inside = ball(shape, affine) < 1
+    swi = np.where(inside, 400 + generator.normal(0, 10, shape), generator.uniform(1, 15, shape))
+    i, j, k = np.round(np.linalg.inv(affine) @ (*BLEED_MM, 1))[:3].astype(int)
+    swi[i - 1 : i + 2, j - 1 : j + 2, k] = 20
+    phase = generator.normal(0, 0.05, shape)
+    phase[i - 1 : i + 2, j - 1 : j + 2, k] = 1.5
+    paths = {"swi": tmp_path / "in" / "swi.nii.gz", "phase": tmp_path / "in" / "phase.nii.gz"}
+    paths["swi"].parent.mkdir()
+    nib.save(nib.Nifti1Image(swi.astype(np.float32), affine), paths["swi"])
+    nib.save(
+        nib.Nifti1Image((phase + np.pi * (ball(shape, affine) > 1.2)).astype(np.float32), affine), paths["phase"]
+    )
+    return paths
+
+
+@pytest.fixture
+def networks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Stand-ins for the two networks: they say what they would on the little head."""
+
+    def segment(scan: Scan, compute: object) -> Segmentation:
+        brain = ball(scan.grid.shape, scan.grid.affine) < 1
+        regions = np.where(brain, code_of("thalamus", "right"), 0).astype(np.uint8)
+        return Segmentation(
+            scan.grid, brain, regions, regions, np.eye(4), True, True, ("Said by the segmentation.",)
+        )
+
+    def detect(prepared: Prepared, model: object, settings: object, compute: object) -> list[Candidate]:
+        assert prepared.brain.any()
+        return [Candidate(BLEED_MM, 0.93, 3.0), Candidate((-12.0, 0.0, 0.0), 0.4), Candidate((90.0, 0, 0), 0.9)]
+
+    weights = tmp_path / "anatomy.safetensors"
+    weights.write_bytes(b"numbers")
+    monkeypatch.setattr(pipeline, "segment", segment)
+    monkeypatch.setattr(pipeline, "detect", detect)
+    monkeypatch.setattr(pipeline, "load_detector", lambda weights: FakeDetector(None, card()))
+    monkeypatch.setattr(pipeline, "ANATOMY_WEIGHTS", weights)
+
+
+@pytest.mark.usefixtures("networks")
+class TestRun:
+    def test_writes_everything(self, study, tmp_path):
+        stages: list[str] = []
+        record = run(Request(tmp_path / "out", **study, device="cpu"), announce=stages.append)
+        out = tmp_path / "out"
+        assert {path.name for path in out.iterdir()} == FILES
+        assert read_record(out / "findings.json") == record
+        (finding,) = record.kept
+        assert finding.position_ras_mm == BLEED_MM
+        assert (finding.region, finding.side, finding.row) == ("thalamus", "right", "thalamus")
+        assert finding.certainty == "definite"
+        assert [f.removed_by for f in record.findings] == [None, "anatomy", "score"]
+        assert "Said by the segmentation." in record.warnings
+        assert stages == ["read", "load weights", "segment", "prepare", "detect", "localise", "report"]
+        labels = nib.load(out / "labels.nii.gz")
+        assert labels.shape == nib.load(study["swi"]).shape
+        assert np.asarray(labels.dataobj)[finding.position_ijk] == 1
+
+    def test_run_record(self, study, tmp_path):
+        run(Request(tmp_path / "out", **study, device="cpu", operating_point="screening"))
+        written = RunRecord.model_validate_json((tmp_path / "out" / "run.json").read_text())
+        assert written.options["operating_point"] == "screening"
+        assert written.inputs_sha256["swi"] == sha256_of(study["swi"])
+        assert written.weights_sha256["detector"] == "ab" * 32
+        assert set(written.seconds) >= {"read", "detect", "report"}
+        assert written.total_seconds > 0
+        assert "cpu" in written.compute
+
+    def test_screening_shows_more(self, study, tmp_path):
+        record = run(Request(tmp_path / "out", **study, device="cpu", operating_point="screening"))
+        assert record.counts.total == 2
+        assert record.model.operating_point.cut == 0.2
+
+    def test_same_input_same_findings(self, study, tmp_path):
+        for name in ("a", "b"):
+            run(Request(tmp_path / name, **study, device="cpu"))
+        first, second = ((tmp_path / n / "findings.json").read_bytes() for n in ("a", "b"))
+        assert first == second
+
+    def test_overwrite_only_an_earlier_result(self, study, tmp_path):
+        out = tmp_path / "out"
+        run(Request(out, **study, device="cpu"))
+        with pytest.raises(InputError, match="overwrite"):
+            run(Request(out, **study, device="cpu"))
+        run(Request(out, **study, device="cpu", overwrite=True))
+        (out / "run.json").unlink()
+        (out / "thesis.txt").write_text("years of work")
+        with pytest.raises(InputError, match="no earlier result"):
+            run(Request(out, **study, device="cpu", overwrite=True))
+        assert (out / "thesis.txt").exists()
+
+    def test_folder_of_the_scan_is_never_replaced(self, study):
+        with pytest.raises(InputError, match="holds the scan"):
+            run(Request(study["swi"].parent, **study, device="cpu", overwrite=True))
+        assert study["swi"].exists()
+
+    def test_failure_leaves_nothing_and_keeps_the_old(self, study, tmp_path, monkeypatch):
+        out = tmp_path / "out"
+        run(Request(out, **study, device="cpu"))
+        before = json.loads((out / "run.json").read_text())
+        monkeypatch.setattr(pipeline, "write_html", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run(Request(out, **study, device="cpu", overwrite=True))
+        assert json.loads((out / "run.json").read_text()) == before
+        assert {path.name for path in out.iterdir()} == FILES
+        assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
