@@ -40,12 +40,15 @@ class TestRegion:
         regions[24:26, 20, 10] = VENTRICLE  # one odd voxel at the very centre
         placement = localise([at(2.0)], segmentation(regions))[0]
         assert (placement.region, placement.side, placement.group) == ("frontal_white", "right", "lobar")
-        assert placement.kept and placement.parenchyma_share > 0.9
+        assert placement.kept
+        assert placement.parenchyma_share > 0.9
 
     def test_margin_is_the_distance_to_the_other_group(self, regions: np.ndarray) -> None:
         near, far = localise([at(3.0), at(-6.0)], segmentation(regions))
-        assert near.margin_mm == pytest.approx(3.5, abs=0.3) and near.group == "lobar"
-        assert far.margin_mm == pytest.approx(6.0, abs=0.3) and far.group == "deep"
+        assert near.margin_mm == pytest.approx(3.5, abs=0.3)
+        assert near.group == "lobar"
+        assert far.margin_mm == pytest.approx(6.0, abs=0.3)
+        assert far.group == "deep"
 
     def test_margin_has_a_limit(self) -> None:
         codes = np.full((40, 40, 20), LOBAR, dtype=np.uint8)
@@ -70,25 +73,33 @@ class TestRemoval:
     def test_removed_where_no_bleed_can_be(self, code: int, name: str) -> None:
         codes = np.full((40, 40, 20), code, dtype=np.uint8)
         placement = localise([at(0.0)], segmentation(codes))[0]
-        assert not placement.kept and placement.group == "none" and placement.region == name
-        assert placement.reason.startswith("Removed") and placement.margin_mm is None
+        assert not placement.kept
+        assert placement.group == "none"
+        assert placement.region == name
+        assert placement.reason.startswith("Removed")
+        assert placement.margin_mm is None
 
     def test_kept_at_the_border(self, regions: np.ndarray) -> None:
         regions[:] = OUTSIDE
         regions[23:] = LOBAR  # the parenchyma begins 1.5 mm from the centre
         placement = localise([at(0.0)], segmentation(regions))[0]
-        assert placement.kept and LEAST_PARENCHYMA < placement.parenchyma_share < 0.5
+        assert placement.kept
+        assert LEAST_PARENCHYMA < placement.parenchyma_share < 0.5
 
     def test_outside_of_the_image_is_removed(self, regions: np.ndarray) -> None:
         assert not localise([at(200.0)], segmentation(regions))[0].kept
 
     def test_at_the_edge_of_the_image_only_what_is_seen_counts(self, regions: np.ndarray) -> None:
         placement = localise([at(-10.0, -10.0, -20.0)], segmentation(regions))[0]
-        assert placement.kept and placement.parenchyma_share == 1.0
+        assert placement.kept
+        assert placement.parenchyma_share == 1.0
 
 
 class TestUnknown:
     def test_all_are_kept_without_a_region(self, regions: np.ndarray) -> None:
         placement = localise([at(0.0)], segmentation(np.zeros_like(regions), located=False))[0]
-        assert placement.kept and placement.region == "unknown" and placement.group == "none"
-        assert placement.parenchyma_share is None and "too little of the head" in placement.reason
+        assert placement.kept
+        assert placement.region == "unknown"
+        assert placement.group == "none"
+        assert placement.parenchyma_share is None
+        assert "too little of the head" in placement.reason

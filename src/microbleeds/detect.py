@@ -128,8 +128,8 @@ def _cores(
     block = -(-np.asarray(shape) // coarse) * coarse
     while np.prod(np.minimum(block + 2 * settings.halo_cells, shape) * cell) > allowed:
         axis = int(np.argmax(block * cell))
-        if block[axis] <= coarse[axis]:
-            break
+        if block[axis] <= max(coarse[axis], settings.halo_cells):
+            break  # smaller blocks would be nearly all halo
         block[axis] = -(-(block[axis] // 2) // coarse[axis]) * coarse[axis]
     starts = [range(0, n, int(b)) for n, b in zip(shape, block, strict=True)]
     for i, j, k in itertools.product(*starts):

@@ -18,18 +18,17 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from microbleeds.coarse_anatomy import CoarseAnatomy, fit_mni, from_coarse, look
+from microbleeds.coarse_anatomy import CoarseAnatomy, fit_mni, look
 from microbleeds.compute import Compute, choose
 from microbleeds.errors import InputError
+from microbleeds.fine_anatomy import coarse_tissues, on_scan_grid
 from microbleeds.geometry import Grid
 from microbleeds.networks.anatomy import AnatomyClass, AnatomyNetwork
 from microbleeds.parcellation import regions_from_labels
 from microbleeds.scan import Scan
-from microbleeds.tissues import Tissue, among
 from microbleeds.weights.anatomy_card import load_anatomy
 
 SMALL_VIEW_ML = 400.0  # a field of view below this may lie inside of the head, where no outline can be seen
@@ -38,22 +37,6 @@ LEAST_BRAIN_SHARE = 0.3  # of a small field of view's signal
 LARGEST_MISFIT_MM = 8.0  # median distance of the affine fit beyond which the position is not trusted
 LEAST_CERTAINTY = 0.75  # mean probability of the chosen class over the brain
 STRAY_SHARE = 0.05  # parts of the brain below this share of the largest one are dropped
-
-_TISSUES: dict[AnatomyClass, tuple[Tissue, Tissue]] = {
-    AnatomyClass.OUTSIDE: (Tissue.AIR, Tissue.AIR),
-    AnatomyClass.CSF: (Tissue.CSF, Tissue.CSF),
-    AnatomyClass.VENTRICLE: (Tissue.VENTRICLE_LEFT, Tissue.VENTRICLE_RIGHT),
-    AnatomyClass.FOURTH_VENTRICLE: (Tissue.VENTRICLE_FOURTH, Tissue.VENTRICLE_FOURTH),
-    AnatomyClass.CORTEX: (Tissue.CORTEX_LEFT, Tissue.CORTEX_RIGHT),
-    AnatomyClass.WHITE: (Tissue.WHITE_LEFT, Tissue.WHITE_RIGHT),
-    AnatomyClass.CAUDATE: (Tissue.CAUDATE_LEFT, Tissue.CAUDATE_RIGHT),
-    AnatomyClass.LENTIFORM: (Tissue.PUTAMEN_LEFT, Tissue.PUTAMEN_RIGHT),
-    AnatomyClass.THALAMUS: (Tissue.THALAMUS_LEFT, Tissue.THALAMUS_RIGHT),
-    AnatomyClass.HIPPOCAMPUS: (Tissue.HIPPOCAMPUS_LEFT, Tissue.HIPPOCAMPUS_RIGHT),
-    AnatomyClass.BRAINSTEM: (Tissue.BRAINSTEM, Tissue.BRAINSTEM),
-    AnatomyClass.CEREBELLUM: (Tissue.CEREBELLAR_CORTEX_LEFT, Tissue.CEREBELLAR_CORTEX_RIGHT),
-}
-_TISSUE_TABLE = np.array([_TISSUES[AnatomyClass(c)] for c in range(len(AnatomyClass))], dtype=np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +83,8 @@ def segment(scan: Scan, network: AnatomyNetwork | None = None, compute: Compute 
     doubts = _doubts(seen, mni_from_ras, misfit_mm)
     if _shows_too_little(seen, volume, scan.grid, bool(doubts)):
         return _by_signal(volume, scan.grid)
-    regions = regions_from_labels(_coarse_tissues(seen), seen.grid, mni_from_ras)
-    brain, tissues, fine_regions = _on_scan_grid(seen, regions, scan.grid)
+    regions = regions_from_labels(coarse_tissues(seen), seen.grid, mni_from_ras)
+    brain, tissues, fine_regions = on_scan_grid(seen, regions, scan.grid)
     return Segmentation(scan.grid, brain, tissues, fine_regions, mni_from_ras, True, not doubts, tuple(doubts))
 
 
@@ -197,88 +180,3 @@ def _by_signal(volume: NDArray, grid: Grid) -> Segmentation:
         "everything with signal was searched, and the regions are unknown."
     )
     return Segmentation(grid, largest, nothing, nothing, np.eye(4), False, False, (warning,))
-
-
-def _coarse_tissues(seen: CoarseAnatomy) -> NDArray[np.uint8]:
-    """Return tissue codes [X, Y, Z] on the 2 mm grid."""
-    return _TISSUE_TABLE[seen.classes, (seen.right > 0.5).astype(np.uint8)]
-
-
-def _brain_field(seen: CoarseAnatomy) -> NDArray[np.float32]:
-    """Return a field [X, Y, Z] on the 2 mm grid that exceeds 0.5 in the brain with its rim of fluid."""
-    core = seen.classes >= AnatomyClass.VENTRICLE
-    rim = ndimage.binary_dilation(core) & (seen.classes == AnatomyClass.CSF)
-    filled = ndimage.binary_fill_holes(core | rim)
-    inside = np.maximum(1 - seen.probabilities[AnatomyClass.OUTSIDE], 0.51)
-    parenchyma = seen.probabilities[AnatomyClass.VENTRICLE :].sum(axis=0)
-    return np.where(filled, inside, np.minimum(parenchyma, 0.49)).astype(np.float32)
-
-
-def _on_scan_grid(
-    seen: CoarseAnatomy, regions: NDArray[np.uint8], grid: Grid
-) -> tuple[NDArray[np.bool_], NDArray[np.uint8], NDArray[np.uint8]]:
-    """Interpolate probabilities to the scan's grid, slice by slice, and decide there.
-
-    Returns:
-        Brain, tissues and regions on ``grid``. A voxel's region is that of the nearest 2 mm voxel of its own
-        tissue, so that region borders follow the smooth tissue borders.
-    """
-    fields = torch.from_numpy(np.concatenate([seen.probabilities, seen.right[None], _brain_field(seen)[None]]))
-    along_x, along_y, along_z = from_coarse(grid, seen.grid)
-    nearest = [matrix.argmax(dim=1).numpy() for matrix in (along_x, along_y, along_z)]
-    spread = SpreadRegions(_coarse_tissues(seen), regions)
-    brain = np.zeros(grid.shape, dtype=bool)
-    tissues = np.zeros(grid.shape, dtype=np.uint8)
-    fine_regions = np.zeros(grid.shape, dtype=np.uint8)
-    for k in range(grid.shape[2]):
-        used = torch.nonzero(along_z[k])[:, 0]
-        plane = (fields[..., used] * along_z[k, used]).sum(dim=-1)
-        fine = along_x @ plane @ along_y.T
-        side = (fine[-2] > 0.5).numpy().astype(np.uint8)
-        tissues[:, :, k] = _TISSUE_TABLE[fine[:-2].argmax(dim=0).numpy(), side]
-        brain[:, :, k] = (fine[-1] > 0.5).numpy()
-        fine_regions[:, :, k] = spread.look_up(tissues[:, :, k], nearest[0], nearest[1], int(nearest[2][k]))
-    return brain, tissues, fine_regions
-
-
-class SpreadRegions:
-    """Regions of the 2 mm grid, spread so that each tissue's regions reach beyond its border.
-
-    Args:
-        tissues: uint8 [X, Y, Z] tissue codes.
-        regions: uint8 [X, Y, Z] region codes of the same voxels.
-    """
-
-    _PARCELLED = (
-        (Tissue.CORTEX_LEFT, Tissue.CORTEX_RIGHT),
-        (Tissue.WHITE_LEFT, Tissue.WHITE_RIGHT),
-        (Tissue.BRAINSTEM,),
-    )
-
-    def __init__(self, tissues: NDArray[np.uint8], regions: NDArray[np.uint8]) -> None:
-        self._whole = np.zeros(256, dtype=np.uint8)  # region of tissues that are one region
-        for tissue in np.unique(tissues):
-            self._whole[tissue] = np.bincount(regions[tissues == tissue]).argmax()
-        self._spread = []
-        for group in self._PARCELLED:
-            here = among(tissues, *group)
-            if here.any():
-                index = ndimage.distance_transform_edt(~here, return_distances=False, return_indices=True)
-                self._spread.append((group, regions[tuple(index)]))
-
-    def look_up(
-        self, tissues: NDArray[np.uint8], first: NDArray[np.int64], second: NDArray[np.int64], third: int
-    ) -> NDArray[np.uint8]:
-        """Return the region codes [M, N] of a slice.
-
-        Args:
-            tissues: [M, N] tissue codes of the slice.
-            first: [M] nearest 2 mm voxel of each row.
-            second: [N] nearest 2 mm voxel of each column.
-            third: nearest 2 mm slice.
-        """
-        codes = self._whole[tissues]
-        for group, spread in self._spread:
-            here = among(tissues, *group)
-            codes[here] = spread[:, :, third][np.ix_(first, second)][here]
-        return codes

@@ -96,9 +96,23 @@ class TestCohort:
         assert sizes == {"2-3 mm": (1, 1), "4-5 mm": (1, 1), "unknown": (0, 1)}
         assert scores.right_group.value == 0.5
         assert scores.false_positive_kinds == {"calcification": 1, "other": 1}
+        assert scores.ignored_kinds == {"microbleed-not-visible": 1}
         assert scores.patients.burden_accuracy == 0.5
         # Truth: not strictly lobar, twice; predicted: strictly lobar, twice.
         assert scores.patients.strictly_lobar_confusion == [[0, 2], [0, 0]]
+
+    def test_mineralisation_is_ignored_and_has_a_row_of_its_own(self):
+        there = truth(
+            [],
+            mimics_mm=[[0, 0, 0], [40, 0, 0]],
+            mimic_kinds=("pallidal-mineralisation", "calcification"),
+            mimic_ignored=[True, False],
+        )
+        found = predictions([[0, 0, 1], [40, 0, 1]], [0.9, 0.8])
+        scores = evaluate_cohort([Case("a", found, there)], repeats=5)
+        assert scores.radii[0].operating.false_positives == 1
+        assert scores.ignored_kinds == {"pallidal-mineralisation": 1}
+        assert scores.false_positive_kinds == {"calcification": 1}
 
     def test_threshold_of_the_caller(self, cohort):
         scores = evaluate_cohort(read_cases(*cohort), threshold=0.85, repeats=10)

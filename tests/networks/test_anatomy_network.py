@@ -34,7 +34,8 @@ class TestForward:
         output = network(torch.rand(1, 1, 2 * MULTIPLE, 2 * MULTIPLE, 2 * MULTIPLE))
         (output.classes.square().sum() + output.right.square().sum() + output.position.square().sum()).backward()
         for name, parameter in network.named_parameters():
-            assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
+            assert parameter.grad is not None, name
+            assert parameter.grad.abs().sum() > 0, name
 
     def test_answers_depend_on_far_context(self, network: AnatomyNetwork) -> None:
         image = torch.rand(1, 1, 64, 32, 32)

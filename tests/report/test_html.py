@@ -79,7 +79,7 @@ class TestPage:
             "values run from 0 to 4095",
             "The phase sign is uncertain.",
             "It lies in cerebrospinal fluid.",
-            "below the cut 0.50",
+            "below the cut 0.5",
             "No reader has confirmed",
             "Strictly lobar",
             "left frontal white matter",

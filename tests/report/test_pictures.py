@@ -43,8 +43,15 @@ class TestPlanes:
     def test_darkest_slab(self):
         array = np.ones((3, 3, 9))
         array[1, 1, 6] = 0
-        assert darkest_slab(array, AXIAL, 4, 10.0, 2.0).min() == 0
-        assert darkest_slab(array, AXIAL, 4, 6.0, 2.0).min() == 1
+        brain = np.ones(array.shape, dtype=bool)
+        assert darkest_slab(array, brain, AXIAL, 4, 10.0, 2.0).min() == 0
+        assert darkest_slab(array, brain, AXIAL, 4, 6.0, 2.0).min() == 1
+
+    def test_skull_does_not_cover_the_slab(self):
+        array, brain = np.ones((3, 3, 9)), np.ones((3, 3, 9), dtype=bool)
+        array[1, 1, 5], brain[1, 1, 5] = 0, False
+        assert darkest_slab(array, brain, AXIAL, 4, 10.0, 2.0).min() == 1
+        assert darkest_slab(array, ~brain, AXIAL, 5, 10.0, 2.0).min() == 0, "without brain the slice is shown"
 
 
 class TestWindow:

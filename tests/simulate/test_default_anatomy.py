@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from microbleeds.geometry import Grid
+from microbleeds.parcellation import regions_from_labels
+from microbleeds.regions import REGIONS, code_of
 from microbleeds.simulate.anatomy import Anatomy
 from microbleeds.simulate.default_anatomy import default_anatomy
 from microbleeds.simulate.landmarks import mni_from_labels
@@ -15,8 +18,12 @@ def head() -> Anatomy:
     return default_anatomy()
 
 
-def centre(head: Anatomy, tissue: Tissue) -> np.ndarray:
-    return head.grid.to_mm(np.argwhere(head.labels == tissue)).mean(axis=0)
+def region_at(head: Anatomy, x: float, y: float, z: float) -> tuple[str, str]:
+    """Name and side of the commonest region within 2 mm of an MNI position."""
+    i, j, k = np.rint(head.grid.to_ijk((x, y, z))).astype(int)
+    codes = head.regions[i - 2 : i + 3, j - 2 : j + 3, k - 2 : k + 3]
+    region = REGIONS[int(np.bincount(codes.ravel()).argmax())]
+    return region.name, region.side
 
 
 def test_grid_is_one_millimetre_ras(head: Anatomy) -> None:
@@ -25,11 +32,13 @@ def test_grid_is_one_millimetre_ras(head: Anatomy) -> None:
 
 
 def test_every_tissue_is_there_and_left_is_left(head: Anatomy) -> None:
+    codes = [int(tissue) for tissue in Tissue]
+    assert set(np.unique(head.labels)) == set(codes)
+    centres = ndimage.center_of_mass(np.ones(head.grid.shape, dtype=np.uint8), head.labels, codes)
+    x_mm = head.grid.to_mm(np.asarray(centres))[:, 0]
     for tissue in Tissue:
-        assert (head.labels == tissue).any(), tissue.name
         if tissue.name.endswith("_LEFT"):
-            assert centre(head, tissue)[0] < -2
-            assert centre(head, Tissue(tissue + 1))[0] > 2
+            assert x_mm[tissue] < -2 < 2 < x_mm[tissue + 1], tissue.name
 
 
 @pytest.mark.parametrize(
@@ -88,3 +97,40 @@ def test_masks_agree_with_the_labels(head: Anatomy) -> None:
     assert not (head.parenchyma & head.ventricles).any()
     np.testing.assert_array_equal(head.white, among(head.labels, Tissue.WHITE_LEFT, Tissue.WHITE_RIGHT))
     assert mirrored()[Tissue.DENTATE_LEFT] == Tissue.DENTATE_RIGHT
+
+
+class TestRegions:
+    @pytest.mark.parametrize(
+        ("point", "name"),
+        [
+            ((-38, 5, 0), "insula_cortex"),
+            ((0, 10, 24), "corpus_callosum"),
+            ((20, -10, 10), "internal_capsule"),
+            ((-18, 14, 4), "internal_capsule"),
+            ((34, 0, 2), "external_capsule"),
+            ((26, 4, 2), "lentiform"),
+            ((-12, 12, 8), "caudate"),
+            ((11, -18, 8), "thalamus"),
+            ((-28, -40, 24), "periventricular_white"),
+            ((40, -40, 45), "parietal_cortex"),
+            ((28, -20, -14), "hippocampus"),
+            ((-3, -28, -32), "brainstem"),
+            ((25, -65, -35), "cerebellum"),
+        ],
+    )
+    def test_known_places(self, head: Anatomy, point: tuple[float, float, float], name: str) -> None:
+        found, side = region_at(head, *point)
+        assert found == name
+        if point[0]:
+            assert side == ("left" if point[0] < 0 else "right")
+
+    def test_rim_reaches_ten_millimetres_from_the_ventricle(self, head: Anatomy) -> None:
+        rim = np.isin(head.regions, [code_of("periventricular_white", s) for s in ("left", "right")])
+        assert 30_000 < rim.sum() < 150_000
+
+    def test_a_shifted_head_gets_the_same_regions(self, head: Anatomy) -> None:
+        shift = np.eye(4)
+        shift[:3, 3] = (40, -20, 7)
+        moved = Grid(head.grid.shape, shift @ head.grid.affine)
+        again = regions_from_labels(head.labels, moved, np.linalg.inv(shift))
+        assert (again != head.regions).mean() < 1e-4

@@ -35,8 +35,11 @@ def write(path: Path, values: np.ndarray, affine: np.ndarray) -> Path:
 
 
 def inside(shape, affine, centre, axes) -> np.ndarray:
-    points = np.argwhere(np.ones(shape, dtype=bool)) @ affine[:3, :3].T + affine[:3, 3]
-    return ((((points - centre) / axes) ** 2).sum(-1) < 1).reshape(shape)
+    ijk = np.ogrid[tuple(slice(0, n) for n in shape)]
+    total = 0.0
+    for row, middle, radius in zip(affine, centre, axes, strict=False):
+        total = total + ((sum(a * i for a, i in zip(row, ijk, strict=False) if a) + row[3] - middle) / radius) ** 2
+    return np.broadcast_to(total < 1, shape)
 
 
 @pytest.fixture(scope="module")

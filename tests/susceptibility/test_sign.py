@@ -33,6 +33,18 @@ def test_both_signs(seed, weighted):
     assert bright.confidence == pytest.approx(dark.confidence, abs=0.01)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_bright_veins_and_a_lost_slice_do_not_mislead(sign):
+    # As on a 2D gradient echo, where the fluid around veins is bright: darkness says nothing, or the contrary.
+    phantom = head_phantom((96, 112, 32))
+    phase = sign * homodyne(phantom.raw_phase_rad, phantom.magnitude, phantom.spacing_mm)
+    weight = np.where(phantom.veins, 1.2 * phantom.magnitude.max(), phantom.magnitude).astype(np.float32)
+    weight[:, :, 16] = 0
+    decision = judged(phantom, phase, weight)
+    assert decision.sign == ("paramagnetic-bright" if sign > 0 else "paramagnetic-dark")
+    assert decision.sure
+
+
 def test_noise_is_unsure():
     phantom = head_phantom((96, 112, 32))
     confidences = []

@@ -70,6 +70,14 @@ class TestHeadCore:
         crop = phantom.magnitude[48:80, 56:88, 12:28]
         assert head_core(crop, phantom.spacing_mm).all()
 
+    def test_a_lost_slice_does_not_cut_the_head_in_two(self):
+        phantom = head_phantom()
+        broken = phantom.magnitude.copy()
+        broken[:, :, 20] = 0
+        core = head_core(broken, phantom.spacing_mm)
+        assert core[:, :, 10].any()
+        assert core[:, :, 30].any()
+
     def test_zero_background(self):
         phantom = head_phantom()
         stripped = np.where(phantom.brain, phantom.magnitude, 0).astype(np.float32)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Generator
+from toy_anatomy import toy_anatomy
 
 from microbleeds.errors import InputError
 from microbleeds.networks.anatomy import AnatomyClass, AnatomyOutput
@@ -16,7 +17,6 @@ from microbleeds.training.anatomy.loss import EMPTY, SIDE_WEIGHT, anatomy_loss, 
 from microbleeds.training.anatomy.release import train_anatomy
 from microbleeds.training.anatomy.sample import Head, Sample, draw_sample, prepare_head
 from microbleeds.training.anatomy.view import IGNORED
-from toy_anatomy import toy_anatomy
 
 
 @pytest.fixture(scope="module")

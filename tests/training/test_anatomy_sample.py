@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Generator
+from toy_anatomy import toy_anatomy
 
 from microbleeds.networks.anatomy import POSITION_STRIDE, POSITION_UNIT_MM, AnatomyClass
 from microbleeds.tissues import Tissue
 from microbleeds.training.anatomy import contrast
 from microbleeds.training.anatomy.sample import Head, Sample, draw_sample, prepare_head
 from microbleeds.training.anatomy.view import IGNORED, limit_view, strip_skull
-from toy_anatomy import toy_anatomy
 
 SHAPE = (48, 64, 48)
 
@@ -33,12 +33,14 @@ class TestSample:
             assert sample.target.shape == sample.right.shape == SHAPE
             assert sample.position.shape == (3, *(n // POSITION_STRIDE for n in SHAPE))
             assert torch.isfinite(sample.image).all()
-            assert sample.image.min() >= 0 and sample.image.max() <= 1.5
+            assert sample.image.min() >= 0
+            assert sample.image.max() <= 1.5
             assert set(sample.target.unique().tolist()) <= {*range(len(AnatomyClass)), IGNORED}
 
     def test_same_seed_same_example(self, head: Head) -> None:
         one, two = (draw_sample(head, SHAPE, Generator().manual_seed(5)) for _ in range(2))
-        assert torch.equal(one.image, two.image) and torch.equal(one.target, two.target)
+        assert torch.equal(one.image, two.image)
+        assert torch.equal(one.target, two.target)
         other = draw_sample(head, SHAPE, Generator().manual_seed(6))
         assert not torch.equal(one.image, other.image)
 
@@ -66,7 +68,8 @@ class TestView:
 
     def test_stripping_blanks_what_is_outside(self, target: torch.Tensor) -> None:
         image, answer = strip_skull(torch.ones(32, 32, 32), target, Generator().manual_seed(0))
-        assert image[0].sum() == 0 and image[16, 16, 16] == 1
+        assert image[0].sum() == 0
+        assert image[16, 16, 16] == 1
         assert not ((image == 0) & (answer > 0)).any(), "what was cut must not be asked for"
 
     def test_outside_of_the_view_is_blank_and_ignored(self, target: torch.Tensor) -> None:
@@ -120,4 +123,5 @@ class TestContrast:
 
     def test_noise_never_turns_negative(self) -> None:
         noisy = contrast.add_noise(torch.zeros(16, 16, 16), Generator().manual_seed(3))
-        assert (noisy >= 0).all() and noisy.std() > 0
+        assert (noisy >= 0).all()
+        assert noisy.std() > 0

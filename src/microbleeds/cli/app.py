@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import typer
 
 from microbleeds import __version__
+from microbleeds.cli.demo import demo
 from microbleeds.cli.detect import detect
 from microbleeds.cli.evaluate import evaluate
 from microbleeds.cli.info import info
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Find cerebral microbleeds on susceptibility-weighted MRI. Research use. Not a medical device.",
 )
-for verb in (detect, evaluate, simulate, train, info, schema):
+for verb in (demo, detect, evaluate, simulate, train, info, schema):
     app.command()(verb)
 
 

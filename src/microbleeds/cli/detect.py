@@ -65,5 +65,5 @@ def _table(counts: Counts) -> Table:
 
     table = Table("microbleeds", "lobar", "deep", "infratentorial", "not placed", "strictly lobar")
     numbers = (counts.total, counts.lobar, counts.deep, counts.infratentorial, counts.unplaced)
-    table.add_row(*map(str, numbers), "yes" if counts.strictly_lobar else "no")
+    table.add_row(*map(str, numbers), {True: "yes", False: "no", None: "unknown"}[counts.strictly_lobar])
     return table

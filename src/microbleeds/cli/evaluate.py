@@ -23,7 +23,7 @@ def evaluate(
     threshold: Annotated[
         float | None, typer.Option(help="Operating point: score from here on; else what was kept.")
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Bootstrap draws over subjects.")] = 1000,
+    repeats: Annotated[int, typer.Option(min=1, help="Bootstrap draws over subjects.")] = 2000,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
 ) -> None:
     """Score findings on one scan or a data set, with 95 % intervals over subjects."""
@@ -44,6 +44,9 @@ def evaluate(
     )
     console.print(_table(scores))
     console.print(_strata(scores))
+    for name, kinds in (("False positives", scores.false_positive_kinds), ("Ignored", scores.ignored_kinds)):
+        if kinds:
+            console.print(f"{name} on: " + ", ".join(f"{kind} {number}" for kind, number in kinds.items()))
 
 
 def _table(scores: Scores) -> Table:

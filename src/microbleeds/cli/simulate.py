@@ -20,13 +20,14 @@ def simulate(
     burden: Annotated[str, typer.Option(help="natural, rich, some or none.")] = "natural",
     scans_per_head: Annotated[int, typer.Option(min=1, help="Scans of each head; cheaper than new heads.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    jobs: Annotated[int, typer.Option(min=1, help="Processes side by side, about 5 GB each.")] = 1,
 ) -> None:
     """Write a data set of simulated scans with the truth about every microbleed and mimic."""
     from rich.progress import Progress
 
     from microbleeds.simulate.cohort import CohortSettings, anatomies_in, simulate_cohort
 
-    anatomies = None if anatomy is None else anatomies_in(anatomy)
+    anatomies = [] if anatomy is None else anatomies_in(anatomy)
     with Progress(transient=True) as bar:
         task = bar.add_task("simulate", total=subjects)
         simulate_cohort(
@@ -36,6 +37,7 @@ def simulate(
             settings=CohortSettings(protocol, profile, burden, scans_per_head),
             anatomies=anatomies,
             device=device,
+            jobs=jobs,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     typer.echo(f"Data set: {out}")

@@ -43,8 +43,7 @@ def calibration(scores: ArrayLike, hit: ArrayLike, bins: int = 10) -> Calibratio
     right = np.asarray(hit, dtype=np.float64).reshape(-1)
     if len(score) and (score.min() < 0 or score.max() > 1):
         raise InputError(
-            f"Scores must lie in 0..1 to be calibrated, got {score.min():.3g} to {score.max():.3g};"
-            " rescale them."
+            f"Scores must lie in 0..1 to be calibrated, got {score.min():.3g} to {score.max():.3g}; rescale them."
         )
     which = np.minimum((score * bins).astype(int), bins - 1)
     count = np.bincount(which, minlength=bins)

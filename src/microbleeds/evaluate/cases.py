@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from microbleeds.errors import InputError
 from microbleeds.evaluate.matching import points
 
+NOT_VISIBLE = "microbleed-not-visible"
+
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
@@ -22,7 +24,6 @@ class Predictions:
         ruled_out: [N] whether its place ruled it out, so that no threshold brings it back.
         groups: [N] ``lobar``, ``deep``, ``infratentorial``, ``none``, or ``None`` where not said.
         regions: [N] region names, or ``None``.
-        strictly_lobar: the program's own flag, ``None`` where not said.
     """
 
     positions_mm: NDArray[np.float64]
@@ -31,7 +32,6 @@ class Predictions:
     ruled_out: NDArray[np.bool_]
     groups: tuple[str | None, ...]
     regions: tuple[str | None, ...]
-    strictly_lobar: bool | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +70,12 @@ class Truth:
         """[I, 3] RAS mm of what is neither a hit nor a false positive."""
         return np.concatenate([self.positions_mm[~self.visible], self.mimics_mm[self.mimic_ignored]])
 
+    @property
+    def ignored_kinds(self) -> tuple[str, ...]:
+        """[I] what each ignored point is, in the order of :attr:`ignored_mm`."""
+        mimics = (kind for kind, out in zip(self.mimic_kinds, self.mimic_ignored, strict=True) if out)
+        return (NOT_VISIBLE,) * int((~self.visible).sum()) + tuple(mimics)
+
 
 @dataclass(frozen=True, eq=False)
 class Case:
@@ -87,7 +93,6 @@ def predictions(
     ruled_out: ArrayLike | None = None,
     groups: tuple[str | None, ...] | None = None,
     regions: tuple[str | None, ...] | None = None,
-    strictly_lobar: bool | None = None,
 ) -> Predictions:
     """Return predictions with what wasn't said filled in: score 1, kept, nothing ruled out, no group.
 
@@ -106,7 +111,6 @@ def predictions(
         ruled_out=_flags(ruled_out, count, default=False),
         groups=groups or (None,) * count,
         regions=regions or (None,) * count,
-        strictly_lobar=strictly_lobar,
     )
 
 

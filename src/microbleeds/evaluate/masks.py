@@ -34,9 +34,7 @@ def points_of_mask(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]
         index = np.arange(1, count + 1)
         if count:
             centroids.append(np.reshape(ndimage.center_of_mass(mask, components, index), (-1, 3)))
-            scores.append(
-                np.ones(count) if whole else np.reshape(ndimage.maximum(array, components, index), -1)
-            )
+            scores.append(np.ones(count) if whole else np.reshape(ndimage.maximum(array, components, index), -1))
     return grid.to_mm(np.concatenate(centroids)), np.concatenate(scores).astype(np.float64)
 
 

@@ -64,9 +64,7 @@ def burden_agreement(true_counts: Sequence[int], predicted_counts: Sequence[int]
     classes = len(BURDEN_CLASSES)
     confusion = np.zeros((classes, classes), dtype=np.int64)
     for true, predicted in zip(true_counts, predicted_counts, strict=True):
-        confusion[
-            BURDEN_CLASSES.index(burden_class(true)), BURDEN_CLASSES.index(burden_class(predicted))
-        ] += 1
+        confusion[BURDEN_CLASSES.index(burden_class(true)), BURDEN_CLASSES.index(burden_class(predicted))] += 1
     total = confusion.sum()
     if not total:
         return Agreement(confusion, float("nan"), float("nan"))

@@ -124,7 +124,6 @@ def _from_json(path: Path) -> Predictions:
             [finding.get("removed_by") == "anatomy" for finding in found],
             tuple(finding.get("group") for finding in found),
             tuple(finding.get("region") for finding in found),
-            record.get("counts", {}).get("strictly_lobar"),
         )
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(f"The findings {path} can't be read as JSON; check the path.") from error
@@ -148,9 +147,7 @@ def _findings_of(folder: Path, subject: str) -> Path | None:
     """Return a subject's folder or file within the folder of all findings."""
     if (folder / subject).is_dir():
         return folder / subject
-    files = [
-        p for p in sorted(folder.glob(f"{subject}[._]*")) if p.name.endswith((*_MASKS, *_TABLES, ".json"))
-    ]
+    files = [p for p in sorted(folder.glob(f"{subject}[._]*")) if p.name.endswith((*_MASKS, *_TABLES, ".json"))]
     return files[0] if files else None
 
 

@@ -63,7 +63,11 @@ class PatientScores:
 
 @dataclass(frozen=True)
 class Scores:
-    """The result of :func:`evaluate_cohort`; strata, calibration and patients are at the first radius."""
+    """The result of :func:`evaluate_cohort`; all below ``radii`` is at the first radius.
+
+    ``false_positive_kinds`` and ``ignored_kinds`` count what the program kept: on a known mimic or elsewhere,
+    and on spots where it counts neither way.
+    """
 
     subjects: int
     negative_subjects: int
@@ -77,6 +81,7 @@ class Scores:
     calibration_bins: list[dict[str, float | int | None]]
     patients: PatientScores
     false_positive_kinds: dict[str, int]
+    ignored_kinds: dict[str, int]
     seed: int
     bootstrap_repeats: int
 
@@ -87,12 +92,17 @@ class Scores:
 
 @dataclass(frozen=True, eq=False)
 class _Scored:
-    """One case matched at one radius: the whole curve, and the operating point."""
+    """One case matched at one radius: the whole curve, and the operating point.
+
+    ``chosen`` [C] are the candidates at the operating point, ``kept`` their match, and ``counts`` its hits, false
+    positives and missed.
+    """
 
     case: Case
     curve: SubjectResult
     chosen: NDArray[np.int64]
     kept: Match
+    counts: tuple[int, int, int]
 
 
 def evaluate_cohort(
@@ -100,7 +110,7 @@ def evaluate_cohort(
     *,
     threshold: float | None = None,
     radii_mm: Sequence[float] = (HIT_RADIUS_MM, STRICT_RADIUS_MM),
-    repeats: int = 1000,
+    repeats: int = 2000,
     seed: int = 0,
 ) -> Scores:
     """Score a cohort.
@@ -128,6 +138,7 @@ def evaluate_cohort(
         calibration_bins=bins,
         patients=_patients(first),
         false_positive_kinds=_false_positive_kinds(first, radii_mm[0]),
+        ignored_kinds=_ignored_kinds(first),
         seed=seed,
         bootstrap_repeats=repeats,
     )
@@ -143,7 +154,9 @@ def _score(case: Case, radius_mm: float, threshold: float | None) -> _Scored:
         match(found.positions_mm[n], found.scores[n], truth.counted_mm, truth.ignored_mm, radius_mm)
         for n in (allowed, chosen)
     ]
-    return _Scored(case, result_of(case.name, found.scores[allowed], matches[0]), chosen, matches[1])
+    at_point = matches[1]
+    counts = (int(at_point.hit.sum()), int(at_point.false_positive.sum()), int((~at_point.found).sum()))
+    return _Scored(case, result_of(case.name, found.scores[allowed], matches[0]), chosen, at_point, counts)
 
 
 def _radius_scores(radius_mm: float, scored: Sequence[_Scored], repeats: int, seed: int) -> RadiusScores:
@@ -169,8 +182,7 @@ def _radius_scores(radius_mm: float, scored: Sequence[_Scored], repeats: int, se
 
 def _counts(scored: Sequence[_Scored]) -> NDArray[np.int64]:
     """Return hits, false positives and missed of each subject at the operating point, [S, 3]."""
-    rows = [(s.kept.hit.sum(), s.kept.false_positive.sum(), (~s.kept.found).sum()) for s in scored]
-    return np.array(rows, dtype=np.int64).reshape(-1, 3)
+    return np.array([s.counts for s in scored], dtype=np.int64).reshape(-1, 3)
 
 
 def _statistics(scored: Sequence[_Scored]) -> NDArray[np.float64]:
@@ -274,4 +286,14 @@ def _false_positive_kinds(scored: Sequence[_Scored], radius_mm: float) -> dict[s
             distance = np.linalg.norm(mimics - position, axis=1)
             near = len(distance) > 0 and distance.min() <= radius_mm
             kinds[s.case.truth.mimic_kinds[int(distance.argmin())] if near else OTHER] += 1
+    return dict(sorted(kinds.items()))
+
+
+def _ignored_kinds(scored: Sequence[_Scored]) -> dict[str, int]:
+    """Count the candidates that count neither way by the kind of the nearest ignored spot."""
+    kinds: Counter[str] = Counter()
+    for s in scored:
+        ignored, names = s.case.truth.ignored_mm, s.case.truth.ignored_kinds
+        for position in s.case.predictions.positions_mm[s.chosen[s.kept.ignored]]:
+            kinds[names[int(np.linalg.norm(ignored - position, axis=1).argmin())]] += 1
     return dict(sorted(kinds.items()))

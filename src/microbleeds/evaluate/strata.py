@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 #: Apparent diameter; most microbleeds are 2 to 5 mm across and at most 10 (Greenberg 2009).
 DIAMETER_EDGES_MM = (2.0, 3.0, 4.0, 5.0)
-#: Contrast to the local clutter; below 1 a bleed is no darker than the veins and noise around it.
-CONTRAST_EDGES = (1.0, 2.0, 4.0, 8.0)
+#: Contrast to the local clutter; visible microbleeds start at 2 (`docs/scoring.md`).
+CONTRAST_EDGES = (3.0, 5.0, 8.0)
 
 
 @dataclass(frozen=True)

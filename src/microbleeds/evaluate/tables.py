@@ -62,8 +62,7 @@ class Table:
         names = ("x_mm", "y_mm", "z_mm") if "x_mm" in self.columns else ("x", "y", "z")
         if any(name not in self.columns for name in names):
             raise InputError(
-                f"The table {self.path} has the columns {', '.join(self.columns)};"
-                " it needs x_mm, y_mm and z_mm."
+                f"The table {self.path} has the columns {', '.join(self.columns)}; it needs x_mm, y_mm and z_mm."
             )
         position = np.stack([self.numbers(name) for name in names], axis=1).reshape(-1, 3)
         if not np.isfinite(position).all():

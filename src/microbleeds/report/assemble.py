@@ -112,8 +112,13 @@ def count(findings: Sequence[Finding]) -> Counts:
         possible=len(kept) - definite,
         regions={row: rows[row] for row in MARS.groups},
         burden_class=burden_class(len(kept)),  # type: ignore[arg-type]
-        strictly_lobar=is_strictly_lobar([f.group for f in kept], [f.region for f in kept]),
+        strictly_lobar=None if groups["none"] else _strictly_lobar(kept),
     )
+
+
+def _strictly_lobar(kept: Sequence[Finding]) -> bool:
+    """Whether findings, all of known place, are strictly lobar."""
+    return is_strictly_lobar([f.group for f in kept], [f.region for f in kept])
 
 
 def form(findings: Sequence[Finding]) -> list[ScaleRow]:
@@ -143,7 +148,7 @@ def _verdict(candidate: Candidate, place: Placed, point: OperatingPoint) -> tupl
     if not place.kept:
         return "anatomy", place.reason or "No microbleed can lie here."
     if candidate.score < point.cut:
-        return "score", f"Its score {candidate.score:.2f} is below the cut {point.cut:.2f} ({point.name})."
+        return "score", f"Its score {candidate.score:.3g} is below the cut {point.cut:.3g} ({point.name})."
     return None, None
 
 

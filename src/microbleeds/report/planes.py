@@ -45,12 +45,19 @@ def slice_at(array: NDArray, plane: Plane, index: int) -> NDArray:
     return oriented(np.take(array, index, axis=plane.across))
 
 
-def darkest_slab(array: NDArray, plane: Plane, centre: int, thickness_mm: float, spacing_mm: float) -> NDArray:
-    """Return the minimum intensity projection of a slab around a slice as a picture [rows, columns]."""
+def darkest_slab(
+    array: NDArray, brain: NDArray[np.bool_], plane: Plane, centre: int, thickness_mm: float, spacing_mm: float
+) -> NDArray:
+    """Return the minimum intensity projection of a slab around a slice as a picture [rows, columns].
+
+    Only voxels of the brain take part, or skull and air beside a superficial bleed would cover it; where the slab
+    holds no brain the slice itself is shown.
+    """
     half = max(0, round((thickness_mm / spacing_mm - 1) / 2))
     low, high = max(0, centre - half), min(array.shape[plane.across], centre + half + 1)
-    slab = array[(slice(None),) * plane.across + (slice(low, high),)]
-    return oriented(slab.min(axis=plane.across))
+    slab = (slice(None),) * plane.across + (slice(low, high),)
+    darkest = np.where(brain[slab], array[slab], np.inf).min(axis=plane.across)
+    return oriented(np.where(np.isfinite(darkest), darkest, np.take(array, centre, axis=plane.across)))
 
 
 def oriented(picture: NDArray) -> NDArray:

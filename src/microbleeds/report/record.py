@@ -135,9 +135,9 @@ class Counts(Strict):
     possible: Count
     regions: dict[str, int] = Field(description="Row of the scale to its number, all rows.")
     burden_class: Literal["0", "1", "2-4", "5-9", ">=10"]
-    strictly_lobar: bool = Field(
+    strictly_lobar: bool | None = Field(
         description="At least one lobar and none deep or in the brainstem; the cerebellum counts as neither "
-        "(Boston criteria v2.0)."
+        "(Boston criteria v2.0). Null where a finding that counts has no known place."
     )
 
 

@@ -32,6 +32,7 @@ FIELD_MM = 40.0
 PIXELS = 200
 SLAB_MM = 14.0
 SLICE_PIXELS_PER_MM = 1.6
+LEAST_PIXELS = 320
 _QUALITY = 82
 
 
@@ -64,7 +65,8 @@ def canvas(scan: Scan, brain: NDArray[np.bool_]) -> Canvas:
 def close_ups(canvas: Canvas, position_ras_mm: tuple[float, float, float]) -> dict[str, list[Picture]]:
     """Return the three planes of SWI, phase (if there is one) and mIP around a finding in the middle.
 
-    Each picture shows :data:`FIELD_MM`; the mIP is the minimum over :data:`SLAB_MM` across its own plane.
+    Each picture shows :data:`FIELD_MM`; the mIP is the minimum over :data:`SLAB_MM` of brain
+    across its own plane.
     """
     grid = canvas.scan.grid
     ijk = grid.to_ijk(position_ras_mm)
@@ -76,7 +78,7 @@ def close_ups(canvas: Canvas, position_ras_mm: tuple[float, float, float]) -> di
         if canvas.scan.phase_rad is not None and canvas.phase is not None:
             phase = slice_at(canvas.scan.phase_rad, plane, n)
             views["phase"].append(_close_up(canvas, phase, plane, ijk, canvas.phase))
-        projection = darkest_slab(canvas.scan.swi, plane, n, SLAB_MM, spacing)
+        projection = darkest_slab(canvas.scan.swi, canvas.brain, plane, n, SLAB_MM, spacing)
         views["mIP"].append(_close_up(canvas, projection, plane, ijk, canvas.swi))
     return {name: pictures for name, pictures in views.items() if pictures}
 
@@ -110,11 +112,14 @@ def _close_up(canvas: Canvas, picture: NDArray, plane: Plane, ijk: NDArray[np.fl
 
 
 def scaled(grey: NDArray[np.uint8], plane: Plane, grid: Grid) -> Picture:
-    """Bring a picture of a grid's whole plane to square pixels, :data:`SLICE_PIXELS_PER_MM`."""
-    size = pixel_mm(plane, grid)
-    width = max(1, round(grey.shape[1] * size[0] * SLICE_PIXELS_PER_MM))
-    height = max(1, round(grey.shape[0] * size[1] * SLICE_PIXELS_PER_MM))
-    image = Image.fromarray(np.ascontiguousarray(grey)).resize((width, height), Image.Resampling.BICUBIC)
+    """Bring a picture of a grid's whole plane to square pixels, of one size for all planes of a grid.
+
+    A small field of view is enlarged, so that letters and markers, which have a size in pixels, stay small on it.
+    """
+    extent_mm = grid.spacing_mm * grid.shape
+    per_mm = max(SLICE_PIXELS_PER_MM, LEAST_PIXELS / float(extent_mm.max()))
+    size = tuple(max(1, round(float(extent_mm[axis]) * per_mm)) for axis in (plane.column, plane.row))
+    image = Image.fromarray(np.ascontiguousarray(grey)).resize((size[0], size[1]), Image.Resampling.BICUBIC)
     return _encoded(np.asarray(image), plane)
 
 

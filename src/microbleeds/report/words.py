@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from microbleeds.report.record import Finding, Record
 
+_NAMES = {"caudate": "caudate nucleus", "lentiform": "lentiform nucleus"}
+
 
 def describe_place(finding: Finding) -> str:
     """Return where a finding lies.
@@ -19,7 +21,8 @@ def describe_region(finding: Finding) -> str:
     """Return the fine region in words, without its side."""
     if finding.region is None:
         return "place unknown"
-    return finding.region.replace("_white", "_white_matter").replace("_", " ")
+    name = _NAMES.get(finding.region, finding.region)
+    return name.replace("insula_", "insular_").replace("_white", "_white_matter").replace("_", " ")
 
 
 def describe_row(row: str) -> str:

@@ -66,11 +66,11 @@ def brain_labels(template: Template) -> NDArray[np.uint8]:
     x, y, z = coordinates_mm(template.grid)
     inside = template.t1 > 0
     fluid = inside & (template.t1 < _FLUID_T1)
-    solid = inside & ~fluid
+    solid = inside & ~fluid & ~_valleys(template.t1)
     stem = _brainstem(template, solid)
     cerebellum = _cerebellum(template, solid & ~stem)
     labels = np.zeros(template.grid.shape, dtype=np.uint8)
-    labels[fluid] = Tissue.CSF
+    labels[inside] = Tissue.CSF
     whiter = template.white > template.grey
     labels[solid] = np.where(whiter, Tissue.WHITE_LEFT, Tissue.CORTEX_LEFT)[solid]
     labels[cerebellum] = np.where(whiter, Tissue.CEREBELLAR_WHITE_LEFT, Tissue.CEREBELLAR_CORTEX_LEFT)[cerebellum]
@@ -79,10 +79,26 @@ def brain_labels(template: Template) -> NDArray[np.uint8]:
     for tissue, where in _ventricles(x, y, z):
         labels[fluid & where] = tissue
     _bury_grey(labels)
+    # Grey left over around the pulvinar is thalamus, not cortex.
+    core = (x < 22) & (y > -32) & (y < 2) & (z > -2) & (z < 19)
+    labels[core & (labels == Tissue.CORTEX_LEFT)] = Tissue.THALAMUS_LEFT
+    # The claustrum, a sheet of 1 to 2 mm between the capsules, counts as their white matter.
+    claustrum = _ball(x, y, z, (25.2, 3, 2), (10.5, 22, 16), x_per_y=-0.33)
+    labels[claustrum & (labels == Tissue.CORTEX_LEFT)] = Tissue.WHITE_LEFT
     for tissue, where in _nuclei(x, y, z):
         grey_enough = template.t1 < _WHITEST[tissue] if tissue in _WHITEST else True
         labels[cerebrum & where & grey_enough] = tissue
     return _with_sides(labels, template.grid)
+
+
+def _valleys(t1: NDArray[np.float32]) -> Mask:
+    """Return the narrow sulci: averaging over heads fills them to a dark line within the cortex.
+
+    With these limits as much of the cortex lies within 1, 2 and 3 mm of fluid (28, 54 and 74 %) as in label
+    maps of single heads (29, 58 and 82 %); by the threshold on T1 alone it is 20, 39 and 56 %.
+    """
+    curvature = ndimage.gaussian_laplace(np.where(t1 > 0, t1, _FLUID_T1), 1.2)
+    return (curvature > 0.03) & (t1 < 0.66) & (t1 > 0)
 
 
 def _with_sides(labels: NDArray[np.uint8], grid: Grid) -> NDArray[np.uint8]:
@@ -100,7 +116,7 @@ def _brainstem(template: Template, solid: Mask) -> Mask:
     x, y, z = coordinates_mm(template.grid)
     heights = (-72, -60, -50, -40, -30, -20, -10, 4)
     back = np.interp(z, heights, (-53, -51, -47.5, -44, -41, -39.5, -40, -42))
-    width = np.interp(z, (-72, -60, -50, -44, -34, -27, -22, -15, -5, 4), (9, 9, 12, 15, 17, 16, 16, 20, 14, 10))
+    width = np.interp(z, (-72, -60, -50, -44, -34, -27, -22, -15, -5, 4), (8, 8, 11, 13, 15, 14, 14, 18, 13, 9))
     # Upper end: the plane from the mamillary bodies to the pineal.
     top = -16 + 0.5 * (-8 - y)
     # Where the middle peduncle enters the cerebellum the back wall slopes forwards with |x|.

@@ -58,8 +58,9 @@ def with_head(brain: NDArray[np.uint8], coordinates: tuple[Field, Field, Field])
     labels = np.zeros(brain.shape, dtype=np.uint8)
     labels[head] = Tissue.SCALP
     labels[skull] = Tissue.SKULL
+    beneath = ndimage.binary_erosion(head, iterations=2, border_value=1)  # skin covers bone, sinuses and eyes
     for shapes, tissue in ((_BONE, Tissue.SKULL), (_AIR, Tissue.SINUS_AIR), ((_EYE,), Tissue.EYE)):
-        labels[_inside(shapes, x, y, z) & head & ~cavity] = tissue
+        labels[_inside(shapes, x, y, z) & beneath & ~cavity] = tissue
     # Bone at least 1.5 mm thick stays between the air and the CSF.
     labels[(labels == Tissue.SINUS_AIR) & (outward < 1.5)] = Tissue.SKULL
     labels[cavity] = Tissue.CSF

@@ -121,7 +121,8 @@ def _new_grid(anatomy: Anatomy, old_from_new: NDArray[np.float64]) -> Grid:
     points = head @ new_from_old[:3, :3].T + new_from_old[:3, 3]
     low = np.floor(points.min(0)) - _MARGIN_MM
     high = np.ceil(points.max(0)) + _MARGIN_MM
-    low[2] = max(low[2] + _MARGIN_MM, _LOWEST_MNI_MM)
+    # The neck is cut, so no margin below it, save what every fourth voxel may have missed.
+    low[2] = max(low[2] + _MARGIN_MM - 4, _LOWEST_MNI_MM)
     affine = np.eye(4)
     affine[:3, 3] = low
     shape = (high - low).astype(int) + 1

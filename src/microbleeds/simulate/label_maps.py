@@ -176,9 +176,11 @@ def _without_specks(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _cropped(labels: NDArray[np.uint8], grid: Grid) -> tuple[NDArray[np.uint8], Grid]:
-    """Cut to the head with a margin of air."""
+    """Cut to the head with a margin of air, but for the neck: its lowest full slice becomes the first."""
     boxes = ndimage.find_objects((labels > 0).astype(np.uint8))
     start = [max(0, s.start - MARGIN_MM) for s in boxes[0]]
+    area = (labels > 0).sum(axis=(0, 1))
+    start[2] = int(np.argmax(area > 0.3 * area.max()))
     stop = [min(n, s.stop + MARGIN_MM) for s, n in zip(boxes[0], grid.shape, strict=True)]
     cut = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
     return np.ascontiguousarray(labels[cut]), grid.cropped(start, stop)

@@ -83,13 +83,13 @@ def _head(small: Volume) -> NDArray[np.bool_]:
     bright = small > threshold
     if not bright.any() or small[~bright].mean() > _NO_AIR_RATIO * small[bright].mean():
         return np.ones(small.shape, dtype=bool)
-    # Half of Otsu's threshold keeps grey, dim tissue of a coil's far side; air lies far below it.
-    labels, _ = ndimage.label(small > 0.5 * threshold)
+    # Half of Otsu's threshold keeps grey, dim tissue of a coil's far side; air lies far below it. Closed before
+    # it is labelled, so that a lost slice doesn't cut the head in two.
+    padded = np.pad(small > 0.5 * threshold, 2, mode="edge")
+    labels, _ = ndimage.label(ndimage.binary_closing(padded, iterations=2)[2:-2, 2:-2, 2:-2])
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
-    largest = labels == int(sizes.argmax())
-    padded = np.pad(largest, 2, mode="edge")
-    return ndimage.binary_closing(padded, iterations=2)[2:-2, 2:-2, 2:-2]
+    return labels == int(sizes.argmax())
 
 
 def _expanded(small: NDArray[np.bool_], blocks: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.bool_]:

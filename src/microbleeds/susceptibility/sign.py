@@ -6,8 +6,10 @@ susceptibility map of the inner head (:mod:`dipole`), two measures:
     * dark voxels: veins (and iron-rich nuclei) are darker than what surrounds them and paramagnetic;
     * skewness: strong susceptibility inside the brain is mostly venous, so the longer tail is paramagnetic.
 
-The phase itself is a poor judge: on a real crop beside the falx (dark, diamagnetic, long) the dark voxels'
-phase had the wrong sign at all three echoes; both measures on the susceptibility map had the right one.
+The phase itself is a poor judge: on a real crop beside the falx (dark, diamagnetic, long) the dark voxels' phase
+had the wrong sign at all three echoes; both measures on the susceptibility map had the right one. Skewness counts
+double, since darkness misleads where cerebrospinal fluid is bright (2D gradient echo): there the dark voxels of a
+magnitude are white matter, which is diamagnetic.
 """
 
 from __future__ import annotations
@@ -22,8 +24,10 @@ from microbleeds.scan import PhaseSign, Volume
 from microbleeds.susceptibility.dipole import rough_susceptibility
 from microbleeds.susceptibility.highpass import BACKGROUND_CUTOFF_PER_MM, low_pass
 
-# Share of voxels that count as dark; veins fill 0.3 to 1 % of the brain, more with partial volume.
-_DARK_SHARE = 0.03
+# Share of voxels that count as dark; veins fill 0.3 to 1 % of the brain.
+_DARK_SHARE = 0.01
+# Near sinuses and petrous bone the filtered phase still has a mean size beyond this: those places don't count.
+_CALM_RAD = 0.3
 # Edge of a block over which evidence is summed; a crop of 24 x 24 x 41 mm still has 45 of them.
 _BLOCK_MM = 8.0
 # The middle of the head has veins enough; a larger box costs time only.
@@ -72,26 +76,25 @@ def find_sign(
         slice_axis: axis across the slices.
     """
     box = _box(region, spacing_mm)
-    region, weight = region[box], weight[box]
-    where = np.nonzero(region)
+    weight = np.ascontiguousarray(weight[box])
     # Beyond 1 rad a high-passed phase may be wrapped or noise: it counts as 1.
-    phase = np.where(region, np.clip(phase_rad[box], -1, 1), np.float32(0))
-    susceptibility = rough_susceptibility(phase, spacing_mm, b0_direction)
-    values = _standardised(_above_surroundings(susceptibility, spacing_mm, slice_axis)[where])
-    smooth = low_pass(
-        np.ascontiguousarray(weight),
-        spacing_mm,
-        slice_axis=slice_axis,
-        cutoff_per_mm=BACKGROUND_CUTOFF_PER_MM,
-    )[where]
-    darkness = 1 - weight[where] / np.maximum(smooth, np.finfo(np.float32).tiny)
-    block = _block_of(where, spacing_mm)
+    phase = np.clip(phase_rad[box], -1, 1)
+    calm = low_pass(np.abs(phase), spacing_mm, slice_axis=slice_axis) < _CALM_RAD
+    region = region[box] & (weight > 0) & calm
+    if not region.any():
+        return SignDecision("paramagnetic-bright", 0.5, "nothing, since no phase in the head is calm enough")
+    where = np.nonzero(region)
+    susceptibility = np.ascontiguousarray(rough_susceptibility(phase * region, spacing_mm, b0_direction))
+    values = _standardised((susceptibility - _surroundings(susceptibility, spacing_mm, slice_axis))[where])
+    surroundings = _surroundings(weight, spacing_mm, slice_axis)[where]
+    darkness = 1 - weight[where] / np.maximum(surroundings, np.finfo(np.float32).tiny)
     dark = darkness >= np.quantile(darkness, 1 - _DARK_SHARE)
+    block = _block_of(where, spacing_mm)
     return _decision(dark_t=_t_value(values[dark], block[dark]), skew_t=_t_value(values**3, block))
 
 
 def _decision(dark_t: float, skew_t: float) -> SignDecision:
-    evidence = (dark_t + skew_t) / np.sqrt(2)
+    evidence = (dark_t + 2 * skew_t) / np.sqrt(5)
     confidence = float(1 / (1 + np.exp(-abs(evidence))))
     sign: PhaseSign = "paramagnetic-bright" if evidence >= 0 else "paramagnetic-dark"
     source = (
@@ -115,12 +118,9 @@ def _box(
     return box[0], box[1], box[2]
 
 
-def _above_surroundings(
-    image: Volume, spacing_mm: Sequence[float] | NDArray[np.float64], slice_axis: int
-) -> Volume:
-    """Subtract the slowly varying part."""
-    image = np.ascontiguousarray(image)
-    return image - low_pass(image, spacing_mm, slice_axis=slice_axis, cutoff_per_mm=BACKGROUND_CUTOFF_PER_MM)
+def _surroundings(image: Volume, spacing_mm: Sequence[float] | NDArray[np.float64], slice_axis: int) -> Volume:
+    """Return what is around each voxel, on a scale of 1 / 0.07 = 14 mm."""
+    return low_pass(image, spacing_mm, slice_axis=slice_axis, cutoff_per_mm=BACKGROUND_CUTOFF_PER_MM)
 
 
 def _standardised(values: Volume) -> NDArray[np.float64]:

@@ -29,7 +29,7 @@
       possible: number((f) => f.certainty === "possible"),
       regions: Object.fromEntries(record.form.map((row) => [row.row, number((f) => f.row === row.row)])),
       burden_class: total < 2 ? String(total) : total < 5 ? "2-4" : total < 10 ? "5-9" : ">=10",
-      strictly_lobar: number((f) => f.group === "lobar") > 0 && number(spoils) === 0,
+      strictly_lobar: number((f) => f.group === "none") > 0 ? null : number((f) => f.group === "lobar") > 0 && number(spoils) === 0,
     };
     return { ...record, counts, form, findings };
   }
@@ -42,7 +42,8 @@
     header.setAttribute("aria-sort", rising ? "ascending" : "descending");
     const value = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent.trim();
     const rows = [...table.tBodies[0].rows];
-    rows.sort((a, b) => (rising ? 1 : -1) * value(a).localeCompare(value(b), "en", { numeric: true }));
+    const order = (a, b) => (Number.isNaN(a - b) ? a.localeCompare(b, "en") : a - b);
+    rows.sort((a, b) => (rising ? 1 : -1) * order(value(a), value(b)));
     table.tBodies[0].append(...rows);
   }
 
@@ -51,7 +52,7 @@
     const { counts, form } = reviewed();
     for (const [name, value] of Object.entries(counts)) each(`[data-count="${name}"]`, (place) => { place.textContent = value; });
     each('[data-count="burden_class"]', (place) => { place.textContent = counts.burden_class.replace("-", "–").replace(">=", "≥ "); });
-    each('[data-count="strictly_lobar"]', (place) => { place.textContent = counts.strictly_lobar ? "yes" : "no"; });
+    each('[data-count="strictly_lobar"]', (place) => { place.textContent = { true: "yes", false: "no", null: "unknown" }[counts.strictly_lobar]; });
     const sum = (rows) => rows.reduce((all, row) => all + COLUMNS.reduce((n, column) => n + row[column], 0), 0);
     each("[data-form-group]", (cell) => { cell.textContent = sum(form.filter((row) => row.group === cell.dataset.formGroup)); });
     each("[data-row]", (cell) => {

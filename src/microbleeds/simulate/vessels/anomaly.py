@@ -26,7 +26,8 @@ def grow_anomaly(head: Head, settings: VesselSettings, generator: np.random.Gene
     white, cerebellar = head.where(*WHITE), generator.random() < CEREBELLAR_SHARE
     if cerebellar:
         white = head.where(Tissue.CEREBELLAR_WHITE_LEFT, Tissue.CEREBELLAR_WHITE_RIGHT)
-    centre = head.draw(white & (head.to_ventricle_mm > 6), 1, generator)
+    deep_enough = (head.to_ventricle_mm > 6) & (head.outside_parenchyma_mm < -4.5)
+    centre = head.draw(white & deep_enough, 1, generator)
     deep = generator.random() < DEEP_SHARE and not cerebellar
     outside = -ndimage.gaussian_filter(head.outside_parenchyma_mm, 0.7)
     paths = descend(head, head.to_ventricle_mm if deep else outside, centre, COLLECTOR, generator)

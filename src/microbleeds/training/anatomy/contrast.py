@@ -1,6 +1,6 @@
 """An image of any contrast drawn from tissue labels: domain randomisation in the manner of SynthSeg.
 
-A third of the draws give every tissue any brightness; the others stay near what SWI, T2* and magnitude images
+A fifth of the draws give every tissue any brightness; the others stay near what SWI, T2* and magnitude images
 show (:data:`SWI_LIKE`). On top come what makes susceptibility images hard: holes above the sinuses, dark veins,
 dark spots, iron-dark nuclei, receive-coil shading, thick slices, noise.
 
@@ -56,7 +56,7 @@ def _stem(tissue: Tissue) -> str:
 
 def draw_brightness(generator: Generator) -> Tensor:
     """Return the brightness [256] of each :class:`Tissue` code; left and right are alike."""
-    like_swi = uniform(0, 1, generator) < 0.67
+    like_swi = uniform(0, 1, generator) < 0.8
     levels: dict[str, float] = {}
     for stem, (low, high) in SWI_LIKE.items():
         if like_swi or stem == "AIR":

@@ -1,0 +1,106 @@
+"""`microbleeds demo`: simulate a head, find its microbleeds, compare with the truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from microbleeds.evaluate import Case
+
+# Chosen by the number of microbleeds that it draws (8), not by what the detector makes of them.
+SEED = 36
+SUBJECT = "sub-001"
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder of the demo's scan and result.")] = Path("demo"),
+    seed: Annotated[int, typer.Option(help="Another seed, another head.")] = SEED,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier demo.")] = False,
+) -> None:
+    """Simulate a scan of the MNI152 head, find its microbleeds and compare them with the truth."""
+    from rich.console import Console
+
+    from microbleeds.atomic import atomic_folder
+    from microbleeds.evaluate import read_cases
+    from microbleeds.pipeline import Request, run
+    from microbleeds.simulate.cohort import CohortSettings, simulate_cohort
+
+    _refuse_to_destroy(out, overwrite)
+    console = Console()
+    with atomic_folder(out, overwrite=overwrite) as folder:
+        data = folder / "scan"
+        with console.status("simulating a 3 T scan of 448 x 384 x 72 voxels"):
+            simulate_cohort(
+                data,
+                subjects=1,
+                seed=seed,
+                settings=CohortSettings("3t-0.5x0.5x2", "natural", "some"),
+                device=device,
+            )
+        anat = data / SUBJECT / "anat"
+        with console.status("searching") as status:
+            request = Request(
+                out=folder / "result" / SUBJECT,
+                swi=anat / f"{SUBJECT}_swi.nii.gz",
+                phase=anat / f"{SUBJECT}_part-phase_GRE.nii.gz",
+                device=device,
+            )
+            record = run(request, announce=lambda stage: status.update(f"searching: {stage}"))
+        (case,) = read_cases(folder / "result", data)
+    console.print(_table(case))
+    console.print(_verdict(case))
+    typer.echo(f"Report: {(out / 'result' / SUBJECT / 'report.html').resolve()}")
+    typer.echo(record.disclaimer)
+
+
+def _refuse_to_destroy(out: Path, overwrite: bool) -> None:
+    """Overwrite an earlier demo, nothing else."""
+    from microbleeds.errors import InputError
+
+    if overwrite and out.is_dir() and any(out.iterdir()) and not (out / "scan" / "participants.tsv").exists():
+        raise InputError(f"The folder {out} is no earlier demo and won't be overwritten; choose another.")
+
+
+def _table(case: Case) -> Table:
+    """Show each simulated microbleed and the finding that hit it."""
+    from rich.table import Table
+
+    from microbleeds.evaluate import HIT_RADIUS_MM, match
+
+    truth, found = case.truth, case.predictions
+    kept = found.kept
+    matched = match(
+        found.positions_mm[kept], found.scores[kept], truth.positions_mm, truth.ignored_mm[:0], HIT_RADIUS_MM
+    )
+    table = Table(
+        "place (RAS mm)", "diameter", "region", "visible", "found", "score", title="Simulated microbleeds"
+    )
+    for index, position in enumerate(truth.positions_mm):
+        hits = [n for n, target in enumerate(matched.truth_index) if target == index]
+        diameter = truth.diameter_mm[index]
+        table.add_row(
+            " ".join(f"{x:.0f}" for x in position),
+            "n/a" if diameter != diameter else f"{diameter:.1f} mm",
+            f"{truth.groups[index]}: {truth.regions[index]}",
+            "yes" if truth.visible[index] else "no",
+            "yes" if hits else "no",
+            f"{found.scores[kept][hits[0]]:.2f}" if hits else "",
+        )
+    return table
+
+
+def _verdict(case: Case) -> str:
+    """Say in a sentence what was found."""
+    from microbleeds.evaluate import evaluate_cohort
+
+    operating = evaluate_cohort([case], repeats=1).radii[0].operating
+    return (
+        f"{operating.hits} of {operating.hits + operating.missed} visible microbleeds found, "
+        f"{operating.false_positives} false positives."
+    )

@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from toy_subjects import toy_preset, toy_subject
+
+from microbleeds.compute import choose
+from microbleeds.errors import InputError
+from microbleeds.networks.config import KIM_2023
+from microbleeds.training.batches import FixedSubjects
+from microbleeds.training.checkpoint import load_checkpoint, save_checkpoint
+from microbleeds.training.loop import fit
+from microbleeds.training.mining import mine
+from microbleeds.training.objective import Objective, WeightAverage
+from microbleeds.training.presets import OptimiserSettings, Preset, SamplingSettings, find_preset
+from microbleeds.training.run import claim_folder
+from microbleeds.training.schedule import progress, rate_factor
+from microbleeds.training.trace import PrototypeWatch, Trace
+from microbleeds.training.trainer import RunSettings, Trainer
+from microbleeds.weights import load_detector
+
+pytest.importorskip("lightning_fabric")
+
+TRAIN = FixedSubjects([toy_subject(n) for n in range(3)])
+VALIDATE = [toy_subject(9)]
+
+
+def settings(out: Path, **changes: object) -> RunSettings:
+    plain = RunSettings(out=out, data="toy", device="cpu", precision="float32", workers=0)
+    return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]
+
+
+class Killed(Exception):
+    """Stands for kill -9."""
+
+
+class DyingSubjects(FixedSubjects):
+    """Dies when it is asked too often."""
+
+    left = 5
+
+    def subjects(self):  # type: ignore[no-untyped-def]
+        self.left -= 1
+        if self.left < 0:
+            raise Killed
+        return super().subjects()
+
+
+class TestRun:
+    def test_resumed_equals_uninterrupted(self, tmp_path: Path) -> None:
+        preset = toy_preset()
+        whole = fit(TRAIN, VALIDATE, preset, settings(tmp_path / "whole"))
+        dying = DyingSubjects(TRAIN.subjects())
+        with pytest.raises(Killed):
+            fit(dying, VALIDATE, preset, settings(tmp_path / "parts"))
+        stopped_at = load_checkpoint(tmp_path / "parts" / "checkpoint.pt")["step"]
+        assert 0 < stopped_at < preset.steps
+        parts = fit(TRAIN, VALIDATE, preset, settings(tmp_path / "parts"))
+        assert parts.sha256 == whole.sha256
+        states = [load_checkpoint(tmp_path / name / "checkpoint.pt") for name in ("whole", "parts")]
+        for name, value in states[0]["objective"].items():
+            assert torch.equal(value, states[1]["objective"][name]), name
+        steps = [json.loads(line)["step"] for line in (tmp_path / "parts/metrics.jsonl").open()]
+        assert steps == sorted(steps)
+
+    def test_learns_a_toy(self, tmp_path: Path) -> None:
+        preset = toy_preset(
+            steps=90,
+            validate_every=0,
+            mine_every=45,
+            checkpoint_every=50,
+            sampling=SamplingSettings(crop=(48, 48, 8), batch=2),
+            losses=dataclasses.replace(toy_preset().losses, prototype_warmup=20),
+            optimiser=dataclasses.replace(toy_preset().optimiser, rate=1e-2, warmup_steps=5),
+        )
+        card = fit(TRAIN, [toy_subject(n) for n in (0, 1, 9)], preset, settings(tmp_path))
+        assert card.scores["validation_sensitivity_at_1_fp"] >= 0.7
+        loaded = load_detector(tmp_path / "weights.safetensors")
+        assert loaded.card.training.steps == 90
+        entries = [json.loads(line) for line in (tmp_path / "metrics.jsonl").open()]
+        losses = [entry["focal"] for entry in entries if "focal" in entry]
+        assert losses[-1] < 0.3 * losses[0]
+        assert any("concentration" in entry for entry in entries)
+        assert list((tmp_path / "tensorboard").iterdir())
+
+    def test_time_limit_ends_the_run_with_weights(self, tmp_path: Path) -> None:
+        card = fit(TRAIN, [], toy_preset(steps=10**6), settings(tmp_path, time_limit_minutes=0.01))
+        assert 0 < card.training.steps < 10**6
+        assert (tmp_path / "weights.safetensors").exists()
+
+    def test_a_loss_that_explodes_stops_the_run(self, tmp_path: Path) -> None:
+        trainer = Trainer(toy_preset(), settings(tmp_path))
+        with torch.no_grad():
+            trainer.objective.detector.head.classes.bias.fill_(float("nan"))
+        with pytest.raises(FloatingPointError):
+            fit_one(trainer)
+
+
+def fit_one(trainer: Trainer) -> dict[str, float]:
+    from microbleeds.training.batches import make_batch
+
+    return trainer.take(make_batch(TRAIN.subjects(), {}, trainer.preset, (0, trainer.step, 0)))
+
+
+class TestFolder:
+    def test_another_run_is_refused(self, tmp_path: Path) -> None:
+        out = tmp_path / "run"
+        claim_folder(out, find_preset("default"), 0, Path("data"))
+        claim_folder(out, find_preset("default"), 0, Path("data"))
+        with pytest.raises(InputError, match="other settings"):
+            claim_folder(out, find_preset("default"), 1, Path("data"))
+
+    def test_a_folder_with_other_things_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "thesis.txt").touch()
+        with pytest.raises(InputError, match="no training run"):
+            claim_folder(tmp_path, find_preset("default"), 0, Path("data"))
+
+
+class TestPresets:
+    def test_kim_is_the_paper(self) -> None:
+        kim = find_preset("kim2023")
+        assert kim.architecture == KIM_2023
+        assert kim.preparation.slices == 224
+        assert kim.sampling.crop == (128, 128, 128)
+        assert (kim.sampling.batch, kim.sampling.share_bleed) == (1, 0.5)
+        assert (kim.optimiser.kind, kim.optimiser.rate) == ("sgd", 0.01)
+        assert (kim.losses.offset_weight, kim.losses.prototype_weight) == (0.001, 0.01)
+
+    def test_unknown_name(self) -> None:
+        with pytest.raises(InputError, match="no preset"):
+            find_preset("best")
+
+    def test_crop_that_does_not_fit_the_network(self) -> None:
+        with pytest.raises(ValueError, match="multiple"):
+            Preset("x", sampling=SamplingSettings(crop=(90, 96, 24)))
+
+
+class TestSchedule:
+    def test_progress_is_whichever_is_further(self) -> None:
+        assert progress(10, 100, 30.0, 60.0) == 0.5
+        assert progress(80, 100, 30.0, 60.0) == 0.8
+        assert progress(10, 100, 30.0, None) == 0.1
+        assert progress(10, 100, 90.0, 60.0) == 1.0
+
+    def test_cosine_by_hand(self) -> None:
+        cosine = OptimiserSettings(warmup_steps=10)
+        assert rate_factor(0.0, 4, cosine) == pytest.approx(0.5)
+        assert rate_factor(0.5, 50, cosine) == pytest.approx(0.5)
+        assert rate_factor(1.0, 50, cosine) == pytest.approx(0.0)
+
+    def test_steps_by_hand(self) -> None:
+        steps = OptimiserSettings(schedule="step", warmup_steps=0)
+        assert [rate_factor(done, 9, steps) for done in (0.0, 0.24, 0.25, 0.5, 0.99)] == [1, 1, 0.5, 0.25, 0.125]
+
+
+def test_average_follows_slowly_and_starts_fast() -> None:
+    module = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(module.weight)
+    average = WeightAverage(module, 0.5)
+    torch.nn.init.ones_(module.weight)
+    average.update(module)
+    # First update: decay 1 / 11.
+    assert average.state["weight"].item() == pytest.approx(10 / 11)
+    for _ in range(30):
+        average.update(module)
+    assert average.state["weight"].item() == pytest.approx(1.0)
+
+
+def test_prototypes_start_after_the_warmup_and_are_logged(tmp_path: Path) -> None:
+    trainer = Trainer(toy_preset(), settings(tmp_path))
+    seen = [fit_one(trainer) for _ in range(6)]
+    assert "concentration" not in seen[0]
+    assert 0 <= seen[-1]["concentration"] <= 2
+    assert {"own", "other", "focal", "offset", "loss"} <= set(seen[-1])
+
+
+def test_variant_without_prototypes_has_none() -> None:
+    preset = toy_preset(architecture=toy_preset().architecture.variant("+fusion"))
+    assert Objective(preset).prototypes is None
+
+
+def test_watch_warns_when_prototypes_do_not_train(caplog: pytest.LogCaptureFixture) -> None:
+    watch = PrototypeWatch(patience=20, momentum=0.8)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(20):
+            watch.observe(0.99)
+    assert watch.failing
+    assert "DO NOT TRAIN" in caplog.text
+    for _ in range(30):
+        watch.observe(0.3)
+    assert not watch.failing
+
+
+def test_mining_finds_false_positives_in_voxels() -> None:
+    torch.manual_seed(0)
+    objective = Objective(toy_preset())
+    with torch.no_grad():
+        objective.detector.head.classes.bias.fill_(0.0)  # believes in everything a little
+    subjects = [toy_subject(n) for n in range(3)]
+    generator = np.random.default_rng(0)
+    found = mine(subjects, objective.detector, 2, choose("cpu", "float32"), generator)
+    assert len(found) == 2
+    for name, points in found.items():
+        subject = next(s for s in subjects if s.name == name)
+        assert len(points) > 0
+        assert np.all((points > -3) & (points < np.array(subject.grid.shape) + 3))
+
+
+class TestCheckpoint:
+    def test_damaged(self, tmp_path: Path) -> None:
+        path = tmp_path / "checkpoint.pt"
+        save_checkpoint(path, {"step": 3})
+        assert load_checkpoint(path) == {"step": 3}
+        path.write_bytes(path.read_bytes()[:100])
+        with pytest.raises(InputError, match="checkpoint"):
+            load_checkpoint(path)
+
+    def test_code_is_not_executed(self, tmp_path: Path) -> None:
+        path = tmp_path / "checkpoint.pt"
+        torch.save({"step": Path("x")}, path)
+        with pytest.raises(InputError, match="checkpoint"):
+            load_checkpoint(path)
+
+
+def test_trace_drops_what_a_killed_part_wrote_later(tmp_path: Path) -> None:
+    trace = Trace(tmp_path, 0)
+    for step in (10, 20, 30):
+        trace.write(step, {"loss": 1.0})
+    trace.close()
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 40, "lo')
+    Trace(tmp_path, 20).close()
+    assert [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").open()] == [10, 20]
