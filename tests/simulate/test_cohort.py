@@ -102,9 +102,7 @@ class TestDataSet:
         assert darker
         assert np.mean(darker) > 0.9
 
-    def test_the_same_seed_gives_the_same_bytes_whatever_the_number_of_processes(
-        self, data_set: Path, tmp_path: Path
-    ) -> None:
+    def test_the_same_seed_gives_the_same_bytes(self, data_set: Path, tmp_path: Path) -> None:
         again = tmp_path / "again"
         settings = CohortSettings("coarse", "mixed", "rich", 2)
         simulate_cohort(again, subjects=2, seed=3, settings=settings, device="cpu")
