@@ -8,6 +8,7 @@ from torch import Tensor
 from microbleeds.networks.anatomy import (
     POSITION_STRIDE,
     POSITION_UNIT_MM,
+    SPACING_MM,
     AnatomyClass,
     AnatomyNetwork,
     AnatomyOutput,
@@ -32,7 +33,7 @@ class OracleNetwork(AnatomyNetwork):
         logits = torch.full((1, len(AnatomyClass), *image.shape[2:]), -60.0)
         for member, brightness in BRIGHTNESS.items():
             logits[:, member] = -30 * (image[:, 0] - brightness).abs()
-        axes = [2.0 * (torch.arange(n) - (n - 1) / 2) for n in image.shape[2:]]
+        axes = [SPACING_MM * (torch.arange(n) - (n - 1) / 2) for n in image.shape[2:]]
         mni_mm = torch.stack(torch.meshgrid(*axes, indexing="ij"))
         right = mni_mm[0][None, None]
         position = torch.nn.functional.avg_pool3d(mni_mm[None], POSITION_STRIDE) / POSITION_UNIT_MM

@@ -93,7 +93,7 @@ class TestPositions:
     def test_slice_axis_goes_last_and_mm_stay(self, order: tuple[int, int, int]) -> None:
         shape, spacing = (64, 60, 16), (0.5, 0.5, 2.0)
         grid = grid_of(tuple(shape[a] for a in order), tuple(spacing[a] for a in order))
-        centre = grid.centre_mm + (1.3, -2.1, 0.7)
+        centre = grid.centre_mm + np.array([1.3, -2.1, 0.7])
         prepared = prepare(*blob_scan(grid, centre), SPEC)
         assert np.allclose(prepared.grid.spacing_mm, spacing)
         assert np.linalg.norm(found_blob(prepared) - centre) < 0.1
@@ -102,12 +102,10 @@ class TestPositions:
         "spacing",
         [(0.8, 0.8, 2.0), (0.8, 0.8, 3.0), (0.9, 0.9, 5.0), (0.3, 0.3, 1.0), (0.52, 0.49, 2.0), (1.0, 1.0, 1.0)],
     )
-    def test_resampled_to_the_working_voxel_at_the_same_place(
-        self, spacing: tuple[float, float, float]
-    ) -> None:
+    def test_resampled_to_the_working_voxel_at_the_same_place(self, spacing: tuple[float, float, float]) -> None:
         shape = tuple(int(np.ceil(32 / s)) for s in spacing)
         grid = grid_of(shape, spacing, angle=0.3)
-        centre = grid.centre_mm + (1.3, -2.1, 0.7)
+        centre = grid.centre_mm + np.array([1.3, -2.1, 0.7])
         width_mm = max(2.0, 0.6 * max(spacing))  # narrower than that the slices alias it
         prepared = prepare(*blob_scan(grid, centre, width_mm=width_mm), SPEC)
         assert np.allclose(prepared.grid.spacing_mm, (0.5, 0.5, 2.0), rtol=0.05)

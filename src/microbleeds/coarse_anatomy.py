@@ -1,6 +1,6 @@
-"""The anatomy network's view of an image: class probabilities, side and MNI152 position on a 2 mm grid.
+"""The anatomy network's view of an image: class probabilities, side and MNI152 position on a 3 mm grid.
 
-The 2 mm grid has the axes and the outer faces of the image's own canonical grid, so an oblique scan stays oblique:
+The 3 mm grid has the axes and the outer faces of the image's own canonical grid, so an oblique scan stays oblique:
 the network was trained on tilted heads.
 """
 
@@ -19,6 +19,7 @@ from microbleeds.networks.anatomy import (
     MULTIPLE,
     POSITION_STRIDE,
     POSITION_UNIT_MM,
+    SPACING_MM,
     AnatomyClass,
     AnatomyNetwork,
 )
@@ -26,18 +27,17 @@ from microbleeds.prepare import Kernel, resampling_matrix
 
 Float = NDArray[np.float32]
 
-SPACING_MM = 2.0
-LEAST_SHAPE = (80, 96, 80)  # a smaller field of view is padded to the smallest window of the training
+LEAST_SHAPE = (48, 64, 48)  # a smaller field of view is padded to the smallest window of the training
 STIFFNESS_MM = 5.0  # spread of points below which the fitted affine leans on the identity
 TRIM = 2.5  # points that miss the affine by this many medians don't count in the second fit
 
 
 @dataclass(frozen=True, eq=False)
 class CoarseAnatomy:
-    """The network's answer on the 2 mm grid.
+    """The network's answer on the 3 mm grid.
 
     Args:
-        grid: the 2 mm grid.
+        grid: the 3 mm grid.
         probabilities: float32 [12, X, Y, Z] of :class:`AnatomyClass`.
         right: float32 [X, Y, Z], probability of the right half of the head.
         block_ras_mm: float64 [N, 3] centres of the blocks of 4 x 4 x 4 voxels that are mostly brain.
@@ -66,7 +66,7 @@ def normalise(image: Tensor) -> Tensor:
 
 
 def to_coarse(volume: NDArray, grid: Grid) -> tuple[Float, Grid]:
-    """Bring a canonical volume [X, Y, Z] to the 2 mm grid: averages where it is finer, linear where coarser."""
+    """Bring a canonical volume [X, Y, Z] to the 3 mm grid: averages where it is finer, linear where coarser."""
     coarse = grid.with_spacing((SPACING_MM,) * 3)
     image = torch.from_numpy(np.ascontiguousarray(volume, dtype=np.float32))
     for axis in (2, 0, 1):  # slices are views of the last axis; thin them out first
@@ -76,7 +76,7 @@ def to_coarse(volume: NDArray, grid: Grid) -> tuple[Float, Grid]:
 
 
 def from_coarse(grid: Grid, coarse: Grid) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the interpolation weights [n_fine, n_coarse] of the three axes from the 2 mm grid to ``grid``."""
+    """Return the interpolation weights [n_fine, n_coarse] of the three axes from the 3 mm grid to ``grid``."""
     first, second, third = (_matrix(coarse, grid, axis) for axis in range(3))
     return first, second, third
 
@@ -128,7 +128,7 @@ def _padded(image: Tensor) -> tuple[Tensor, tuple[int, int, int]]:
 def _blocks(
     mni_mm: Tensor, brain: Tensor, box: tuple[slice, ...], coarse: Grid
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return where the blocks of brain lie, RAS and MNI152 mm, each [N, 3]."""
+    """Return where the blocks of brain lie, RAS and MNI153 mm, each [N, 3]."""
     seen = torch.zeros_like(brain)
     seen[box] = 1
     share = torch.nn.functional.avg_pool3d((brain * seen)[None], POSITION_STRIDE)[0]
@@ -139,7 +139,7 @@ def _blocks(
 
 
 def fit_mni(anatomy: CoarseAnatomy) -> tuple[NDArray[np.float64], float]:
-    """Fit the affine from RAS mm to MNI152 mm to what the network says of each block of brain.
+    """Fit the affine from RAS mm to MNI153 mm to what the network says of each block of brain.
 
     Ridge regression towards the identity: a whole brain (spread of points 40 mm) is fitted almost freely, in a
     small block of it (10 mm) the scales are held near 1. A second fit leaves out what missed the first.

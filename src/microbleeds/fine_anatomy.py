@@ -1,7 +1,7 @@
-"""From the coarse anatomy at 2 mm to brain, tissues and regions on the scan's own grid.
+"""From the coarse anatomy at 3 mm to brain, tissues and regions on the scan's own grid.
 
 Probabilities are interpolated linearly and decided on the fine grid, so borders are smooth there, not blocks of
-2 mm. A region is looked up on the coarse grid among the voxels of the same tissue.
+3 mm. A region is looked up on the coarse grid among the voxels of the same tissue.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _TISSUE_TABLE = np.array([_TISSUES[AnatomyClass(c)] for c in range(len(AnatomyCl
 
 
 def coarse_tissues(seen: CoarseAnatomy) -> NDArray[np.uint8]:
-    """Return tissue codes [X, Y, Z] on the 2 mm grid."""
+    """Return tissue codes [X, Y, Z] on the 3 mm grid."""
     return _TISSUE_TABLE[seen.classes, (seen.right > 0.5).astype(np.uint8)]
 
 
 def _brain_field(seen: CoarseAnatomy) -> NDArray[np.float32]:
-    """Return a field [X, Y, Z] on the 2 mm grid that exceeds 0.5 in the brain with its rim of fluid."""
+    """Return a field [X, Y, Z] on the 3 mm grid that exceeds 0.5 in the brain with its rim of fluid."""
     core = seen.classes >= AnatomyClass.VENTRICLE
     rim = ndimage.binary_dilation(core) & (seen.classes == AnatomyClass.CSF)
     filled = ndimage.binary_fill_holes(core | rim)
@@ -57,7 +57,7 @@ def on_scan_grid(
     """Interpolate probabilities to the scan's grid, slice by slice, and decide there.
 
     Returns:
-        Brain, tissues and regions on ``grid``. A voxel's region is that of the nearest 2 mm voxel of its own
+        Brain, tissues and regions on ``grid``. A voxel's region is that of the nearest 3 mm voxel of its own
         tissue, so that region borders follow the smooth tissue borders.
     """
     fields = torch.from_numpy(np.concatenate([seen.probabilities, seen.right[None], _brain_field(seen)[None]]))
@@ -105,7 +105,7 @@ def _likeliest(fields: Tensor) -> Tensor:
 
 
 class SpreadRegions:
-    """Regions of the 2 mm grid, spread so that each tissue's regions reach beyond its border.
+    """Regions of the 3 mm grid, spread so that each tissue's regions reach beyond its border.
 
     Args:
         tissues: uint8 [X, Y, Z] tissue codes.
@@ -136,9 +136,9 @@ class SpreadRegions:
 
         Args:
             tissues: [M, N] tissue codes of the slice.
-            first: [M] nearest 2 mm voxel of each row.
-            second: [N] nearest 2 mm voxel of each column.
-            third: nearest 2 mm slice.
+            first: [M] nearest 3 mm voxel of each row.
+            second: [N] nearest 3 mm voxel of each column.
+            third: nearest 3 mm slice.
         """
         codes = self._whole[tissues]
         for group, spread in self._spread:

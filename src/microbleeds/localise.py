@@ -4,7 +4,7 @@ A candidate's place is what lies around its centre, not the one voxel at it: a b
 taken for a vessel or for fluid. All shares are of the ball of :data:`RIM_MM` around the centre.
 
 A candidate is removed only where no microbleed can be. Readers ask that at least half of a bleed's surroundings
-are parenchyma (Greenberg 2009); :data:`LEAST_PARENCHYMA` is far below, since the border drawn at 2 mm may be
+are parenchyma (Greenberg 2009); :data:`LEAST_PARENCHYMA` is far below, since the border drawn at 3 mm may be
 off by a voxel and a lost bleed costs more than a kept vessel, which the detector has judged already.
 """
 

@@ -1,10 +1,10 @@
 """From a scan to its brain mask, coarse tissues, fine regions and position in MNI152.
 
-The network of :mod:`microbleeds.networks.anatomy` sees the whole field of view at 2 mm; its probabilities are
+The network of :mod:`microbleeds.networks.anatomy` sees the whole field of view at 3 mm; its probabilities are
 interpolated to the scan's grid, so that borders are smooth there.
 
 Conventions:
-    * **brain** is parenchyma, ventricles and a rim of about 2 mm of cerebrospinal fluid, without holes. The rim
+    * **brain** is parenchyma, ventricles and a rim of about 3 mm of cerebrospinal fluid, without holes. The rim
       keeps bleeds at the brain's surface inside the mask.
     * **tissues** use the codes of :class:`~microbleeds.tissues.Tissue` as far as the network tells them apart: the
       lentiform nucleus is ``PUTAMEN``, the third ventricle belongs to the lateral ones, the thalamus holds the

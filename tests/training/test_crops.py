@@ -23,7 +23,8 @@ def darkness_centre(crop: Crop, near: np.ndarray) -> np.ndarray:
     """Middle [2] in plane of the dark blob around a point."""
     i, j, k = np.round(near).astype(int)
     patch = np.maximum(0, 0.7 - crop.image[0, i - 5 : i + 6, j - 5 : j + 6, k])
-    return np.array([(patch * index).sum() / patch.sum() for index in np.indices(patch.shape)]) + (i - 5, j - 5)
+    centre = [float((patch * index).sum() / patch.sum()) for index in np.indices(patch.shape)]
+    return np.array([i - 5 + centre[0], j - 5 + centre[1]])
 
 
 def assert_points_lie_on_blobs(crop: Crop, tolerance: float) -> None:
@@ -38,7 +39,7 @@ class TestCut:
     def test_is_a_plain_piece(self) -> None:
         crop = cut(SUBJECT, np.array([31.5, 27.5, 5.5]), (32, 32, 8), NO_AUGMENTATION, np.random.default_rng(0))
         assert np.array_equal(crop.image, SUBJECT.image[:, 16:48, 12:44, 2:10].astype(np.float32))
-        assert np.allclose(crop.bleeds + (16, 12, 2), SUBJECT.bleeds)
+        assert np.allclose(crop.bleeds + np.array([16, 12, 2]), SUBJECT.bleeds)
 
     def test_beyond_the_image_is_outside_the_brain(self) -> None:
         crop = cut(SUBJECT, np.array([0.0, 0, 0]), (32, 32, 8), NO_AUGMENTATION, np.random.default_rng(0))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,15 @@ pytest.importorskip("lightning_fabric")
 
 TRAIN = FixedSubjects([toy_subject(n) for n in range(3)])
 VALIDATE = [toy_subject(9)]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Toy networks are slower on two threads than on one, and many times so on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def settings(out: Path, **changes: object) -> RunSettings:

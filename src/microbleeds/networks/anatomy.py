@@ -1,12 +1,12 @@
-"""The network that finds the brain and its coarse anatomy on a 2 mm grid, whatever the contrast.
+"""The network that finds the brain and its coarse anatomy on a 3 mm grid, whatever the contrast.
 
-A small 3D U-Net. Its finest level is at 4 mm, where the arithmetic costs an eighth: each 2 x 2 x 2 block of the
-2 mm grid enters as one vector and leaves as eight answers, one per voxel. It gives three things:
+A small 3D U-Net. Its finest level is at 6 mm, where the arithmetic costs an eighth: each 2 x 2 x 2 block of the
+3 mm grid enters as one vector and leaves as eight answers, one per voxel. It gives three things:
 
 * the logits of :class:`AnatomyClass`. Left and right of a structure share a class, so each class sees twice the
   examples, and a mirrored head is just another example;
 * one logit for "right half of the head" (x > 0 in MNI152), from which the side of a paired structure follows;
-* on the 8 mm level, the MNI152 position in units of :data:`POSITION_UNIT_MM`: a least-squares fit of it over the
+* on the 12 mm level, the MNI152 position in units of :data:`POSITION_UNIT_MM`: a least-squares fit of it over the
   brain gives an affine to MNI152 that also holds where the field of view cuts structures off, which centroids
   of structures would not.
 
@@ -27,8 +27,9 @@ from torch.nn.functional import max_pool3d, relu
 
 from microbleeds.tissues import Tissue
 
+SPACING_MM = 3.0  # of the input grid; fine enough for regions, and a step of training costs a third of 2 mm
 MULTIPLE = 16  # three poolings below blocks of two voxels
-POSITION_STRIDE = 4  # the positions come on the 8 mm level
+POSITION_STRIDE = 4  # the positions come on the 12 mm level
 POSITION_UNIT_MM = 50.0  # brings MNI152 coordinates to about -2..2
 CHANNELS = (24, 48, 96, 128)
 OUTPUTS = 13  # twelve classes and the side
@@ -117,10 +118,10 @@ class ResidualBlock(nn.Module):
 
 
 class AnatomyNetwork(nn.Module):
-    """3D U-Net for brain and coarse anatomy at 2 mm; see the module's description.
+    """3D U-Net for brain and coarse anatomy; see the module's description.
 
     Args:
-        channels: features of the levels at 4, 8, 16 and 32 mm.
+        channels: features of the levels at 6, 12, 24 and 48 mm.
     """
 
     def __init__(self, channels: tuple[int, ...] = CHANNELS) -> None:

@@ -46,7 +46,8 @@ class DeformSettings:
         axis_scale_sd: further factor of each axis, about 1.
         rotation_sd_deg: about x (nodding), y (tilting) and z (turning).
         warps: smoothing length in mm and the limits of the displacement's standard deviation in mm.
-        ventricle_growth_mm: outward shift of the walls of the lateral and third ventricles.
+        ventricle_growth_mm: outward shift of the walls of the lateral and third ventricles; less in a head whose
+            ventricles are wide already.
         atrophy_mm: shift of the border between cortex and sulcal CSF into the cortex.
         mirror_probability: chance to swap left and right.
     """
@@ -75,7 +76,7 @@ def deform(
     mirror = bool(generator.random() < settings.mirror_probability)
     old_from_new = _pose(anatomy, generator, settings, mirror)
     grid = _new_grid(anatomy, old_from_new)
-    growth_mm = generator.uniform(*settings.ventricle_growth_mm)
+    growth_mm = generator.uniform(*settings.ventricle_growth_mm) * _room_to_grow(anatomy)
     atrophy_mm = generator.uniform(*settings.atrophy_mm)
     velocity = _noise(grid, generator, settings)
     if growth_mm > 0:
@@ -89,6 +90,11 @@ def deform(
     if mirror:
         mni_from_ras = np.diag([-1.0, 1.0, 1.0, 1.0]) @ mni_from_ras
     return Anatomy(anatomy.name, labels, grid, regions, mni_from_ras)
+
+
+def _room_to_grow(anatomy: Anatomy) -> float:
+    """Return a factor of the ventricles' growth, 0..1: above 30 ml it falls, since some old heads have 90 ml."""
+    return float(min(1.0, 30_000 / max(1, anatomy.ventricles.sum())))
 
 
 def _pose(

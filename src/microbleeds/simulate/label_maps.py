@@ -211,8 +211,9 @@ def _filled_head(head: NDArray[np.bool_]) -> NDArray[np.bool_]:
     # The neck goes on below the image: repeat its lowest slice, or the pharynx would be open to the air.
     padded[:, :, :12] = padded[:, :, 12:13]
     grown = ndimage.distance_transform_edt(~padded) <= 5
-    # Eroding 2 mm more than was grown keeps the skin's own steps out of the result.
-    closed = ndimage.distance_transform_edt(grown) > 6
-    closed = ndimage.binary_fill_holes(closed | padded)[12:-12, 12:-12, 12:-12]
+    closed = ndimage.distance_transform_edt(grown) > 5
+    closed = ndimage.binary_fill_holes(closed | padded)
+    # Without its outermost 2 mm, or the steps of the coarse lattice would stand out of the skin.
+    closed = ndimage.binary_erosion(closed)[12:-12, 12:-12, 12:-12]
     big = closed.repeat(2, 0).repeat(2, 1).repeat(2, 2)
     return big[: head.shape[0], : head.shape[1], : head.shape[2]] | head

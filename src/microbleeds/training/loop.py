@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 
 import numpy as np
@@ -68,7 +68,7 @@ def _between_steps(
         _validate(trainer, validation, trace)
 
 
-def _segment(trainer: Trainer, source: SubjectSource, trace: Trace | None):  # type: ignore[no-untyped-def]
+def _segment(trainer: Trainer, source: SubjectSource, trace: Trace | None) -> Iterator[dict[str, float]]:
     """Train up to the next event, yielding what each step saw."""
     preset, step = trainer.preset, trainer.step
     events = [every * (step // every + 1) for every in (preset.mine_every, preset.validate_every) if every]

@@ -17,8 +17,10 @@ from microbleeds.errors import InputError
 from microbleeds.networks.config import Variant
 from microbleeds.training.batches import FixedSubjects
 from microbleeds.training.dataset import cached_subjects, subject_names
+from microbleeds.training.loop import fit
 from microbleeds.training.presets import Preset, find_preset
 from microbleeds.training.subjects import TrainingSubject
+from microbleeds.training.trainer import RunSettings
 from microbleeds.weights.card import Card
 
 log = logging.getLogger(__name__)
@@ -51,8 +53,8 @@ def train(
         validation_subjects: at most so many, spread over the data set.
         variant: parts of the method that are switched on.
         steps: instead of the preset's.
-        time_limit_minutes: of training time over all resumed parts (preparing subjects does not count); the
-            learning rate falls with the clock where that is faster than with the steps.
+        time_limit_minutes: of training over all resumed parts, without preparing subjects; the learning rate
+            then falls with the clock where that is faster than with the steps.
         seed: of everything random.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: ``auto``, ``bfloat16`` or ``float32``.
@@ -66,9 +68,6 @@ def train(
     Raises:
         InputError: if the data can't be used, or ``out`` holds a run of another preset, variant or seed.
     """
-    from microbleeds.training.loop import fit
-    from microbleeds.training.trainer import RunSettings
-
     chosen = find_preset(preset)
     chosen = dataclasses.replace(
         chosen, architecture=chosen.architecture.variant(variant), steps=steps or chosen.steps

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import shutil
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -47,13 +48,15 @@ class ReplayBuffer:
         self.spool, self.capacity, self.first = spool, capacity, first
         self._open: dict[str, TrainingSubject] = {}
         self._looked_at = float("-inf")
+        self._lock = threading.Lock()
 
     def subjects(self) -> Sequence[TrainingSubject]:
         """The present subjects; looks for new ones at most every few tenths of a second."""
-        if time.monotonic() - self._looked_at > POLL_S:
-            self._refresh()
-            self._looked_at = time.monotonic()
-        return list(self._open.values())
+        with self._lock:  # batches are made in threads
+            if time.monotonic() - self._looked_at > POLL_S:
+                self._refresh()
+                self._looked_at = time.monotonic()
+            return list(self._open.values())
 
     def _refresh(self) -> None:
         """Open new subjects, forget and delete the oldest beyond the capacity."""

@@ -103,7 +103,7 @@ class Trainer:
         image, label, offset = (tensor.to(self.fabric.device) for tensor in batch)
         parts = self.module(image.contiguous(memory_format=torch.channels_last_3d), label, offset)
         if not bool(torch.isfinite(parts["loss"])):
-            raise FloatingPointError(f"The loss became {float(parts['loss'])} at step {self.step}.")
+            raise FloatingPointError(f"The loss became {float(parts['loss'].detach())} at step {self.step}.")
         self.optimiser.zero_grad(set_to_none=True)
         self.fabric.backward(parts["loss"])
         if settings.clip_norm is not None:

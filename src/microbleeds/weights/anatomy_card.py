@@ -18,7 +18,7 @@ from safetensors.torch import save as save_tensors
 
 from microbleeds.atomic import atomic_file
 from microbleeds.errors import InputError
-from microbleeds.networks.anatomy import CHANNELS, AnatomyClass, AnatomyNetwork
+from microbleeds.networks.anatomy import CHANNELS, SPACING_MM, AnatomyClass, AnatomyNetwork
 
 SHIPPED = Path(__file__).parent / "shipped" / "anatomy.safetensors"
 
@@ -29,7 +29,7 @@ class AnatomyPreparation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: Literal[1] = 1
-    spacing_mm: float = Field(default=2.0, ge=2.0, le=2.0)
+    spacing_mm: float = Field(default=SPACING_MM, ge=SPACING_MM, le=SPACING_MM)
     axes: Literal["RAS"] = "RAS"
     normalisation: Literal["divide-by-99th-percentile-of-positive"] = "divide-by-99th-percentile-of-positive"
     clip: float = Field(default=1.5, ge=1.5, le=1.5)

@@ -4,7 +4,7 @@ A fifth of the draws give every tissue any brightness; the others stay near what
 show (:data:`SWI_LIKE`). On top come what makes susceptibility images hard: holes above the sinuses, dark veins,
 dark spots, iron-dark nuclei, receive-coil shading, thick slices, noise.
 
-Images are float32 [X, Y, Z], about 0..1, on the 2 mm grid of :mod:`microbleeds.training.anatomy.warp`.
+Images are float32 [X, Y, Z], about 0..1, on the grid of :mod:`microbleeds.training.anatomy.warp`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import avg_pool1d, interpolate
 
+from microbleeds.networks.anatomy import SPACING_MM
 from microbleeds.tissues import Tissue
-from microbleeds.training.anatomy.warp import SPACING_MM, smooth_noise, uniform
+from microbleeds.training.anatomy.warp import smooth_noise, uniform
 
 # Brightness relative to cerebral white matter, (low, high), wide enough for TE 5-45 ms at 1.5 T and 3 T,
 # bright-CSF T2*-GRE and dark-CSF SWI, young and iron-rich nuclei.
@@ -136,11 +137,11 @@ def shade(image: Tensor, generator: Generator) -> Tensor:
 
 
 def thicken(image: Tensor, generator: Generator) -> Tensor:
-    """Blur in all planes, and along one axis (mostly z) to slices of up to 6 mm, then back to the 2 mm grid."""
+    """Blur in all planes, and along one axis (mostly z) to slices of up to 7 mm, then back to the network's grid."""
     for axis in range(3):
         image = _blur(image, axis, uniform(0, 0.6, generator))
     axis = 2 if uniform(0, 1, generator) < 0.8 else int(uniform(0, 2, generator))
-    thickness_mm = uniform(1, 6, generator)
+    thickness_mm = uniform(1, 7, generator)
     if thickness_mm <= SPACING_MM:
         return image
     along = image.movedim(axis, -1)

@@ -25,10 +25,9 @@ from microbleeds.training.anatomy.sample import Head, Sample, draw_sample, prepa
 
 logger = logging.getLogger(__name__)
 
-# Windows in 2 mm voxels and how often they are drawn. The small one cuts the brain on all sides and costs a third
-# of the large one, which shows face, neck and air as well; the network sees whole heads in use all the same, since
-# it is convolutional and the large ones teach it what lies around.
-WINDOWS = (((64, 80, 64), 0.55), ((80, 96, 80), 0.3), ((96, 112, 96), 0.15))
+# Windows in voxels of 3 mm and how often they are drawn. The small one just holds a brain and cuts a shifted one; the
+# large one shows face, neck and air as well. In use the network sees any size, since it is convolutional.
+WINDOWS = (((48, 64, 48), 0.7), ((64, 80, 64), 0.3))
 CHECKPOINT_STEPS = 100
 WARM_UP_STEPS = 50
 

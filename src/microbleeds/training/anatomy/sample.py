@@ -10,15 +10,15 @@ from torch import Generator, Tensor
 from torch.nn.functional import avg_pool3d, grid_sample
 
 from microbleeds.coarse_anatomy import normalise
-from microbleeds.networks.anatomy import POSITION_STRIDE, POSITION_UNIT_MM, AnatomyClass, class_of_tissue
+from microbleeds.networks.anatomy import POSITION_STRIDE, POSITION_UNIT_MM, SPACING_MM, AnatomyClass, class_of_tissue
 from microbleeds.simulate.anatomy import Anatomy
 from microbleeds.tissues import Tissue
 from microbleeds.training.anatomy import contrast
 from microbleeds.training.anatomy.view import IGNORED, limit_view, strip_skull
 from microbleeds.training.anatomy.warp import head_positions, uniform
 
-# Sub-voxel offsets, mm: four corners of a tetrahedron stand for the eight octants of a 2 mm voxel at half price.
-_OFFSETS_MM = 0.5 * torch.tensor([[1.0, 1.0, 1.0], [1.0, -1.0, -1.0], [-1.0, 1.0, -1.0], [-1.0, -1.0, 1.0]])
+# Sub-voxel offsets, mm: four corners of a tetrahedron stand for the eight octants of a voxel at half price.
+_OFFSETS_MM = SPACING_MM / 4 * torch.tensor([[1.0, 1.0, 1.0], [1.0, -1.0, -1.0], [-1.0, 1.0, -1.0], [-1.0, -1.0, 1.0]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class Head:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A training example on the 2 mm grid.
+    """A training example on the network's grid.
 
     Args:
         image: [1, X, Y, Z] normalised.
@@ -85,7 +85,7 @@ def prepare_head(anatomy: Anatomy) -> Head:
 
 
 def draw_sample(head: Head, shape: tuple[int, int, int], generator: Generator) -> Sample:
-    """Draw one example of ``head`` on a window of ``shape`` voxels of 2 mm."""
+    """Draw one example of ``head`` on a window of ``shape`` voxels of the network's grid."""
     positions, mirror = draw_positions(head, shape, generator)
     codes = torch.stack([codes_at(head, positions + o[:, None, None, None]) for o in _OFFSETS_MM])
     target = torch.from_numpy(class_of_tissue())[codes_at(head, positions).long()]

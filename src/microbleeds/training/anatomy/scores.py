@@ -16,7 +16,7 @@ from torch import Generator
 from microbleeds.compute import Compute
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
-from microbleeds.networks.anatomy import AnatomyClass, AnatomyNetwork
+from microbleeds.networks.anatomy import SPACING_MM, AnatomyClass, AnatomyNetwork
 from microbleeds.regions import REGIONS
 from microbleeds.regions import mirrored as mirrored_regions
 from microbleeds.scan import Scan
@@ -25,15 +25,14 @@ from microbleeds.simulate.anatomy import Anatomy
 from microbleeds.tissues import Tissue
 from microbleeds.training.anatomy.sample import codes_at, draw_positions, draw_sample, prepare_head
 from microbleeds.training.anatomy.view import IGNORED
-from microbleeds.training.anatomy.warp import SPACING_MM
 
-WINDOW = (96, 112, 96)
+WINDOW = (64, 80, 64)
 GROUPS = ("lobar", "deep", "infratentorial")
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A drawn image with its truth on the 2 mm grid.
+    """A drawn image with its truth on the 3 mm grid.
 
     Args:
         scan: the image as a scan.

@@ -21,7 +21,7 @@ def strip_skull(image: Tensor, target: Tensor, generator: Generator) -> tuple[Te
         generator: source of the draws.
     """
     brain = (target >= int(AnatomyClass.VENTRICLE)).float()[None, None]
-    for _ in range(int(uniform(0, 4, generator))):
+    for _ in range(int(uniform(0, 3, generator))):
         brain = max_pool3d(brain, 3, stride=1, padding=1)
     if uniform(0, 1, generator) < 0.3:  # an extraction that also bites into the cortex
         brain = -max_pool3d(-brain, 3, stride=1, padding=1)

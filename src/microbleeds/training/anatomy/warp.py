@@ -13,7 +13,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import interpolate
 
-SPACING_MM = 2.0
+from microbleeds.networks.anatomy import SPACING_MM
+
 ELASTIC_MM = ((48.0, 4.0), (20.0, 1.5))  # lattice step and largest standard deviation, mm
 
 

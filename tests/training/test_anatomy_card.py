@@ -1,0 +1,58 @@
+"""The anatomy network's weights on disk: what is written is read back, and nothing else is accepted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from microbleeds.errors import InputError
+from microbleeds.networks.anatomy import AnatomyNetwork
+from microbleeds.weights.anatomy_card import SHIPPED, AnatomyCard, load_anatomy, save_anatomy
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    torch.manual_seed(1)
+    card = AnatomyCard(
+        name="toy", created="2026-01-01T00:00:00", channels=(4, 4, 8, 8), training_data="none", steps=0, minutes=0, seed=1
+    )
+    save_anatomy(AnatomyNetwork((4, 4, 8, 8)), card, tmp_path / "anatomy.safetensors")
+    return tmp_path / "anatomy.safetensors"
+
+
+def test_round_trip_in_half_precision(saved: Path) -> None:
+    torch.manual_seed(1)
+    original = AnatomyNetwork((4, 4, 8, 8))
+    network, card = load_anatomy(saved)
+    assert card.parameters == sum(p.numel() for p in original.parameters())
+    for one, two in zip(network.parameters(), original.parameters(), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-4)
+
+
+def test_altered_weights_are_refused(saved: Path) -> None:
+    content = bytearray(saved.read_bytes())
+    content[-1] ^= 1
+    saved.write_bytes(bytes(content))
+    with pytest.raises(InputError, match="sha256 differs"):
+        load_anatomy(saved)
+
+
+def test_another_preparation_is_refused(saved: Path) -> None:
+    card = saved.with_suffix(".json")
+    card.write_text(card.read_text().replace('"spacing_mm": 3.0', '"spacing_mm": 2.0'))
+    with pytest.raises(InputError, match="not one of this program's version"):
+        load_anatomy(saved)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nothing\.safetensors can't be read"):
+        load_anatomy(tmp_path / "nothing.safetensors")
+
+
+def test_the_shipped_weights_are_whole_and_small() -> None:
+    network, card = load_anatomy()
+    assert SHIPPED.stat().st_size < 8e6
+    assert all(torch.isfinite(p).all() for p in network.parameters())
+    assert card.scores["brain_dice"] > 0.5

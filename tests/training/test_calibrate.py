@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from microbleeds.evaluate import match
+from microbleeds.training.calibrate import fit_calibration, operating_points
+from microbleeds.training.scoring import SubjectScore, curve_of
+from microbleeds.weights import Calibration, OperatingPoints
+
+
+def scored(scores: list[float], hits: list[bool]) -> SubjectScore:
+    """A subject whose n-th candidate lies on a microbleed or far from all."""
+    positions = np.array([[20.0 * n, 0, 0] for n in range(len(scores))]).reshape(-1, 3)
+    found = match(positions, scores, positions[np.array(hits, dtype=bool)])
+    return SubjectScore("sub-001", positions, np.array(scores), found)
+
+
+def test_calibration_recovers_the_law_that_drew_the_hits() -> None:
+    generator = np.random.default_rng(0)
+    logit = generator.normal(0, 2, 4000)
+    hit = generator.random(4000) < 1 / (1 + np.exp(-(-1.0 + 0.5 * logit)))
+    parts = np.array_split(np.arange(4000), 80)
+    raw = 1 / (1 + np.exp(-logit))
+    calibration = fit_calibration([scored(raw[p].tolist(), hit[p].tolist()) for p in parts])
+    assert calibration.intercept == pytest.approx(-1.0, abs=0.15)
+    assert calibration.slope == pytest.approx(0.5, abs=0.08)
+
+
+def test_too_few_candidates_are_left_as_they_are() -> None:
+    assert fit_calibration([scored([0.9, 0.2], [True, False])]) == Calibration()
+    assert fit_calibration([]) == Calibration()
+
+
+def test_operating_points_by_hand() -> None:
+    # Hits at 0.9 and 0.6; false positives at 0.8, 0.5, 0.4, 0.3, 0.2.
+    one = scored([0.9, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2], [True, False, True, False, False, False, False])
+    points = operating_points(curve_of([one]), Calibration())
+    # Balanced: the strictest with both hits has one false positive. Screening: four false positives.
+    assert points.balanced == pytest.approx(0.6, abs=0.002)
+    assert points.screening == pytest.approx(0.3, abs=0.002)
+
+
+def test_operating_points_without_any_bleed() -> None:
+    assert operating_points(curve_of([scored([0.5], [False])]), Calibration()) == OperatingPoints()
+
+
+def test_calibrated_score_by_hand() -> None:
+    calibration = Calibration(intercept=1.0, slope=2.0)
+    assert calibration.score([0.0, -0.5, 900.0]).tolist() == pytest.approx([0.731058578, 0.5, 1.0])
