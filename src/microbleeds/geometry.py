@@ -106,7 +106,8 @@ class Grid:
 
 def grid_of(image: nib.spatialimages.SpatialImage) -> Grid:
     """Return the grid of the first three axes of a nibabel image."""
-    return Grid(tuple(image.shape[:3]), np.asarray(image.affine))
+    i, j, k = image.shape[:3]
+    return Grid((i, j, k), np.asarray(image.affine))
 
 
 def canonical(array: NDArray, grid: Grid) -> tuple[NDArray, Grid]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from microbleeds.atomic import atomic_folder
 from microbleeds.compute import choose
-from microbleeds.detect import DetectSettings, detect
+from microbleeds.detect import detect, settings_for
 from microbleeds.errors import InputError
 from microbleeds.localise import localise
 from microbleeds.prepare import prepare
@@ -94,8 +94,7 @@ def run(request: Request, announce: Callable[[str], None] = lambda stage: None) 
         with stage("prepare"):
             prepared = prepare(scan, segmentation.brain, card.preparation)
         with stage("detect"):
-            settings = DetectSettings(calibration=card.calibration)
-            candidates = detect(prepared, detector.model, settings, compute)
+            candidates = detect(prepared, detector.model, settings_for(card), compute)
         with stage("localise"):
             places = localise(candidates, segmentation)
         with stage("report"):

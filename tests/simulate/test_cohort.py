@@ -42,9 +42,7 @@ def coarse_protocol():
 @pytest.fixture(scope="module")
 def data_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("cohort") / "data"
-    simulate_cohort(
-        out, subjects=2, seed=3, settings=CohortSettings("coarse", "mixed", "rich", 2), device="cpu"
-    )
+    simulate_cohort(out, subjects=2, seed=3, settings=CohortSettings("coarse", "mixed", "rich", 2), device="cpu")
     return out
 
 

@@ -99,6 +99,15 @@ class TestLabels:
         z = (np.arange(drop.shape[2]) * drop.sum((0, 1))).sum() / drop.sum()
         assert abs(z - (scene.protocol.matrix[2] - 1) / 2) * 2.0 < 0.1
 
+    @pytest.mark.parametrize("share", [0.2, 0.45, 0.7])
+    def test_motion_leaves_labels_true(self, share: float) -> None:
+        scene = uniform_scene(motion=((share, (1.5, 1.0, -1.0), 0.0),))
+        position = scene.image_grid.centre_mm
+        drop = (1 - scanned(scene, ball(position, 1.5, 0.3)).abs()).numpy()
+        drop[drop < 0.3 * drop.max()] = 0
+        centre = np.array([(c * drop).sum() / drop.sum() for c in np.indices(drop.shape)])
+        assert np.abs(scene.image_grid.to_mm(centre) - position).max() < 0.3
+
 
 class TestSign:
     def test_paramagnetic_phase_is_positive_along_b0(self) -> None:

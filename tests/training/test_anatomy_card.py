@@ -16,7 +16,13 @@ from microbleeds.weights.anatomy_card import SHIPPED, AnatomyCard, load_anatomy,
 def saved(tmp_path: Path) -> Path:
     torch.manual_seed(1)
     card = AnatomyCard(
-        name="toy", created="2026-01-01T00:00:00", channels=(4, 4, 8, 8), training_data="none", steps=0, minutes=0, seed=1
+        name="toy",
+        created="2026-01-01T00:00:00",
+        channels=(4, 4, 8, 8),
+        training_data="none",
+        steps=0,
+        minutes=0,
+        seed=1,
     )
     save_anatomy(AnatomyNetwork((4, 4, 8, 8)), card, tmp_path / "anatomy.safetensors")
     return tmp_path / "anatomy.safetensors"

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from microbleeds.training.simulated import DrawSimulated
+
 
 def train(
-    data: Annotated[Path, typer.Option(help="Data set in the layout that simulate writes.")],
     out: Annotated[Path, typer.Option(help="Folder of the run; one that exists is continued.")],
+    data: Annotated[Path | None, typer.Option(help="Data set in the layout that simulate writes.")] = None,
+    stream: Annotated[
+        str | None, typer.Option(help="Instead of data: a protocol (or mixed) to simulate while training.")
+    ] = None,
+    anatomy: Annotated[Path | None, typer.Option(help="With --stream: folder of label maps.")] = None,
     preset: Annotated[str, typer.Option(help="default, or kim2023 for the paper's settings.")] = "default",
     variant: Annotated[str, typer.Option(help="proposal, +fusion or +prototypes.")] = "+prototypes",
     validation_data: Annotated[
@@ -41,6 +48,7 @@ def train(
         data,
         preset,
         out,
+        simulated=None if stream is None else _simulator(stream, anatomy, seed, device),
         validation_data=validation_data,
         variant=variant,  # type: ignore[arg-type]
         steps=steps,
@@ -50,3 +58,13 @@ def train(
         devices=devices,
     )
     typer.echo(f"Weights: {out / 'weights.safetensors'} (sha256 {card.sha256[:12]})")
+
+
+def _simulator(protocol: str, anatomy: Path | None, seed: int, device: str) -> DrawSimulated:
+    """What --stream trains on: the rich cohort, four scans of each head."""
+    from microbleeds.simulate.cohort import CohortSettings, anatomies_in
+    from microbleeds.training.simulated import DrawSimulated
+
+    settings = CohortSettings(protocol, "mixed", "rich", scans_per_head=4)
+    anatomies = () if anatomy is None else tuple(anatomies_in(anatomy))
+    return DrawSimulated(settings, seed, anatomies, device)

@@ -130,10 +130,13 @@ def _move(kspace: Tensor, fine: FineSignal) -> None:
     kz = torch.fft.fftfreq(nz, dz, device=kspace.device)
     if fine.protocol.two_dimensional:
         kz = torch.zeros_like(kz)  # a shift along the slices takes other tissue, not a phase ramp
+    position = order / nx + 0.5
     for share, shift_mm, jump in fine.settings.motion:
-        lines = order / nx + 0.5 >= share
+        # The middle of k-space decides where things appear: what was acquired before or after it moves, so
+        # that labels stay true.
+        lines, sign = (position >= share, 1.0) if share > 0.5 else (position < share, -1.0)
         turn = kx[lines][:, None, None] * shift_mm[0] + (ky * shift_mm[1])[:, None] + kz * shift_mm[2]
-        phase = -2 * torch.pi * turn + jump
+        phase = sign * (jump - 2 * torch.pi * turn)
         kspace[lines] *= torch.polar(torch.ones_like(phase), phase)
 
 

@@ -147,20 +147,30 @@ def scans_of_head(
     anatomies: Sequence[Path] = (),
     device: str = "auto",
 ) -> Iterator[SimulatedScan]:
-    """Yield scans of one head; they depend on ``seed``, ``head_index`` and their number alone."""
+    """Yield the first ``count`` scans of one head."""
+    fine = rendered_head(head_index, seed, settings, anatomies, device)
+    for number in range(count):
+        yield scan_of_head(fine, head_index, number, seed, settings)
+
+
+def rendered_head(
+    head_index: int, seed: int, settings: CohortSettings, anatomies: Sequence[Path] = (), device: str = "auto"
+) -> FineSignal:
+    """Draw head number ``head_index`` of a cohort and render it; it depends on the arguments alone."""
     where = torch_device(device)
     shape_seed, render_seed, choice_seed = np.random.SeedSequence([seed, head_index]).spawn(3)
     choice = np.random.default_rng(choice_seed)
     protocol = named_protocol(settings.protocol, choice)
     source = anatomies[int(choice.integers(len(anatomies)))] if anatomies else None
     head = draw_head(_load(source), shape_seed, where)
-    fine = render(head, protocol, draw_settings(protocol, choice), render_seed, where)
-    for redraw in range(count):
-        yield _scan(fine, settings, np.random.SeedSequence([seed, head_index, 1 + redraw]))
+    return render(head, protocol, draw_settings(protocol, choice), render_seed, where)
 
 
-def _scan(fine: FineSignal, settings: CohortSettings, seed: np.random.SeedSequence) -> SimulatedScan:
-    body_seed, choice_seed = seed.spawn(2)
+def scan_of_head(
+    fine: FineSignal, head_index: int, number: int, seed: int, settings: CohortSettings
+) -> SimulatedScan:
+    """Draw scan ``number`` of a rendered head: other bodies, noise, motion, filters and file formats."""
+    body_seed, choice_seed = np.random.SeedSequence([seed, head_index, 1 + number]).spawn(2)
     rng = np.random.default_rng(choice_seed)
     profile: Profile = (
         PROFILES[rng.choice(3, p=[0.5, 0.25, 0.25])]

@@ -76,7 +76,7 @@ def moved(body: Inclusion, position_mm: NDArray) -> Inclusion:
 
 
 def draw_count(generator: np.random.Generator, burden: str) -> int:
-    """Microbleeds of one subject: ``none``, ``natural`` (of a positive scan) or ``rich`` (3 to 18, for training)."""
+    """Number of microbleeds: ``none``, ``natural`` (of a positive scan) or ``rich`` (3 to 18, for training)."""
     if burden == "none":
         return 0
     if burden == "rich":

@@ -119,7 +119,7 @@ class Placer:
             points = [v.points_mm[v.radius_mm >= 0.25] for v in self.vessels]
             radii = [v.radius_mm[v.radius_mm >= 0.25] for v in self.vessels]
             self._tree = (
-                cKDTree(np.concatenate(points or [np.zeros((0, 3))])),
-                np.concatenate(radii or [[]]),
+                cKDTree(np.concatenate([np.zeros((0, 3)), *points])),
+                np.concatenate([np.zeros(0), *radii]),
             )
         return self._tree

@@ -7,9 +7,9 @@ The folder holds ``run.json`` (what was asked), ``cache/`` (prepared subjects), 
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from microbleeds.compute import Precision
@@ -19,6 +19,8 @@ from microbleeds.training.batches import FixedSubjects
 from microbleeds.training.dataset import cached_subjects, subject_names
 from microbleeds.training.loop import fit
 from microbleeds.training.presets import Preset, find_preset
+from microbleeds.training.simulated import DrawSimulated
+from microbleeds.training.stream import streamed
 from microbleeds.training.subjects import TrainingSubject
 from microbleeds.training.trainer import RunSettings
 from microbleeds.weights.card import Card
@@ -27,10 +29,11 @@ log = logging.getLogger(__name__)
 
 
 def train(
-    data: Path,
+    data: Path | None,
     preset: str,
     out: Path,
     *,
+    simulated: DrawSimulated | None = None,
     validation_data: Path | None = None,
     validation_subjects: int = 6,
     variant: Variant = "+prototypes",
@@ -46,9 +49,10 @@ def train(
     """Train a detector on a data set folder; a run that exists in ``out`` is continued.
 
     Args:
-        data: data set in the layout of docs/architecture.md.
+        data: data set in the layout of docs/architecture.md, or ``None`` to train straight from the simulator.
         preset: name of a preset.
         out: run folder.
+        simulated: the simulator, when ``data`` is ``None``; give ``validation_data`` then.
         validation_data: another data set for validation; otherwise subjects of ``data`` are held out.
         validation_subjects: at most so many, spread over the data set.
         variant: parts of the method that are switched on.
@@ -69,16 +73,17 @@ def train(
         InputError: if the data can't be used, or ``out`` holds a run of another preset, variant or seed.
     """
     chosen = find_preset(preset)
-    chosen = dataclasses.replace(
-        chosen, architecture=chosen.architecture.variant(variant), steps=steps or chosen.steps
-    )
-    claim_folder(out, chosen, seed, data)
-    train_on, validate_on = _subjects(
-        data, validation_data, validation_subjects, cache or out / "cache", chosen, workers
-    )
+    chosen = replace(chosen, architecture=chosen.architecture.variant(variant), steps=steps or chosen.steps)
+    if data is not None and simulated is not None:
+        raise InputError(
+            "Train either on a data set (--data) or straight from the simulator (--stream), not on both."
+        )
+    source_name = "simulator" if data is None else data.name
+    claim_folder(out, chosen, seed, source_name)
+    cache = cache or out / "cache"
     settings = RunSettings(
         out=out,
-        data=data.name,
+        data=source_name,
         seed=seed,
         time_limit_minutes=time_limit_minutes,
         device=device,
@@ -86,10 +91,18 @@ def train(
         devices=devices,
         workers=workers,
     )
+    if simulated is not None:
+        names = [] if validation_data is None else _spread(subject_names(validation_data), validation_subjects)
+        validate_on = _opened(validation_data, names, cache / "validation", chosen, workers)
+        with streamed(replace(simulated, spec=chosen.preparation), out / "spool") as buffer:
+            return fit(buffer, validate_on, chosen, settings)
+    if data is None:
+        raise InputError("Training needs a data set (--data) or the simulator (--stream).")
+    train_on, validate_on = _subjects(data, validation_data, validation_subjects, cache, chosen, workers)
     return fit(FixedSubjects(train_on), validate_on, chosen, settings)
 
 
-def claim_folder(out: Path, preset: Preset, seed: int, data: Path) -> None:
+def claim_folder(out: Path, preset: Preset, seed: int, source: str) -> None:
     """Note in ``out`` what is asked, or check that the same was asked before.
 
     Raises:
@@ -100,7 +113,7 @@ def claim_folder(out: Path, preset: Preset, seed: int, data: Path) -> None:
         "architecture": preset.architecture.model_dump(mode="json"),
         "preparation": preset.preparation.model_dump(mode="json"),
         "seed": seed,
-        "data": data.name,
+        "data": source,
     }
     note = out / "run.json"
     if note.exists():
@@ -130,6 +143,13 @@ def _subjects(
     bleeds = sum(len(subject.bleeds) for subject in train_on)
     log.info("%d subjects with %d visible bleeds to train on, %d to validate", len(names), bleeds, len(held_out))
     return train_on, validate_on
+
+
+def _opened(
+    data: Path | None, names: list[str], cache: Path, preset: Preset, workers: int
+) -> list[TrainingSubject]:
+    """Prepared subjects of a data set; none without one."""
+    return [] if data is None else cached_subjects(data, names, cache, preset.preparation, workers)
 
 
 def _spread(names: list[str], most: int) -> list[str]:

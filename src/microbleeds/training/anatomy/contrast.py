@@ -137,7 +137,7 @@ def shade(image: Tensor, generator: Generator) -> Tensor:
 
 
 def thicken(image: Tensor, generator: Generator) -> Tensor:
-    """Blur in all planes, and along one axis (mostly z) to slices of up to 7 mm, then back to the network's grid."""
+    """Blur in all planes, and along one axis (mostly z) to slices of up to 7 mm, and back to the grid."""
     for axis in range(3):
         image = _blur(image, axis, uniform(0, 0.6, generator))
     axis = 2 if uniform(0, 1, generator) < 0.8 else int(uniform(0, 2, generator))

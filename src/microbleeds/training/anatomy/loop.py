@@ -25,8 +25,8 @@ from microbleeds.training.anatomy.sample import Head, Sample, draw_sample, prepa
 
 logger = logging.getLogger(__name__)
 
-# Windows in voxels of 3 mm and how often they are drawn. The small one just holds a brain and cuts a shifted one; the
-# large one shows face, neck and air as well. In use the network sees any size, since it is convolutional.
+# Windows in voxels of 3 mm and how often they are drawn. The small one just holds a brain and cuts a shifted one;
+# the large one shows face, neck and air as well. In use the network sees any size, since it is convolutional.
 WINDOWS = (((48, 64, 48), 0.7), ((64, 80, 64), 0.3))
 CHECKPOINT_STEPS = 100
 WARM_UP_STEPS = 50

@@ -10,7 +10,13 @@ from torch import Generator, Tensor
 from torch.nn.functional import avg_pool3d, grid_sample
 
 from microbleeds.coarse_anatomy import normalise
-from microbleeds.networks.anatomy import POSITION_STRIDE, POSITION_UNIT_MM, SPACING_MM, AnatomyClass, class_of_tissue
+from microbleeds.networks.anatomy import (
+    POSITION_STRIDE,
+    POSITION_UNIT_MM,
+    SPACING_MM,
+    AnatomyClass,
+    class_of_tissue,
+)
 from microbleeds.simulate.anatomy import Anatomy
 from microbleeds.tissues import Tissue
 from microbleeds.training.anatomy import contrast
@@ -18,7 +24,9 @@ from microbleeds.training.anatomy.view import IGNORED, limit_view, strip_skull
 from microbleeds.training.anatomy.warp import head_positions, uniform
 
 # Sub-voxel offsets, mm: four corners of a tetrahedron stand for the eight octants of a voxel at half price.
-_OFFSETS_MM = SPACING_MM / 4 * torch.tensor([[1.0, 1.0, 1.0], [1.0, -1.0, -1.0], [-1.0, 1.0, -1.0], [-1.0, -1.0, 1.0]])
+_OFFSETS_MM = (
+    SPACING_MM / 4 * torch.tensor([[1.0, 1.0, 1.0], [1.0, -1.0, -1.0], [-1.0, 1.0, -1.0], [-1.0, -1.0, 1.0]])
+)
 
 
 @dataclass(frozen=True, eq=False)

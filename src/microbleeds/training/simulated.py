@@ -1,0 +1,48 @@
+"""Draws training subjects straight from the simulator, for :func:`microbleeds.training.stream.streamed`."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from microbleeds.prepare import PreparationSpec
+from microbleeds.simulate.cohort import CohortSettings, rendered_head, scan_of_head
+from microbleeds.simulate.dataset import write_scan
+from microbleeds.simulate.fine_signal import FineSignal
+from microbleeds.training.dataset import read_subject
+from microbleeds.training.subjects import TrainingSubject
+
+
+@dataclass
+class DrawSimulated:
+    """Subject number ``index`` of an endless cohort.
+
+    Each scan goes through the files that a user would have, so that it is read and prepared in just the same way.
+
+    Args:
+        settings: of the cohort; its scans per head say how often a head is used again.
+        seed: of the cohort.
+        anatomies: label maps; none for the MNI152 head.
+        device: to simulate on.
+        spec: how to prepare.
+    """
+
+    settings: CohortSettings
+    seed: int
+    anatomies: tuple[Path, ...] = ()
+    device: str = "auto"
+    spec: PreparationSpec = field(default_factory=PreparationSpec)
+    _kept: tuple[int, FineSignal] | None = field(default=None, init=False, repr=False)
+
+    def __call__(self, index: int) -> TrainingSubject:
+        """Simulate, write, read and prepare subject ``index``."""
+        head, number = divmod(index, self.settings.scans_per_head)
+        if self._kept is None or self._kept[0] != head:
+            self._kept = None  # frees the old head before the new one is drawn
+            fine = rendered_head(head, self.seed, self.settings, self.anatomies, self.device)
+            self._kept = (head, fine)
+        name = f"sub-{index + 1:06d}"
+        with tempfile.TemporaryDirectory() as folder:
+            write_scan(Path(folder), name, scan_of_head(self._kept[1], head, number, self.seed, self.settings))
+            return read_subject(Path(folder), name, self.spec)
