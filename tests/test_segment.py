@@ -149,11 +149,19 @@ class TestRepairs:
 
 class TestLittleToSee:
     def test_a_large_image_without_brain_is_refused(self, grid: Grid, oracle: OracleNetwork) -> None:
-        fluid = np.full(grid.shape, BRIGHTNESS[AnatomyClass.CSF], dtype=np.float32)
-        fluid[0, 0, 0] = 1
-        fluid[::2, ::2, ::2] = 0.01
         with pytest.raises(InputError, match="No brain was found"):
             segment(scan_of(np.zeros(grid.shape, dtype=np.float32), grid), oracle, FLOAT32)
+
+    def test_an_image_that_is_brain_all_over_is_refused(self, grid: Grid, oracle: OracleNetwork) -> None:
+        image = np.full(grid.shape, BRIGHTNESS[AnatomyClass.WHITE], dtype=np.float32)
+        image[::4] = BRIGHTNESS[AnatomyClass.LENTIFORM]
+        with pytest.raises(InputError, match="size and shape"):
+            segment(scan_of(image, grid), oracle, FLOAT32)
+
+    def test_a_uniform_phantom_is_refused(self, grid: Grid, oracle: OracleNetwork) -> None:
+        image = np.where(phantom(grid) > 0.3, BRIGHTNESS[AnatomyClass.LENTIFORM], 0).astype(np.float32)
+        with pytest.raises(InputError, match="uniform"):
+            segment(scan_of(image, grid), oracle, FLOAT32)
 
     def test_a_small_block_is_searched_whole(self, oracle: OracleNetwork) -> None:
         grid = centred_grid((24.0, 24.0, 41.0), (0.5, 0.5, 1.0))
@@ -187,7 +195,12 @@ class TestParts:
         there = here @ truth[:, :3].T + truth[:, 3] + generator.normal(size=(500, 3))
         there[:40] += 80
         anatomy = CoarseAnatomy(
-            Grid((1, 1, 1), np.eye(4)), np.zeros((12, 1, 1, 1)), np.zeros((1, 1, 1)), here, there
+            Grid((1, 1, 1), np.eye(4)),
+            np.zeros((1, 1, 1)),
+            np.zeros((12, 1, 1, 1)),
+            np.zeros((1, 1, 1)),
+            here,
+            there,
         )
         affine, misfit_mm = fit_mni(anatomy)
         np.testing.assert_allclose(affine[:3, :3], truth[:, :3], atol=0.03)

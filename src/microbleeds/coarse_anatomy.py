@@ -38,6 +38,7 @@ class CoarseAnatomy:
 
     Args:
         grid: the 3 mm grid.
+        image: float32 [X, Y, Z] the normalised image.
         probabilities: float32 [12, X, Y, Z] of :class:`AnatomyClass`.
         right: float32 [X, Y, Z], probability of the right half of the head.
         block_ras_mm: float64 [N, 3] centres of the blocks of 4 x 4 x 4 voxels that are mostly brain.
@@ -45,6 +46,7 @@ class CoarseAnatomy:
     """
 
     grid: Grid
+    image: Float
     probabilities: Float
     right: Float
     block_ras_mm: NDArray[np.float64]
@@ -98,7 +100,8 @@ def look(volume: NDArray, grid: Grid, network: AnatomyNetwork, compute: Compute)
         compute: device and precision.
     """
     image, coarse = to_coarse(volume, grid)
-    padded, start = _padded(normalise(torch.from_numpy(image)))
+    normal = normalise(torch.from_numpy(image))
+    padded, start = _padded(normal)
     network = network.to(compute.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     with torch.inference_mode(), compute.autocast():
         output = network(padded[None, None].to(compute.device, memory_format=torch.channels_last_3d))
@@ -108,6 +111,7 @@ def look(volume: NDArray, grid: Grid, network: AnatomyNetwork, compute: Compute)
     ras_mm, mni_mm = _blocks(output.position[0].float().cpu() * POSITION_UNIT_MM, brain, box, coarse)
     return CoarseAnatomy(
         grid=coarse,
+        image=normal.numpy(),
         probabilities=probabilities[:, box[0], box[1], box[2]].cpu().numpy(),
         right=output.right[0, 0].float().sigmoid()[box].cpu().numpy(),
         block_ras_mm=ras_mm,

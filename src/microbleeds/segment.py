@@ -34,6 +34,10 @@ from microbleeds.weights.anatomy_card import load_anatomy
 SMALL_VIEW_ML = 400.0  # a field of view below this may lie inside of the head, where no outline can be seen
 LEAST_BRAIN_ML = 60.0  # of brain, to be sure of what is seen
 LEAST_BRAIN_SHARE = 0.3  # of a small field of view's signal
+LARGE_BRAIN_ML = 2100.0  # doubtful above this; the largest of healthy heads reach about 1900 ml
+LARGEST_BRAIN_ML = 2600.0  # pure noise and constant images give 3800 ml
+NO_HEAD_MISFIT_MM = 12.0
+LEAST_VARIATION = 0.03  # standard deviation over mean in the brain at 3 mm; scans of heads give 0.08 and more
 LARGEST_MISFIT_MM = 8.0  # median distance of the affine fit beyond which the position is not trusted
 LEAST_CERTAINTY = 0.75  # mean probability of the chosen class over the brain
 STRAY_SHARE = 0.05  # parts of the brain below this share of the largest one are dropped
@@ -83,6 +87,7 @@ def segment(scan: Scan, network: AnatomyNetwork | None = None, compute: Compute 
     doubts = _doubts(seen, mni_from_ras, misfit_mm)
     if _shows_too_little(seen, volume, scan.grid, bool(doubts)):
         return _by_signal(volume, scan.grid)
+    _check_brain(seen, misfit_mm)
     regions = regions_from_labels(coarse_tissues(seen), seen.grid, mni_from_ras)
     brain, tissues, fine_regions = on_scan_grid(seen, regions, scan.grid)
     return Segmentation(scan.grid, brain, tissues, fine_regions, mni_from_ras, True, not doubts, tuple(doubts))
@@ -122,9 +127,9 @@ def _doubts(seen: CoarseAnatomy, mni_from_ras: NDArray[np.float64], misfit_mm: f
     """Return sentences on what does not look like a head, none if all is well."""
     doubts = []
     brain = seen.classes >= AnatomyClass.VENTRICLE
-    volume_ml = float(brain.sum()) * _voxel_ml(seen.grid)
+    volume_ml = _brain_ml(seen)
     certainty = float(seen.probabilities.max(axis=0)[brain].mean()) if brain.any() else 0.0
-    if volume_ml < LEAST_BRAIN_ML or volume_ml > 2200:
+    if volume_ml < LEAST_BRAIN_ML or volume_ml > LARGE_BRAIN_ML:
         doubts.append(f"The brain mask holds {volume_ml:.0f} ml; check it before trusting the findings.")
     if certainty < LEAST_CERTAINTY:
         doubts.append(f"The anatomy is uncertain (mean probability {certainty:.2f}); check the regions.")
@@ -137,22 +142,34 @@ def _doubts(seen: CoarseAnatomy, mni_from_ras: NDArray[np.float64], misfit_mm: f
 
 
 def _shows_too_little(seen: CoarseAnatomy, volume: NDArray, grid: Grid, doubtful: bool) -> bool:
-    """Return whether the field of view is a small block that can't be placed.
+    """Return whether the field of view is a small block of which too little is surely brain."""
+    view_ml = volume.size * _voxel_ml(grid)
+    if view_ml >= SMALL_VIEW_ML:
+        return False
+    signal_ml = float(_signal(volume).sum()) * _voxel_ml(grid)
+    return doubtful or _brain_ml(seen) < LEAST_BRAIN_SHARE * signal_ml
+
+
+def _check_brain(seen: CoarseAnatomy, misfit_mm: float) -> None:
+    """Refuse a large field of view in which nothing looks like a brain.
 
     Raises:
-        InputError: if it is large and shows no brain.
+        InputError: if that is so.
     """
-    brain_ml = float((seen.classes >= AnatomyClass.VENTRICLE).sum()) * _voxel_ml(seen.grid)
-    view_ml = volume.size * _voxel_ml(grid)
-    if view_ml < SMALL_VIEW_ML:
-        signal_ml = float(_signal(volume).sum()) * _voxel_ml(grid)
-        return doubtful or brain_ml < LEAST_BRAIN_SHARE * signal_ml
+    advice = "give an SWI or T2*-weighted scan of the head, with the right voxel size in its header."
+    brain_ml = _brain_ml(seen)
     if brain_ml < LEAST_BRAIN_ML:
-        raise InputError(
-            f"No brain was found in the image ({brain_ml:.0f} ml of {view_ml:.0f} ml); "
-            "give an SWI or T2*-weighted scan of the head."
-        )
-    return False
+        raise InputError(f"No brain was found in the image ({brain_ml:.0f} ml look like one); {advice}")
+    if brain_ml > LARGEST_BRAIN_ML or misfit_mm > NO_HEAD_MISFIT_MM:
+        raise InputError(f"No brain was found in the image (nothing in it has a brain's size and shape); {advice}")
+    inside = seen.image[ndimage.binary_erosion(seen.classes >= AnatomyClass.VENTRICLE)]
+    if len(inside) and inside.std() < LEAST_VARIATION * inside.mean():
+        raise InputError(f"No brain was found in the image (it is uniform, as a phantom is); {advice}")
+
+
+def _brain_ml(seen: CoarseAnatomy) -> float:
+    """Return the volume of parenchyma and ventricles in ml."""
+    return float((seen.classes >= AnatomyClass.VENTRICLE).sum()) * _voxel_ml(seen.grid)
 
 
 def _signal(volume: NDArray) -> NDArray[np.bool_]:

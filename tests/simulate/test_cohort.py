@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -12,16 +11,8 @@ import numpy as np
 import pytest
 
 from microbleeds.errors import InputError
-from microbleeds.simulate import protocol as protocols
 from microbleeds.simulate.cohort import CohortSettings, simulate_cohort
-
-COARSE = replace(
-    protocols.PROTOCOLS["3t-0.8x0.8x3"],
-    name="coarse",
-    matrix=(112, 128, 40),
-    spacing_mm=(1.7, 1.7, 3.6),
-    oversampling=(1, 1, 2),
-)
+from microbleeds.simulate.protocol import Protocol
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -32,39 +23,26 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def coarse_protocol():
-    protocols.PROTOCOLS["coarse"] = COARSE
-    yield
-    del protocols.PROTOCOLS["coarse"]
-
-
-@pytest.fixture(scope="module")
-def data_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("cohort") / "data"
-    simulate_cohort(out, subjects=2, seed=3, settings=CohortSettings("coarse", "mixed", "rich", 2), device="cpu")
-    return out
-
-
 def rows(path: Path) -> list[dict[str, str]]:
     header, *lines = path.read_text().splitlines()
     return [dict(zip(header.split("\t"), line.split("\t"), strict=True)) for line in lines]
 
 
 class TestDataSet:
-    def test_it_holds_images_sidecars_and_truth(self, data_set: Path) -> None:
-        anat = data_set / "sub-002" / "anat"
+    def test_it_holds_images_sidecars_and_truth(self, coarse_data: Path, coarse_protocol: Protocol) -> None:
+        anat = coarse_data / "sub-002" / "anat"
         shapes = {nib.load(p).shape for p in anat.glob("*.nii.gz")}
-        assert shapes == {COARSE.matrix}
+        assert shapes == {coarse_protocol.matrix}
         assert len(list(anat.glob("*.nii.gz"))) == len(list(anat.glob("*.json"))) == 4
         facts = json.loads((anat / "sub-002_swi.json").read_text())
         assert facts["MagneticFieldStrength"] == 3.0
         assert facts["EchoTime"] == 0.02
-        truth = data_set / "derivatives" / "truth" / "sub-002" / "anat"
+        truth = coarse_data / "derivatives" / "truth" / "sub-002" / "anat"
         assert len(list(truth.iterdir())) == 6
+        assert (coarse_data / "README").read_text().startswith("Simulated")
 
-    def test_microbleeds_lie_in_the_brain_and_the_region_they_name(self, data_set: Path) -> None:
-        truth = data_set / "derivatives" / "truth"
+    def test_microbleeds_lie_in_the_brain_and_the_region_they_name(self, coarse_data: Path) -> None:
+        truth = coarse_data / "derivatives" / "truth"
         seen = 0
         for subject in ("sub-001", "sub-002"):
             anat = truth / subject / "anat"
@@ -78,19 +56,19 @@ class TestDataSet:
                 seen += 1
         assert seen > 0
 
-    def test_calcifications_are_diamagnetic_mimics(self, data_set: Path) -> None:
-        truth = data_set / "derivatives" / "truth"
+    def test_calcifications_are_diamagnetic_mimics(self, coarse_data: Path) -> None:
+        truth = coarse_data / "derivatives" / "truth"
         mimics = [row for path in truth.rglob("*_mimics.tsv") for row in rows(path)]
         calcifications = [row for row in mimics if row["kind"] == "calcification"]
         assert calcifications
         assert all(float(row["susceptibility_ppm"]) < 0 and row["scored"] == "mimic" for row in calcifications)
 
-    def test_the_swi_is_darker_at_a_visible_microbleed(self, data_set: Path) -> None:
+    def test_the_swi_is_darker_at_a_visible_microbleed(self, coarse_data: Path) -> None:
         darker = []
         for subject in ("sub-001", "sub-002"):
-            image = nib.load(data_set / subject / "anat" / f"{subject}_swi.nii.gz")
+            image = nib.load(coarse_data / subject / "anat" / f"{subject}_swi.nii.gz")
             swi = np.asarray(image.dataobj).astype(float)
-            anat = data_set / "derivatives" / "truth" / subject / "anat"
+            anat = coarse_data / "derivatives" / "truth" / subject / "anat"
             brain = np.asarray(nib.load(anat / f"{subject}_desc-brain_mask.nii.gz").dataobj) > 0
             for row in rows(anat / f"{subject}_microbleeds.tsv"):
                 if row["visible"] == "1":
@@ -100,14 +78,14 @@ class TestDataSet:
         assert darker
         assert np.mean(darker) > 0.9
 
-    def test_the_same_seed_gives_the_same_bytes(self, data_set: Path, tmp_path: Path) -> None:
+    def test_the_same_seed_gives_the_same_bytes(self, coarse_data: Path, tmp_path: Path) -> None:
         again = tmp_path / "again"
         settings = CohortSettings("coarse", "mixed", "rich", 2)
         simulate_cohort(again, subjects=2, seed=3, settings=settings, device="cpu")
-        assert digests(again) == digests(data_set)
+        assert digests(again) == digests(coarse_data)
 
-    def test_participants_are_listed(self, data_set: Path) -> None:
-        listed = rows(data_set / "participants.tsv")
+    def test_participants_are_listed(self, coarse_data: Path) -> None:
+        listed = rows(coarse_data / "participants.tsv")
         assert [row["participant_id"] for row in listed] == ["sub-001", "sub-002"]
         assert {row["head"] for row in listed} == {"1"}
 

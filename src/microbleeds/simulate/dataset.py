@@ -172,8 +172,10 @@ def _write_mimics(path: Path, scan: SimulatedScan) -> None:
 
 
 def _region_at(scan: SimulatedScan, position_mm: NDArray) -> Region:
-    ijk = np.clip(np.round(scan.grid.to_ijk(position_mm)).astype(int), 0, np.asarray(scan.grid.shape) - 1)
-    return REGIONS[int(scan.regions[tuple(ijk)])]
+    """The region on the 1 mm anatomy: on the image grid a thick slice may round to the neighbour."""
+    anatomy = scan.head.anatomy
+    voxel = np.round(anatomy.grid.to_ijk(position_mm)).astype(int)
+    return REGIONS[int(anatomy.regions[tuple(voxel)])]
 
 
 def _mm(position: NDArray) -> list[str]:

@@ -1,7 +1,7 @@
 """Bodies that look like microbleeds and are not.
 
 Calcifications sit at their natural places (with the prevalence of CT series) and, drawn from the bleeds' own
-sizes, strengths, grain counts and sites, anywhere in the parenchyma, so that nothing but the sign of the phase tells.
+sizes, strengths, grain counts and sites, anywhere in the parenchyma: nothing but the sign of the phase tells them.
 Mineralisation of pallidum and dentate is paramagnetic, physically a bleed: bilateral and symmetric. It counts as
 ``ignored`` in the main figure (docs/scoring.md). Also cavernomas, siderosis along a sulcus, old haemorrhages with
 a rim, and metal after an operation.

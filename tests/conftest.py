@@ -1,0 +1,38 @@
+"""A small simulated data set that several rooms' tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from microbleeds.simulate import protocol as protocols
+from microbleeds.simulate.cohort import CohortSettings, simulate_cohort
+from microbleeds.simulate.protocol import Protocol
+
+# The coarsest voxels that `detect` accepts: a whole head in seconds.
+COARSE = replace(
+    protocols.PROTOCOLS["3t-0.8x0.8x3"],
+    name="coarse",
+    matrix=(144, 176, 36),
+    spacing_mm=(1.2, 1.2, 4.0),
+    oversampling=(1, 1, 2),
+)
+
+
+@pytest.fixture(scope="session")
+def coarse_protocol() -> Iterator[Protocol]:
+    protocols.PROTOCOLS["coarse"] = COARSE
+    yield COARSE
+    del protocols.PROTOCOLS["coarse"]
+
+
+@pytest.fixture(scope="session")
+def coarse_data(coarse_protocol: Protocol, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two scans of one MNI152 head."""
+    out = tmp_path_factory.mktemp("simulated") / "data"
+    settings = CohortSettings("coarse", "mixed", "rich", 2)
+    simulate_cohort(out, subjects=2, seed=3, settings=settings, device="cpu")
+    return out
