@@ -35,11 +35,11 @@ SMALL_VIEW_ML = 400.0  # a field of view below this may lie inside of the head, 
 LEAST_BRAIN_ML = 60.0  # of brain, to be sure of what is seen
 LEAST_BRAIN_SHARE = 0.3  # of a small field of view's signal
 LARGE_BRAIN_ML = 2100.0  # doubtful above this; the largest of healthy heads reach about 1900 ml
-LARGEST_BRAIN_ML = 2600.0  # pure noise and constant images give 3800 ml
-NO_HEAD_MISFIT_MM = 12.0
+LARGEST_BRAIN_ML = 2600.0  # pure noise and constant images give 4000 ml
+NO_HEAD_MISFIT_MM = 9.5  # a drawing of a chest gives 10, heads give 2-6
 LEAST_VARIATION = 0.03  # standard deviation over mean in the brain at 3 mm; scans of heads give 0.08 and more
 LARGEST_MISFIT_MM = 8.0  # median distance of the affine fit beyond which the position is not trusted
-LEAST_CERTAINTY = 0.75  # mean probability of the chosen class over the brain
+LEAST_CERTAINTY = 0.6  # mean probability of the chosen class over the brain; noise gives 0.45
 STRAY_SHARE = 0.05  # parts of the brain below this share of the largest one are dropped
 
 

@@ -57,7 +57,8 @@ def train(
         device=device,
         devices=devices,
     )
-    typer.echo(f"Weights: {out / 'weights.safetensors'} (sha256 {card.sha256[:12]})")
+    if card.sha256:  # only the first of several processes writes the weights
+        typer.echo(f"Weights: {out / 'weights.safetensors'} (sha256 {card.sha256[:12]})")
 
 
 def _simulator(protocol: str, anatomy: Path | None, seed: int, device: str) -> DrawSimulated:

@@ -78,7 +78,10 @@ def train(
         raise InputError(
             "Train either on a data set (--data) or straight from the simulator (--stream), not on both."
         )
+    if data is None and simulated is None:
+        raise InputError("Training needs a data set (--data) or the simulator (--stream).")
     source_name = "simulator" if data is None else data.name
+    train_names, held_out = _names(data, validation_data, validation_subjects)
     claim_folder(out, chosen, seed, source_name)
     cache = cache or out / "cache"
     settings = RunSettings(
@@ -91,14 +94,13 @@ def train(
         devices=devices,
         workers=workers,
     )
+    validate_on = _opened(validation_data or data, held_out, cache / "validation", chosen, workers)
     if simulated is not None:
-        names = [] if validation_data is None else _spread(subject_names(validation_data), validation_subjects)
-        validate_on = _opened(validation_data, names, cache / "validation", chosen, workers)
         with streamed(replace(simulated, spec=chosen.preparation), out / "spool") as buffer:
             return fit(buffer, validate_on, chosen, settings)
-    if data is None:
-        raise InputError("Training needs a data set (--data) or the simulator (--stream).")
-    train_on, validate_on = _subjects(data, validation_data, validation_subjects, cache, chosen, workers)
+    train_on = _opened(data, train_names, cache / "training", chosen, workers)
+    bleeds = sum(len(subject.bleeds) for subject in train_on)
+    log.info("%d subjects with %d visible bleeds, %d to validate", len(train_on), bleeds, len(validate_on))
     return fit(FixedSubjects(train_on), validate_on, chosen, settings)
 
 
@@ -126,23 +128,15 @@ def claim_folder(out: Path, preset: Preset, seed: int, source: str) -> None:
     note.write_text(json.dumps(asked, indent=2) + "\n", encoding="utf-8")
 
 
-def _subjects(
-    data: Path, validation_data: Path | None, most: int, cache: Path, preset: Preset, workers: int
-) -> tuple[list[TrainingSubject], list[TrainingSubject]]:
-    """Open training and validation subjects, preparing those that are not cached."""
-    names = subject_names(data)
+def _names(data: Path | None, validation_data: Path | None, most: int) -> tuple[list[str], list[str]]:
+    """Names of the subjects to train on and of those to validate on."""
+    names = [] if data is None else subject_names(data)
     held_out = _spread(names if validation_data is None else subject_names(validation_data), most)
     if validation_data is None:
         names = [name for name in names if name not in held_out]
-    if not names:
+    if data is not None and not names:
         raise InputError(f"{data} has no subject left for training; give more, or fewer for validation.")
-    spec = preset.preparation
-    train_on = cached_subjects(data, names, cache / "training", spec, workers)
-    source = validation_data or data
-    validate_on = cached_subjects(source, held_out, cache / "validation", spec, workers)
-    bleeds = sum(len(subject.bleeds) for subject in train_on)
-    log.info("%d subjects with %d visible bleeds to train on, %d to validate", len(names), bleeds, len(held_out))
-    return train_on, validate_on
+    return names, held_out
 
 
 def _opened(
