@@ -90,6 +90,8 @@ def _place(
 
 def _removed(codes: NDArray[np.uint8], share: float) -> Placement:
     """Return the placement of a candidate without parenchyma around it."""
+    if not len(codes):
+        return Placement("none", "outside", "none", False, "Removed: it lies outside of the image.", None, share)
     counts = {code: int((codes == code).sum()) for code in (VENTRICLE, CSF, OUTSIDE)}
     code = max(counts, key=lambda c: counts[c])
     where = {

@@ -96,6 +96,7 @@ class TestRefusals:
         [
             (CohortSettings("7t"), 1, "no protocol called '7t'"),
             (CohortSettings("mixed", profile="round"), 1, "no profile called 'round'"),
+            (CohortSettings("mixed", burden="rihc"), 1, "no burden called 'rihc'"),
             (CohortSettings("mixed"), 0, "at least 1"),
         ],
     )

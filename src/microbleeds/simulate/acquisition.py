@@ -31,8 +31,10 @@ def acquire(fine: FineSignal, signal: Tensor, seed: int) -> Tensor:
     _move(kspace, fine)
     sigma = fine.white_signal / settings.snr
     noise = _noise(kspace.shape, seed, signal.device)
-    # Image noise of standard deviation sigma per channel needs sigma / sqrt(n) per k-space sample.
-    noise *= sigma / np.sqrt(kspace.numel())
+    # Image noise of standard deviation sigma per channel needs sigma / sqrt(n) per sample of the n encoded
+    # ones; slices of a 2D sequence are not encoded. The k-space filter then takes some of it away.
+    nx, ny, nz = protocol.matrix
+    noise *= sigma / np.sqrt(nx * ny * (1 if protocol.two_dimensional else nz))
     if settings.g_factor:
         extra = _to_image(_weighted(noise.clone(), window), protocol)
     kspace += noise

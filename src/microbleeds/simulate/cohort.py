@@ -33,6 +33,7 @@ from microbleeds.simulate.subject import (
 )
 
 PROFILES: tuple[Profile, ...] = ("natural", "lobar-posterior", "deep")
+BURDENS = ("natural", "rich", "some", "none")
 SHARE_WITHOUT = 1 / 3
 
 
@@ -92,6 +93,8 @@ def _check(out: Path, subjects: int, settings: CohortSettings) -> None:
     if subjects < 1:
         raise InputError(f"The number of subjects must be at least 1, got {subjects}.")
     named_protocol(settings.protocol, np.random.default_rng(0))
+    if settings.burden not in BURDENS:
+        raise InputError(f"There is no burden called {settings.burden!r}; choose one of {', '.join(BURDENS)}.")
     if settings.profile not in (*PROFILES, "mixed"):
         known = ", ".join([*PROFILES, "mixed"])
         raise InputError(f"There is no profile called {settings.profile!r}; choose one of {known}.")

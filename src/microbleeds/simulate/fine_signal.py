@@ -134,7 +134,7 @@ def _texture(seed: int, shape: tuple[int, ...], device: torch.device) -> tuple[T
         scale = 2 if base is half else 1
         noise = torch.randn(base, generator=generator).to(device)
         noise = _smooth(noise, sigma_mm / scale)
-        noise = noise / noise.std()
+        noise = noise / float(noise.double().std())  # summed in double: the same for any number of threads
         if scale == 2:
             noise = F.interpolate(noise[None, None], size=shape, mode="trilinear", align_corners=False)[0, 0]
         maps.append(noise)

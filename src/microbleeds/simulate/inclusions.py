@@ -90,10 +90,8 @@ def insert(
         signal: [X, Y, Z] complex64 on the fine ``grid``.
         b0: direction of B0 in the axes of the grid.
     """
-    # 0.03 rad is below the phase noise of any protocol here; the patch ends there.
-    outer = _box(
-        inclusion, grid, signal.shape, np.clip(inclusion.reach_mm(protocol.phase_rad_per_ppm, 0.03), 3, 11)
-    )
+    # The patch ends where its phase is below the noise of any protocol here (metal reaches 36 mm).
+    outer = _box(inclusion, grid, signal.shape, max(inclusion.reach_mm(protocol.phase_rad_per_ppm, 0.03), 3.0))
     if outer is None:
         return
     patch = _patch(inclusion, grid, outer, (1, 1, 1), protocol, b0, signal.device)

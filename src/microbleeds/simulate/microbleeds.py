@@ -1,8 +1,8 @@
 """Which microbleeds a subject has: how many, where, how large, how strong.
 
 Counts and sites follow the public summary of 957 microbleeds in 206 positive scans of five collections. Radii of
-the hemosiderin core and susceptibilities are calibrated on blooming (median apparent diameter 2.7 mm at 3 T and
-20 ms, 10th to 90th percentile 1.5 to 4.6 mm): no table of measured susceptibilities per microbleed was found.
+the hemosiderin core and susceptibilities are calibrated on blooming (visible ones have a median apparent diameter
+of 2.7 mm, most lie between 1.5 and 4.6 mm): no table of measured susceptibilities per microbleed was found.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from microbleeds.simulate.inclusions import Inclusion, Scored, cluster
 from microbleeds.simulate.placement import SITE_SHARES, Placer
 
 Profile = Literal["natural", "lobar-posterior", "deep"]
-# Percentiles of the count per positive scan: 5, 10, 25, 50, 75, 90, 95, 100.
+# Percentiles of the count per positive scan, and the counts.
 _COUNT_PERCENTILES = ((0, 25, 50, 75, 90, 95, 100), (1, 1, 2, 4, 11, 17, 83))
 PROFILE_SHARES: dict[str, dict[str, float]] = {
     "natural": SITE_SHARES,
@@ -102,7 +102,7 @@ def draw_microbleeds(
 
 def posterior_weight(anatomy: Anatomy) -> NDArray[np.float32]:
     """Density that rises from 0.15 in front to 1 in the occipital lobes, [X, Y, Z] on the 1 mm labels."""
-    y = anatomy.grid.to_mm(np.stack([np.zeros(s := anatomy.grid.shape[1]), np.arange(s), np.zeros(s)], -1))
-    mni = y @ anatomy.mni_from_ras[:3, :3].T + anatomy.mni_from_ras[:3, 3]
-    profile = 0.15 + 0.85 / (1 + np.exp((mni[:, 1] + 35) / 12))
-    return np.broadcast_to(profile[None, :, None], anatomy.grid.shape).astype(np.float32)
+    row = (anatomy.mni_from_ras @ anatomy.grid.affine)[1]  # MNI y is linear in the voxel indices
+    i, j, k = (np.arange(n, dtype=np.float32) for n in anatomy.grid.shape)
+    y_mni = row[0] * i[:, None, None] + row[1] * j[:, None] + row[2] * k + row[3]
+    return (0.15 + 0.85 / (1 + np.exp((y_mni + 35) / 12))).astype(np.float32)

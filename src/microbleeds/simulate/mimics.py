@@ -147,7 +147,7 @@ def _siderosis(rng: np.random.Generator, anatomy: Anatomy) -> list[Inclusion]:
         return []
     start = surface[rng.integers(len(surface))]
     near = surface[np.linalg.norm(surface - start, axis=1) < rng.uniform(8, 16)]
-    keep = near[rng.random(len(near)) < 0.5][:150]
+    keep = rng.permutation(near)[: min(len(near) // 2, 150)]
     if not len(keep):
         return []
     centres = anatomy.grid.to_mm(keep)

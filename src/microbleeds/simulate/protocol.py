@@ -102,7 +102,8 @@ class ScanSettings:
     """What varies between two scans of one protocol.
 
     Args:
-        snr: mean white matter signal over the noise standard deviation of one channel (real or imaginary).
+        snr: white matter signal over the noise standard deviation of one channel (real or imaginary), before the
+            k-space filter, which lowers the noise by 10 to 30 %.
         tilt_deg: rotation of the slice stack about x, y, z against the scanner's axes (B0 is the world's z).
         phase_resolution: share of the phase-encoding lines that are acquired.
         partial_fourier: (axis, share, side): axis 0 is phase encoding, 2 the slice direction; side -1 or +1.

@@ -30,7 +30,7 @@ class SimulatedScan:
 
     Args:
         microbleeds: each with how it looks; ``mimics`` the other bodies.
-        singularities_mm: RAS mm [3] of the middle of each phase vortex.
+        singularities_mm: RAS mm [3] of points along each phase vortex in the brain.
         brain: bool [x, y, z] on ``grid``; ``regions`` uint8, fine regions.
     """
 
@@ -121,7 +121,7 @@ def scan_bodies(fine: FineSignal, bodies: Sequence[Inclusion], profile: Profile,
         images=images,
         microbleeds=seen,
         mimics=[b for b in bodies if b.scored != "microbleed"],
-        singularities_mm=_vortices_mm(fine, seed),
+        singularities_mm=_vortices_mm(fine, brain, seed),
         brain=brain,
         regions=regions,
     )
@@ -140,14 +140,19 @@ def truth_volumes(anatomy: Anatomy, grid: Grid) -> tuple[NDArray[np.bool_], NDAr
     return brain.astype(bool), regions
 
 
-def _vortices_mm(fine: FineSignal, seed: int) -> list[NDArray]:
+def _vortices_mm(fine: FineSignal, brain: NDArray[np.bool_], seed: int) -> list[NDArray]:
+    """Every vortex in the brain, about each 6 mm along its path."""
     if not fine.settings.singularities:
         return []
-    middles = []
+    step = max(1, round(6 / fine.protocol.spacing_mm[2]))
+    places = []
     for slices, ends in vortex_paths(fine, seed):
-        half = len(slices) // 2
-        middles += [fine.image_grid.to_mm([*ends[half, i], slices[half]]) for i in range(2)]
-    return middles
+        for z, pair in zip(slices[::step], ends[::step], strict=True):
+            for end in pair:
+                voxel = np.round([*end, z]).astype(int)
+                if np.all((voxel >= 0) & (voxel < brain.shape)) and brain[tuple(voxel)]:
+                    places.append(fine.image_grid.to_mm([*end, z]))
+    return places
 
 
 def with_settings(fine: FineSignal, settings: ScanSettings) -> FineSignal:

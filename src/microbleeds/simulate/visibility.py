@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from microbleeds.diameter import apparent_diameter_mm
 from microbleeds.geometry import Grid
 from microbleeds.simulate.inclusions import Inclusion
 
@@ -24,7 +24,7 @@ class Appearance:
     """How a body looks on the SWI.
 
     Args:
-        diameter_mm: full width at half depth in its slice, ``None`` where it makes no drop.
+        diameter_mm: full width at half depth in its slice, ``None`` where it can't be measured.
         cnr: drop over the noise.
         clutter_contrast: drop over the standard deviation of what surrounds it.
         visible: by the rule.
@@ -83,29 +83,5 @@ def appearance(
         and drop >= CLUTTER_FACTOR * clutter
         and level >= VOID_SHARE * float(np.median(swi[brain]))
     )
-    diameter = apparent_diameter_mm(swi[:, :, nearest[2]], centre[:2], grid.spacing_mm[:2], level)
+    diameter = apparent_diameter_mm(swi, centre, grid.spacing_mm)
     return Appearance(diameter, drop / noise, drop / max(clutter, 1e-9), visible)
-
-
-def apparent_diameter_mm(
-    plane: NDArray, centre: NDArray, spacing_mm: NDArray, level: float, reach_mm: float = 7.0
-) -> float | None:
-    """Full width at half depth of a dark spot in a slice: diameter of the disc of the same area.
-
-    Args:
-        plane: [x, y] image; ``centre`` in its voxels.
-        level: brightness of the surroundings.
-    """
-    step_mm = 0.2
-    offsets = np.arange(-reach_mm, reach_mm + step_mm, step_mm)
-    x, y = np.meshgrid(centre[0] + offsets / spacing_mm[0], centre[1] + offsets / spacing_mm[1], indexing="ij")
-    patch = ndimage.map_coordinates(plane.astype(np.float32), [x, y], order=1, mode="nearest")
-    middle = len(offsets) // 2
-    near = slice(middle - 5, middle + 6)  # the darkest point within 1 mm
-    depth = level - float(patch[near, near].min())
-    if depth <= 0.05 * level:
-        return None
-    dark, _ = ndimage.label(patch < level - depth / 2)
-    at = np.unravel_index(np.argmin(patch[near, near]), patch[near, near].shape)
-    spot = dark == dark[near, near][at]
-    return float(2 * np.sqrt(spot.sum() * step_mm**2 / np.pi))

@@ -46,7 +46,7 @@ class AnatomyTraining:
         bfloat16: whether convolutions run in bfloat16 (three times faster where the processor has it).
     """
 
-    steps: int = 1000
+    steps: int = 2000
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     average_decay: float = 0.99
