@@ -2,69 +2,45 @@
 
     python benchmarks/detection.py build paper --anatomy FOLDER --data data/paper
     python benchmarks/detection.py score paper --data data/paper
+    python benchmarks/detection.py calibrate validation --data data/validation --weights run/weights.safetensors
 
-`build` needs the public label maps (README, "Data"); `score` writes benchmarks/results/detection-paper.json with
-the commit, seeds and hardware. Both go on where an earlier call stopped.
+`build` needs the public label maps (README, "Data"). `score` writes benchmarks/results/ with the commit, seeds and
+hardware. `calibrate` fits the scores and the operating points of new weights on the validation heads, through the
+whole program, and writes them into the weights' card. Findings of the same commit and weights are not made again.
 """
 
 from __future__ import annotations
 
 import json
-import platform
-import subprocess
-from dataclasses import dataclass
+import shutil
+import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from cohort import HERE, Cohort, cohort_named, commit, hardware
 from microbleeds import __version__
 from microbleeds.atomic import atomic_file
 from microbleeds.errors import InputError
-from microbleeds.evaluate import Interval, Scores, evaluate_cohort, read_cases
+from microbleeds.evaluate import Case, Interval, Scores, evaluate_cohort, match, read_cases
 from microbleeds.pipeline import Request, run
+from microbleeds.report.run_record import sha256_of
 from microbleeds.simulate.cohort import CohortSettings, simulate_cohort
+from microbleeds.training.calibrate import fit_calibration, operating_points
+from microbleeds.training.scoring import SubjectScore, curve_of, summary
 from microbleeds.weights import load_detector
+from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
+from microbleeds.weights.card import Calibration, OperatingPoints
+from microbleeds.weights.store import save_weights
 
-HERE = Path(__file__).parent
-app = typer.Typer(add_completion=False, help=__doc__)
-
-
-@dataclass(frozen=True)
-class Part:
-    """A data set of the cohort: with or without microbleeds."""
-
-    name: str
-    subjects: int
-    burden: str
-    seed: int
-    scans_per_head: int = 1
-
-
-@dataclass(frozen=True)
-class Cohort:
-    """A cohort definition of benchmarks/cohorts."""
-
-    name: str
-    about: str
-    anatomies: list[str]
-    protocol: str
-    profile: str
-    parts: list[Part]
-
-
-def cohort_named(name: str) -> Cohort:
-    """Read a cohort definition."""
-    content = json.loads((HERE / "cohorts" / f"{name}.json").read_text(encoding="utf-8"))
-    return Cohort(**{**content, "parts": [Part(**part) for part in content["parts"]]})
-
-
+app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 Data = Annotated[Path, typer.Option(help="Folder of the cohort's scans.")]
+Weights = Annotated[Path | None, typer.Option(help="Instead of the shipped weights.")]
 
 
 @app.command()
@@ -74,7 +50,7 @@ def build(
     anatomy: Annotated[Path, typer.Option(help="Folder of the label maps.")],
     jobs: Annotated[int, typer.Option(min=1, help="Processes side by side.")] = 1,
 ) -> None:
-    """Simulate the cohort."""
+    """Simulate the cohort; a part that was broken off is made anew, one that is whole is kept."""
     cohort = cohort_named(name)
     missing = [file for file in cohort.anatomies if not (anatomy / file).exists()]
     if missing:
@@ -82,6 +58,7 @@ def build(
     for part in cohort.parts:
         if (data / part.name / "participants.tsv").exists():
             continue
+        shutil.rmtree(data / part.name, ignore_errors=True)
         simulate_cohort(
             data / part.name,
             subjects=part.subjects,
@@ -97,32 +74,95 @@ def build(
 def score(
     name: str,
     data: Data,
-    weights: Annotated[Path | None, typer.Option(help="Instead of the shipped weights.")] = None,
+    weights: Weights = None,
     use: Annotated[str, typer.Option(help="swi+phase, swi, magnitude+phase or magnitude.")] = "swi+phase",
     operating_point: Annotated[str, typer.Option(help="balanced or screening.")] = "balanced",
     results: Annotated[Path, typer.Option(help="Folder of the result.")] = HERE / "results",
 ) -> None:
     """Search every scan of the cohort and score the findings."""
-    cohort = cohort_named(name)
-    card = load_detector(weights).card
-    found = data / "found" / f"{card.sha256[:8]}-{use}-{operating_point}"
-    cases = []
+    cohort, card = cohort_named(name), load_detector(weights).card
+    scores = evaluate_cohort(_cases(cohort, data, weights, use, operating_point), repeats=2000)
+    path = results / f"detection-{name}-{card.name}-{use}-{operating_point}.json"
+    content = {
+        "notice": "Simulated scans: no real microbleed stands behind any number here. Intervals are over subjects; "
+        "all are deformations of the heads named, so they understate what another head would change.",
+        "command": f"python benchmarks/detection.py score {name} --data DATA --use {use} "
+        f"--operating-point {operating_point}" + ("" if weights is None else f" --weights {weights.name}"),
+        "cohort": name,
+        "about": cohort.about,
+        "heads": cohort.anatomies,
+        "seeds": {part.name: part.seed for part in cohort.parts},
+        "input": use,
+        "operating_point": operating_point,
+        "model": card.name,
+        "model_sha256": card.sha256,
+        "anatomy_sha256": sha256_of(ANATOMY_WEIGHTS),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "package_version": __version__,
+        "hardware": hardware(),
+        "scores": scores.to_dict(),
+    }
+    with atomic_file(path) as partial:
+        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    Console().print(_table(scores))
+    print(f"Scores: {path}")
+
+
+@app.command()
+def calibrate(
+    name: str,
+    data: Data,
+    weights: Annotated[Path, typer.Option(help="Weights whose card gets the calibration.")],
+) -> None:
+    """Fit calibration and operating points on a validation cohort and write them into the weights' card."""
+    if name != "validation":
+        raise InputError(f"The cohort {name} is for tests; thresholds are chosen on the cohort validation alone.")
+    cohort, loaded = cohort_named(name), load_detector(weights)
+    raw = loaded.card.model_copy(
+        update={"calibration": Calibration(), "operating_points": OperatingPoints(balanced=0.5, screening=0.02)}
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / "weights.safetensors"
+        save_weights(plain, loaded.model, raw)
+        cases = _cases(cohort, data, plain, "swi+phase", "screening")
+    scored = [_scored(case) for case in cases]
+    curve, calibration = curve_of(scored), fit_calibration(scored)
+    points = operating_points(curve, calibration)
+    figures = {f"validation_{key}": round(value, 4) for key, value in summary(curve).items()}
+    card = loaded.card.model_copy(
+        update={"calibration": calibration, "operating_points": points, "scores": figures}
+    )
+    with atomic_file(weights.with_suffix(".json")) as partial:
+        partial.write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    print(json.dumps({**figures, **calibration.model_dump(), **points.model_dump()}, indent=1))
+
+
+def _scored(case: Case) -> SubjectScore:
+    """Candidates that their place does not rule out, matched with the truth."""
+    found = case.predictions
+    allowed = ~found.ruled_out
+    positions, scores = found.positions_mm[allowed], found.scores[allowed]
+    matched = match(positions, scores, case.truth.counted_mm, case.truth.ignored_mm)
+    return SubjectScore(case.name, positions, scores, matched)
+
+
+def _cases(cohort: Cohort, data: Path, weights: Path | None, use: str, operating_point: str) -> list[Case]:
+    """Search all parts of a cohort and read what was found."""
+    hashes = f"{load_detector(weights).card.sha256[:8]}-{sha256_of(ANATOMY_WEIGHTS)[:8]}"
+    found = data / "found" / f"{commit()}-{hashes}-{use}-{operating_point}"
+    cases: list[Case] = []
     for part in cohort.parts:
         _search(data / part.name, found / part.name, weights, use, operating_point)
         cases += read_cases(found / part.name, data / part.name)
-    scores = evaluate_cohort(cases, repeats=2000)
-    suffix = "" if use == "swi+phase" else f"-{use}"
-    path = results / f"detection-{name}{suffix}.json"
-    _write(path, cohort, card.name, card.sha256, use, operating_point, scores)
-    Console().print(_table(scores))
-    print(f"Scores: {path}")
+    return cases
 
 
 def _search(data: Path, out: Path, weights: Path | None, use: str, operating_point: str) -> None:
     """Run the whole program on every scan of a data set."""
     for anat in track(sorted(data.glob("sub-*/anat")), description=data.name):
         subject = anat.parent.name
-        if (out / subject / "findings.json").exists():
+        if (out / subject / "findings.json").exists() and "-dirty" not in out.parent.name:
             continue
         files = {
             "swi": anat / f"{subject}_swi.nii.gz",
@@ -141,66 +181,20 @@ def _search(data: Path, out: Path, weights: Path | None, use: str, operating_poi
         )
 
 
-def _write(
-    path: Path, cohort: Cohort, model: str, sha256: str, use: str, operating_point: str, scores: Scores
-) -> None:
-    content = {
-        "notice": "Simulated scans. No real microbleed stands behind any number here.",
-        "command": f"python benchmarks/detection.py score {cohort.name} --data DATA --use {use}",
-        "cohort": cohort.name,
-        "about": cohort.about,
-        "seeds": {part.name: part.seed for part in cohort.parts},
-        "input": use,
-        "operating_point": operating_point,
-        "model": model,
-        "model_sha256": sha256,
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "commit": commit(),
-        "package_version": __version__,
-        "hardware": hardware(),
-        "scores": scores.to_dict(),
-    }
-    with atomic_file(path) as partial:
-        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-
-
-def commit() -> str:
-    """The commit of the checkout, with a mark where files differ from it."""
-    result = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        cwd=HERE,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return result.stdout.strip() or "unknown"
-
-
-def hardware() -> dict[str, object]:
-    """What the numbers were made on."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        model = names[0] if names else model
-    return {"processor": model, "threads": torch.get_num_threads(), "torch": torch.__version__}
-
-
 def _table(scores: Scores) -> Table:
-    table = Table("", *(f"hit within {r.radius_mm:g} mm" for r in scores.radii))
-    for field in (
+    fields = (
         "sensitivity",
         "precision",
         "f1",
         "false_positives_per_subject",
         "false_positives_per_negative_subject",
-    ):
+    )
+    table = Table("", *(f"hit within {r.radius_mm:g} mm" for r in scores.radii))
+    for field in fields:
         table.add_row(field.replace("_", " "), *(interval_text(getattr(r.operating, field)) for r in scores.radii))
     for number in scores.radii[0].sensitivity_at:
-        table.add_row(
-            f"sensitivity at {number} FP per subject",
-            *(interval_text(r.sensitivity_at[number]) for r in scores.radii),
-        )
+        row = (interval_text(r.sensitivity_at[number]) for r in scores.radii)
+        table.add_row(f"sensitivity at {number} FP per subject", *row)
     return table
 
 

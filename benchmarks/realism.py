@@ -24,7 +24,7 @@ from scipy import ndimage
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from detection import commit
+from cohort import commit
 from microbleeds.diameter import apparent_diameter_mm
 from microbleeds.geometry import Grid
 from microbleeds.simulate.acquisition import acquire

@@ -1,0 +1,86 @@
+"""Writes the results table of README.md from the stored results: python benchmarks/readme_table.py."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+START, END = "<!-- results: start -->", "<!-- results: end -->"
+INPUTS = {
+    "swi+phase": "SWI and phase",
+    "magnitude+phase": "magnitude and phase",
+    "swi": "SWI alone",
+    "magnitude": "magnitude alone",
+}
+
+
+def main() -> None:
+    """Collect the results and write the table."""
+    results = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted((HERE / "results").glob("detection-*.json"))
+    ]
+    results.sort(key=lambda r: (r["cohort"] != "paper", list(INPUTS).index(r["input"]), r["operating_point"]))
+    lines = [START]
+    for name in dict.fromkeys(r["cohort"] for r in results):
+        lines += _cohort([r for r in results if r["cohort"] == name])
+    text = README.read_text(encoding="utf-8")
+    before, after = text.split(START)[0], text.split(END)[1]
+    README.write_text(before + "\n".join([*lines, END]) + after, encoding="utf-8")
+    print("\n".join(lines[1:]))
+
+
+def _cohort(results: list[dict[str, Any]]) -> list[str]:
+    first = results[0]
+    scores = first["scores"]
+    lines = [
+        f"**Cohort `{first['cohort']}`**: {scores['subjects']} simulated subjects, "
+        f"{scores['negative_subjects']} of them without a visible microbleed, {scores['microbleeds']} visible "
+        "microbleeds; heads and seeds never used in training. A hit lies within 5 mm; 95 % intervals over subjects in brackets.",
+        "",
+        "| input | operating point | sensitivity | false positives per subject | in subjects without | precision "
+        "| right group |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for result in results:
+        at = result["scores"]["radii"][0]["operating"]
+        cells = [
+            INPUTS[result["input"]],
+            result["operating_point"],
+            _percent(at["sensitivity"]),
+            _number(at["false_positives_per_subject"]),
+            _number(at["false_positives_per_negative_subject"]),
+            _percent(at["precision"]),
+            _percent(result["scores"]["right_group"]),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += [
+        "",
+        f"Weights `{first['model']}` ({first['model_sha256'][:8]}), commit {first['commit']}, {first['date'][:10]}, "
+        f"{first['hardware']['processor']}, {first['hardware']['threads']} threads. Remake a row: "
+        f"`{first['command']}` (build the cohort first: `python benchmarks/detection.py build "
+        f"{first['cohort']} --anatomy FOLDER --data DATA`).",
+        "",
+    ]
+    return lines
+
+
+def _percent(interval: dict[str, float | None]) -> str:
+    value, low, high = interval["value"], interval["low"], interval["high"]
+    if value is None or low is None or high is None:
+        return "n/a"
+    return f"{100 * value:.1f} % ({100 * low:.0f} to {100 * high:.0f})"
+
+
+def _number(interval: dict[str, float | None]) -> str:
+    value, low, high = interval["value"], interval["low"], interval["high"]
+    if value is None or low is None or high is None:
+        return "n/a"
+    return f"{value:.2f} ({low:.2f} to {high:.2f})"
+
+
+if __name__ == "__main__":
+    main()
