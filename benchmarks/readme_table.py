@@ -39,7 +39,8 @@ def _cohort(results: list[dict[str, Any]]) -> list[str]:
     lines = [
         f"**Cohort `{first['cohort']}`**: {scores['subjects']} simulated subjects, "
         f"{scores['negative_subjects']} of them without a visible microbleed, {scores['microbleeds']} visible "
-        "microbleeds; heads and seeds never used in training. A hit lies within 5 mm; 95 % intervals over subjects in brackets.",
+        "microbleeds; heads and seeds never used in training. A hit lies within 5 mm; 95 % intervals over "
+        "subjects in brackets.",
         "",
         "| input | operating point | sensitivity | false positives per subject | in subjects without | precision "
         "| right group |",
@@ -59,10 +60,10 @@ def _cohort(results: list[dict[str, Any]]) -> list[str]:
         lines.append(f"| {' | '.join(cells)} |")
     lines += [
         "",
-        f"Weights `{first['model']}` ({first['model_sha256'][:8]}), commit {first['commit']}, {first['date'][:10]}, "
-        f"{first['hardware']['processor']}, {first['hardware']['threads']} threads. Remake a row: "
-        f"`{first['command']}` (build the cohort first: `python benchmarks/detection.py build "
-        f"{first['cohort']} --anatomy FOLDER --data DATA`).",
+        f"Weights `{first['model']}` ({first['model_sha256'][:8]}), commit {first['commit']}, "
+        f"{first['date'][:10]}, {first['hardware']['processor']}, {first['hardware']['threads']} threads. "
+        f"Remake a row: `{first['command']}`, after `python benchmarks/detection.py build {first['cohort']} "
+        "--anatomy FOLDER --data DATA`.",
         "",
     ]
     return lines

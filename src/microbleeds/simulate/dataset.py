@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -47,16 +48,22 @@ def write_scan(out: Path, subject: str, scan: SimulatedScan) -> None:
     """Write the images, sidecars and truth of one subject, for instance ``sub-001``."""
     anat, truth = out / subject / "anat", out / TRUTH / subject / "anat"
     sidecar = _sidecar(scan)
-    for name, array in (
-        ("swi", scan.images.swi),
-        ("part-mag_GRE", scan.images.magnitude),
-        ("part-phase_GRE", scan.images.phase),
-        ("minIP", scan.images.minimum_projection),
-    ):
-        write_nifti(anat / f"{subject}_{name}.nii.gz", array, scan.grid)
+    images: dict[Path, NDArray] = {
+        anat / f"{subject}_swi": scan.images.swi,
+        anat / f"{subject}_part-mag_GRE": scan.images.magnitude,
+        anat / f"{subject}_part-phase_GRE": scan.images.phase,
+        anat / f"{subject}_minIP": scan.images.minimum_projection,
+        truth / f"{subject}_desc-brain_mask": scan.brain.astype(np.uint8),
+        truth / f"{subject}_dseg": scan.regions,
+    }
+    with ThreadPoolExecutor() as pool:  # compression takes seconds and lets other threads run
+        list(
+            pool.map(
+                lambda path: write_nifti(path.parent / f"{path.name}.nii.gz", images[path], scan.grid), images
+            )
+        )
+    for name in ("swi", "part-mag_GRE", "part-phase_GRE", "minIP"):
         write_json(anat / f"{subject}_{name}.json", sidecar)
-    write_nifti(truth / f"{subject}_desc-brain_mask.nii.gz", scan.brain.astype(np.uint8), scan.grid)
-    write_nifti(truth / f"{subject}_dseg.nii.gz", scan.regions, scan.grid)
     write_table(
         truth / f"{subject}_dseg.tsv",
         ["index", "name"],
