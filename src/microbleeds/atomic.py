@@ -11,6 +11,10 @@ from pathlib import Path
 
 from microbleeds.errors import InputError
 
+# Reading the mask means setting it, which threads must not do side by side: once, at import.
+_UMASK = os.umask(0)
+os.umask(_UMASK)
+
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
@@ -25,9 +29,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(0o666 & ~_UMASK)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -52,9 +54,7 @@ def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         raise InputError(f"The output folder {path} can't be written ({error.strerror}).") from error
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o777 & ~umask)
+        temporary.chmod(0o777 & ~_UMASK)
         _swap(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -138,6 +138,37 @@ class TestEvaluate:
         assert json.loads(out.read_text())["radii"][0]["operating"]["false_positives"] == 0
 
 
+class TestTrain:
+    def test_streaming_needs_label_maps(self, tmp_path, capsys):
+        assert run("train", "--stream", "mixed", "--out", tmp_path / "run") == 2
+        assert "--anatomy" in capsys.readouterr().err
+        assert run("train", "--data", tmp_path, "--anatomy", tmp_path, "--out", tmp_path / "run") == 2
+        assert "--stream" in capsys.readouterr().err
+
+    def test_options_arrive(self, tmp_path, monkeypatch):
+        seen = {}
+
+        def noted(data, preset, out, **options):
+            seen.update(options)
+            raise InputError("Enough.")
+
+        monkeypatch.setattr("microbleeds.training.run.train", noted)
+        maps = tmp_path / "maps"
+        maps.mkdir()
+        for number in range(1, 13):
+            (maps / f"training_seg_{number:02d}.nii.gz").touch()
+        common = ("train", "--stream", "mixed", "--anatomy", maps, "--out", tmp_path / "run")
+        sets = ("--validation-data", "a", "--validation-data", "b", "--validation-subjects", 3)
+        assert run(*common, *sets) == 2
+        assert [str(path) for path in seen["validation_data"]] == ["a", "b"]
+        assert seen["validation_subjects"] == 3
+        names = [path.name for path in seen["simulated"].anatomies]
+        assert names == [f"training_seg_{number:02d}.nii.gz" for number in range(1, 11)], "11 and 12 validate"
+        assert run(*common, "--heads", 2) == 2
+        assert len(seen["simulated"].anatomies) == 2
+        assert seen["validation_data"] == ()
+
+
 class TestInfoAndSchema:
     def test_schema_is_that_of_the_record(self, tmp_path, capsys):
         assert run("schema") == 0

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from toy_subjects import toy_subject
 
 from microbleeds.errors import InputError
-from microbleeds.training.stream import ReplayBuffer, streamed, subject_folders
+from microbleeds.training.stream import ReplayBuffer, draw_forever, streamed, subject_folders
 from microbleeds.training.subjects import TrainingSubject, save_subject
 
 
@@ -17,6 +18,12 @@ def draw_toy(index: int) -> TrainingSubject:
 
 def draw_nothing(index: int) -> TrainingSubject:
     raise SystemExit(3)
+
+
+def draw_two(index: int) -> TrainingSubject:
+    if index > 1:
+        raise SystemExit(4)
+    return draw_toy(index)
 
 
 def fill(spool: Path, *indices: int) -> None:
@@ -54,8 +61,13 @@ class TestReplayBuffer:
 class TestStreamed:
     def test_draws_in_the_background_and_goes_on_where_it_was(self, tmp_path: Path) -> None:
         fill(tmp_path, 6)
+        (tmp_path / ".000007-partial-x").mkdir()
         with streamed(draw_toy, tmp_path, capacity=3, first=3) as buffer:
+            assert not (tmp_path / ".000007-partial-x").exists()
+            assert len(buffer.subjects()) == 3
+            assert 9 <= buffer.drawn <= 12
             names = [subject.name for subject in buffer.subjects()]
+        assert not tmp_path.exists()
         # The drawing may be up to two subjects ahead, and the oldest are dropped then.
         assert "sub-008" in names
         assert set(names) <= {f"sub-{n:03d}" for n in range(6, 12)}
@@ -63,3 +75,21 @@ class TestStreamed:
     def test_a_simulator_that_stops_is_reported(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="exit code 3"), streamed(draw_nothing, tmp_path, first=1):
             pass
+
+    def test_a_simulator_that_dies_later_stops_the_training(self, tmp_path: Path) -> None:
+        def look() -> None:
+            for _ in range(100):
+                buffer.subjects()
+                time.sleep(0.1)
+
+        with pytest.raises(InputError, match="exit code 4"), streamed(draw_two, tmp_path, first=2) as buffer:
+            look()
+        assert len(subject_folders(tmp_path)) == 2, "kept, to go on with"
+
+
+def test_the_drawing_ends_when_its_parent_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lives = iter([True, True, False])
+    parent = SimpleNamespace(is_alive=lambda: next(lives))
+    monkeypatch.setattr("multiprocessing.parent_process", lambda: parent)
+    draw_forever(draw_toy, tmp_path, 5, ahead=9)
+    assert [folder.name for folder in subject_folders(tmp_path)] == ["000005", "000006"]

@@ -57,12 +57,12 @@ def test_what_is_neither_is_ignored_but_never_hides_a_bleed() -> None:
     assert targets(middle, middle).label[5, 5, 5] == CENTRE
 
 
-def test_outside_the_brain_nothing_counts_but_a_bleed_at_its_rim_does() -> None:
+def test_outside_the_brain_nothing_counts_not_even_the_centre_of_a_bleed() -> None:
     brain = np.zeros((48, 48, 12), dtype=bool)
     brain[:24] = True
     label = targets(cell_to_voxel(np.array([[6.0, 5.0, 5.0]]), DetectorConfig()), brain=brain).label
-    assert (label[7:] != NEGATIVE).all()
-    assert label[6, 5, 5] == CENTRE
+    assert (label[6:] == IGNORED).all()  # zeroed input must never be called a bleed
+    assert label[5, 5, 5] == POSITIVE  # the neighbour in the brain finds it
     assert (label[:3] == NEGATIVE).all()
 
 

@@ -5,12 +5,16 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from toy_subjects import toy_prepared
+from toy_subjects import toy_prepared, toy_preset
 
 from microbleeds.errors import InputError
+from microbleeds.pipeline import model_record
 from microbleeds.prepare import PreparationSpec
-from microbleeds.training.dataset import cached_subjects, read_subject, subject_names
-from microbleeds.training.run import _spread
+from microbleeds.simulate.cohort import CohortSettings
+from microbleeds.training.dataset import cached_subjects, heads_of, is_simulated, read_subject, subject_names
+from microbleeds.training.run import _held_out, _spread, train
+from microbleeds.training.simulated import DrawSimulated
+from microbleeds.training.subjects import save_subject
 
 SPEC = PreparationSpec()
 
@@ -86,3 +90,104 @@ def test_held_out_subjects_are_spread() -> None:
     assert _spread(names, 3) == ["sub-000", "sub-004", "sub-008"]
     assert _spread(names, 0) == []
     assert _spread(names[:2], 6) == names[:2]
+
+
+class TestHeldOut:
+    def test_at_most_a_fifth(self) -> None:
+        def held(count: int) -> list[str]:
+            return _held_out({f"s{n}": f"s{n}" for n in range(count)}, 6)[1]
+
+        assert [len(held(count)) for count in (1, 4, 5, 14, 30, 100)] == [0, 0, 1, 2, 6, 6]
+
+    def test_a_head_is_never_on_both_sides(self) -> None:
+        heads = {f"s{n:02d}": f"head {n // 4}" for n in range(40)}
+        for most in (1, 3, 6, 8, 99):
+            kept, held = _held_out(heads, most)
+            assert 0 < len(held) <= min(most, 8)
+            assert not {heads[name] for name in kept} & {heads[name] for name in held}
+        assert {heads[name] for name in _held_out(heads, 6)[1]} == {"head 0", "head 5"}
+        assert _held_out(heads, 0) == (list(heads), [])
+
+    def test_heads_come_from_the_table(self, tmp_path: Path) -> None:
+        names = ["sub-001", "sub-002", "sub-003"]
+        assert len(set(heads_of(tmp_path, names).values())) == 3
+        rows = ["participant_id\thead", "sub-001\t1", "sub-002\t1", "sub-003\tn/a", "sub-009\t1"]
+        (tmp_path / "participants.tsv").write_text("\n".join(rows) + "\n")
+        heads = heads_of(tmp_path, names)
+        assert heads["sub-001"] == heads["sub-002"] != heads["sub-003"]
+        assert list(heads) == names
+
+
+def test_simulated_data_are_known_by_their_description(tmp_path: Path) -> None:
+    assert not is_simulated(tmp_path)
+    description = tmp_path / "dataset_description.json"
+    description.write_text('{"Name": "Hospital"}')
+    assert not is_simulated(tmp_path)
+    description.write_text('{"Name": "x", "SimulationOptions": {"seed": 1}}')
+    assert is_simulated(tmp_path)
+    description.write_text("{")
+    with pytest.raises(InputError, match="no JSON"):
+        is_simulated(tmp_path)
+
+
+def test_another_process_that_prepared_the_same_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_subject(tmp_path / "data", 0)
+
+    def raced(subject: object, folder: Path, key: str) -> None:
+        save_subject(subject, folder, key)  # type: ignore[arg-type]
+        raise OSError("Directory not empty")
+
+    monkeypatch.setattr("microbleeds.training.dataset.save_subject", raced)
+    (subject,) = cached_subjects(tmp_path / "data", ["sub-000"], tmp_path / "cache", SPEC)
+    assert subject.name == "sub-000"
+
+
+class TestTrain:
+    """The whole verb on toy data sets."""
+
+    @pytest.fixture(autouse=True)
+    def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        pytest.importorskip("lightning_fabric")
+        preset = toy_preset(steps=2, validate_every=0, mine_every=0)
+        monkeypatch.setattr("microbleeds.training.run.find_preset", lambda name: preset)
+
+    def test_few_subjects_train_without_validation_and_say_so(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for seed in range(2):
+            write_subject(tmp_path / "data", seed)
+        card = train(tmp_path / "data", "toy", tmp_path / "run", device="cpu", workers=0)
+        assert (card.training.subjects, card.training.simulated, card.training.data) == (2, False, "data")
+        assert "NO VALIDATION" in card.training.notes
+        assert "NO VALIDATION" in caplog.text
+        assert model_record(card, "balanced").training == "Its weights learned from 2 scans of data."
+
+    def test_several_validation_sets(self, tmp_path: Path) -> None:
+        for n, name in enumerate(("data", "one", "two")):
+            write_subject(tmp_path / name, n)
+        (tmp_path / "data" / "dataset_description.json").write_text('{"SimulationOptions": {}}')
+        sets = [tmp_path / "one", tmp_path / "two"]
+        run = tmp_path / "run"
+        card = train(tmp_path / "data", "toy", run, validation_data=sets, device="cpu", workers=0)
+        assert sorted(path.name for path in (run / "cache").iterdir()) == [
+            "training",
+            "validation",
+            "validation-2",
+        ]
+        assert "NO VALIDATION" not in card.training.notes
+        assert card.training.simulated
+        assert "1 simulated scans (data)" in model_record(card, "balanced").training
+        again = train(tmp_path / "data", "toy", run, validation_data=sets[0], device="cpu", workers=0)
+        assert again.sha256 == card.sha256
+
+    def test_what_several_devices_cannot_do_is_refused(self, tmp_path: Path) -> None:
+        draw = DrawSimulated(CohortSettings("mixed"), 0, (tmp_path / "training_seg_01.nii.gz",))
+        with pytest.raises(InputError, match="one device"):
+            train(None, "toy", tmp_path / "run", simulated=draw, devices=2)
+        with pytest.raises(InputError, match="time limit"):
+            train(tmp_path, "toy", tmp_path / "run", time_limit_minutes=1.0, devices=2)
+        with pytest.raises(InputError, match="label maps"):
+            train(None, "toy", tmp_path / "run", simulated=DrawSimulated(CohortSettings("mixed"), 0))
+        assert not (tmp_path / "run").exists()

@@ -14,7 +14,8 @@ from toy_subjects import toy_preset, toy_subject
 from microbleeds.compute import choose
 from microbleeds.errors import InputError
 from microbleeds.networks.config import KIM_2023
-from microbleeds.training.batches import FixedSubjects
+from microbleeds.simulate.cohort import CohortSettings
+from microbleeds.training.batches import Batch, FixedSubjects, make_batch
 from microbleeds.training.checkpoint import load_checkpoint, save_checkpoint
 from microbleeds.training.loop import fit
 from microbleeds.training.mining import mine
@@ -22,8 +23,9 @@ from microbleeds.training.objective import Objective, WeightAverage
 from microbleeds.training.presets import OptimiserSettings, Preset, SamplingSettings, find_preset
 from microbleeds.training.run import claim_folder
 from microbleeds.training.schedule import progress, rate_factor
+from microbleeds.training.simulated import DrawSimulated
 from microbleeds.training.trace import PrototypeWatch, Trace
-from microbleeds.training.trainer import RunSettings, Trainer
+from microbleeds.training.trainer import MOST_LEFT_OUT, RunSettings, Trainer
 from microbleeds.weights import load_detector
 
 pytest.importorskip("lightning_fabric")
@@ -104,32 +106,90 @@ class TestRun:
         assert 0 < card.training.steps < 10**6
         assert (tmp_path / "weights.safetensors").exists()
 
-    def test_a_loss_that_explodes_stops_the_run(self, tmp_path: Path) -> None:
+
+class TestLeftOut:
+    """Steps that are not finite."""
+
+    @pytest.mark.parametrize("clip_norm", [5.0, None])
+    def test_a_gradient_that_is_not_finite_leaves_no_trace(self, tmp_path: Path, clip_norm: float | None) -> None:
+        optimiser = dataclasses.replace(toy_preset().optimiser, clip_norm=clip_norm)
+        trainer = Trainer(toy_preset(optimiser=optimiser), settings(tmp_path))
+        fit_one(trainer)
+        before = {name: value.clone() for name, value in trainer.objective.state_dict().items()}
+        hook = trainer.objective.detector.head.classes.bias.register_hook(lambda grad: grad * float("nan"))
+        seen = fit_one(trainer)
+        hook.remove()
+        assert np.isfinite(seen["loss"])
+        for name, value in trainer.objective.state_dict().items():
+            assert torch.equal(value, before[name]), name
+        assert (trainer.step, trainer.left_out) == (2, 1)
+        trainer.save()
+        assert load_checkpoint(trainer.checkpoint_path)["left_out"] == 1
+        fit_one(trainer)
+        assert trainer.left_out_in_a_row == 0
+        assert not all(torch.equal(v, before[n]) for n, v in trainer.objective.state_dict().items())
+
+    def test_an_image_that_is_not_finite_spoils_no_running_mean(self, tmp_path: Path) -> None:
+        trainer = Trainer(toy_preset(), settings(tmp_path))
+        batch = first_batch(trainer)
+        trainer.take(batch._replace(image=batch.image * float("nan")))
+        assert trainer.left_out == 1
+        states = [*trainer.objective.state_dict().values(), *trainer.average.state.values()]
+        assert all(bool(torch.isfinite(value).all()) for value in states)
+
+    def test_many_in_a_row_stop_the_run(self, tmp_path: Path) -> None:
         trainer = Trainer(toy_preset(), settings(tmp_path))
         with torch.no_grad():
             trainer.objective.detector.head.classes.bias.fill_(float("nan"))
-        with pytest.raises(FloatingPointError):
-            fit_one(trainer)
+        batch = first_batch(trainer)
+        for _ in range(MOST_LEFT_OUT - 1):
+            trainer.take(batch)
+        with pytest.raises(FloatingPointError, match="20 steps in a row"):
+            trainer.take(batch)
+
+    def test_older_checkpoints_are_read(self, tmp_path: Path) -> None:
+        trainer = Trainer(toy_preset(), settings(tmp_path))
+        fit_one(trainer)
+        trainer.save()
+        state = load_checkpoint(trainer.checkpoint_path)
+        del state["subjects"], state["left_out"]
+        save_checkpoint(trainer.checkpoint_path, state)
+        assert Trainer(toy_preset(), settings(tmp_path)).step == 1
 
 
 def fit_one(trainer: Trainer) -> dict[str, float]:
-    from microbleeds.training.batches import make_batch
+    return trainer.take(first_batch(trainer))
 
-    return trainer.take(make_batch(TRAIN.subjects(), {}, trainer.preset, (0, trainer.step, 0)))
+
+def first_batch(trainer: Trainer) -> Batch:
+    return make_batch(TRAIN.subjects(), {}, trainer.preset, (0, trainer.step, 0))
 
 
 class TestFolder:
     def test_another_run_is_refused(self, tmp_path: Path) -> None:
         out = tmp_path / "run"
-        claim_folder(out, find_preset("default"), 0, Path("data"))
-        claim_folder(out, find_preset("default"), 0, Path("data"))
+        claim_folder(out, find_preset("default"), 0, "data")
+        claim_folder(out, find_preset("default"), 0, "data")
+        assert "stream" not in json.loads((out / "run.json").read_text())
         with pytest.raises(InputError, match="other settings"):
-            claim_folder(out, find_preset("default"), 1, Path("data"))
+            claim_folder(out, find_preset("default"), 1, "data")
+
+    def test_what_is_streamed_is_noted(self, tmp_path: Path) -> None:
+        heads = tuple(Path(f"training_seg_{n:02d}.nii.gz") for n in (1, 2))
+        draw = DrawSimulated(CohortSettings("mixed"), 5, heads)
+        claim_folder(tmp_path, find_preset("default"), 5, "simulator", draw.facts())
+        claim_folder(tmp_path, find_preset("default"), 5, "simulator", draw.facts())
+        noted = json.loads((tmp_path / "run.json").read_text())["stream"]
+        assert noted["heads"] == ["training_seg_01", "training_seg_02"]
+        assert (noted["protocol"], noted["seed"]) == ("mixed", 5)
+        other = dataclasses.replace(draw, anatomies=heads[:1])
+        with pytest.raises(InputError, match="other settings"):
+            claim_folder(tmp_path, find_preset("default"), 5, "simulator", other.facts())
 
     def test_a_folder_with_other_things_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "thesis.txt").touch()
         with pytest.raises(InputError, match="no training run"):
-            claim_folder(tmp_path, find_preset("default"), 0, Path("data"))
+            claim_folder(tmp_path, find_preset("default"), 0, "data")
 
 
 class TestPresets:
