@@ -120,10 +120,11 @@ def model_record(card: Card, operating_point: OperatingPointName) -> ModelRecord
     """Describe weights at an operating point."""
     cut = getattr(card.operating_points, operating_point)
     training = card.training
+    kind = f"simulated scans ({training.data})" if training.simulated else f"scans of {training.data}"
     return ModelRecord(
         name=card.name,
         sha256=card.sha256,
-        training=f"Its weights learned from {training.subjects} simulated scans ({training.data}).",
+        training=f"Its weights learned from {training.subjects} {kind}.",
         scores=card.scores,
         operating_point=OperatingPoint(name=operating_point, cut=cut, definite_cut=definite_cut(cut)),
     )

@@ -10,6 +10,8 @@ import typer
 if TYPE_CHECKING:
     from microbleeds.training.simulated import DrawSimulated
 
+TRAINING_HEADS = 10  # of the 16 public label maps; the rest validate and test (docs/scoring.md)
+
 
 def train(
     out: Annotated[Path, typer.Option(help="Folder of the run; one that exists is continued.")],
@@ -18,11 +20,16 @@ def train(
         str | None, typer.Option(help="Instead of data: a protocol (or mixed) to simulate while training.")
     ] = None,
     anatomy: Annotated[Path | None, typer.Option(help="With --stream: folder of label maps.")] = None,
+    heads: Annotated[
+        int, typer.Option(min=1, help="With --stream: use the first so many label maps by name.")
+    ] = TRAINING_HEADS,
     preset: Annotated[str, typer.Option(help="default, or kim2023 for the paper's settings.")] = "default",
     variant: Annotated[str, typer.Option(help="proposal, +fusion or +prototypes.")] = "+prototypes",
     validation_data: Annotated[
-        Path | None, typer.Option(help="Data set to validate on; else subjects are held out.")
+        list[Path] | None,
+        typer.Option(help="Data set to validate on, may be given again; else up to a fifth is held out."),
     ] = None,
+    validation_subjects: Annotated[int, typer.Option(min=0, help="At most so many, of each data set.")] = 6,
     steps: Annotated[int | None, typer.Option(min=1, help="Instead of the preset's.")] = None,
     time_limit_minutes: Annotated[
         float | None, typer.Option(min=0.0, help="Finish within this time, over all parts of the run.")
@@ -44,12 +51,15 @@ def train(
             f"Training needs {error.name}; install it with pip install 'microbleeds[train]'."
         ) from error
 
+    if anatomy is not None and stream is None:
+        raise InputError("--anatomy is for --stream only; a data set (--data) has its heads already.")
     card = train_detector(
         data,
         preset,
         out,
-        simulated=None if stream is None else _simulator(stream, anatomy, seed, device),
-        validation_data=validation_data,
+        simulated=None if stream is None else _simulator(stream, anatomy, heads, seed, device),
+        validation_data=tuple(validation_data or ()),
+        validation_subjects=validation_subjects,
         variant=variant,  # type: ignore[arg-type]
         steps=steps,
         time_limit_minutes=time_limit_minutes,
@@ -61,11 +71,17 @@ def train(
         typer.echo(f"Weights: {out / 'weights.safetensors'} (sha256 {card.sha256[:12]})")
 
 
-def _simulator(protocol: str, anatomy: Path | None, seed: int, device: str) -> DrawSimulated:
-    """What --stream trains on: the rich cohort, four scans of each head."""
+def _simulator(protocol: str, anatomy: Path | None, heads: int, seed: int, device: str) -> DrawSimulated:
+    """What --stream trains on: the rich cohort, four scans of each head.
+
+    Raises:
+        InputError: without label maps; the MNI152 head is the demo's and is never trained on.
+    """
+    from microbleeds.errors import InputError
     from microbleeds.simulate.cohort import CohortSettings, anatomies_in
     from microbleeds.training.simulated import DrawSimulated
 
+    if anatomy is None:
+        raise InputError("--stream needs a folder of label maps (--anatomy).")
     settings = CohortSettings(protocol, "mixed", "rich", scans_per_head=4)
-    anatomies = () if anatomy is None else tuple(anatomies_in(anatomy))
-    return DrawSimulated(settings, seed, anatomies, device)
+    return DrawSimulated(settings, seed, tuple(anatomies_in(anatomy)[:heads]), device)

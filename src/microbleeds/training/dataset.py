@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import logging
@@ -37,6 +38,34 @@ def subject_names(data: Path) -> list[str]:
     return names
 
 
+def heads_of(data: Path, names: list[str]) -> dict[str, str]:
+    """Name to head: the column ``head`` of participants.tsv where there is one, else a head per subject."""
+    heads = {name: name for name in names}
+    table = data / "participants.tsv"
+    if table.exists():
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            for row in csv.DictReader(file, delimiter="\t"):
+                name, head = row.get("participant_id"), row.get("head")
+                if name in heads and head and head != "n/a":
+                    heads[name] = f"head {head}"
+    return heads
+
+
+def is_simulated(data: Path) -> bool:
+    """Whether ``microbleeds simulate`` wrote a data set: its description holds the options then.
+
+    Raises:
+        InputError: if dataset_description.json can't be read.
+    """
+    path = data / "dataset_description.json"
+    if not path.exists():
+        return False
+    try:
+        return "SimulationOptions" in json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is no JSON; correct or remove it.") from error
+
+
 def cached_subjects(
     data: Path, names: list[str], cache: Path, spec: PreparationSpec, workers: int = 1
 ) -> list[TrainingSubject]:
@@ -50,14 +79,16 @@ def cached_subjects(
         spec: how to prepare.
         workers: processes.
     """
-    prepare_one = partial(_ensure_cached, data, cache, spec)
-    if workers > 1:
+    missing = [name for name in names if not _fresh(cache / name, _key(data, name, spec))]
+    prepare_one = partial(_prepare_into, data, cache, spec)
+    if workers > 1 and missing:
         # Spawned: a process forked after torch has used its threads can hang.
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            folders = list(pool.map(prepare_one, names))
+            list(pool.map(prepare_one, missing))
     else:
-        folders = [prepare_one(name) for name in names]
-    return [load_subject(folder) for folder in folders]
+        for name in missing:
+            prepare_one(name)
+    return [load_subject(cache / name) for name in names]
 
 
 def read_subject(data: Path, name: str, spec: PreparationSpec) -> TrainingSubject:
@@ -74,15 +105,22 @@ def read_subject(data: Path, name: str, spec: PreparationSpec) -> TrainingSubjec
     return subject_from(name, prepare(scan, brain, spec), read_truth(truth / f"{name}_microbleeds.tsv"))
 
 
-def _ensure_cached(data: Path, cache: Path, spec: PreparationSpec, name: str) -> Path:
-    """Return the folder of a prepared subject, making it if it is absent or stale."""
-    folder = cache / name
-    key = _key(data, name, spec)
+def _fresh(folder: Path, key: str) -> bool:
+    """Whether a prepared subject is there and was made from the same."""
     facts = folder / "subject.json"
-    if not facts.exists() or json.loads(facts.read_text(encoding="utf-8"))["key"] != key:
-        log.info("Preparing %s", name)
-        save_subject(read_subject(data, name, spec), folder, key)
-    return folder
+    return facts.exists() and json.loads(facts.read_text(encoding="utf-8"))["key"] == key
+
+
+def _prepare_into(data: Path, cache: Path, spec: PreparationSpec, name: str) -> None:
+    """Prepare a subject into its folder of the cache."""
+    log.info("Preparing %s", name)
+    key = _key(data, name, spec)
+    try:
+        save_subject(read_subject(data, name, spec), cache / name, key)
+    except OSError:
+        # Another process may have put the same there meanwhile; a folder can't be moved onto it then.
+        if not _fresh(cache / name, key):
+            raise
 
 
 def _key(data: Path, name: str, spec: PreparationSpec) -> str:

@@ -16,6 +16,7 @@ from microbleeds.training.batches import SubjectSource, batches
 from microbleeds.training.calibrate import fit_calibration, operating_points
 from microbleeds.training.presets import Preset
 from microbleeds.training.scoring import curve_of, summary
+from microbleeds.training.stream import ReplayBuffer
 from microbleeds.training.subjects import TrainingSubject
 from microbleeds.training.trace import Trace
 from microbleeds.training.trainer import RunSettings, Trainer
@@ -47,15 +48,23 @@ def fit(
     with Progress(*columns, disable=trace is None) as bar:
         task = bar.add_task("training", total=preset.steps, completed=trainer.step)
         while trainer.progress < 1:
+            _count(trainer, source)
             _between_steps(trainer, source, validation, trace)
             for seen in _segment(trainer, source, trace):
                 bar.update(task, completed=trainer.step, description=f"loss {seen['loss']:.3f}")
+    _count(trainer, source)
     trainer.save()
     _validate(trainer, validation, trace)
-    card = _finish(trainer, source, validation)
+    card = _finish(trainer, validation)
     if trace is not None:
         trace.close()
     return card
+
+
+def _count(trainer: Trainer, source: SubjectSource) -> None:
+    """Note how many subjects were seen; of a simulator all that it drew, not only those kept."""
+    present = source.drawn if isinstance(source, ReplayBuffer) else len(source.subjects())
+    trainer.subjects = max(trainer.subjects, present)
 
 
 def _between_steps(
@@ -88,9 +97,10 @@ def _segment(trainer: Trainer, source: SubjectSource, trace: Trace | None) -> It
         seen = trainer.take(batch)
         recent.append(seen)
         if trainer.step % LOG_EVERY == 0 and trace is not None:
-            trace.write(trainer.step, _means(recent) | {"minutes": trainer.elapsed_s / 60})
+            trace.write(trainer.step, _means(recent) | _state(trainer))
             recent.clear()
         if trainer.step % preset.checkpoint_every == 0:
+            _count(trainer, source)
             trainer.save()
         yield seen
         if trainer.fabric.broadcast(trainer.progress) >= 1:
@@ -114,7 +124,7 @@ def _validate(trainer: Trainer, validation: Sequence[TrainingSubject], trace: Tr
     trainer.save()
 
 
-def _finish(trainer: Trainer, source: SubjectSource, validation: Sequence[TrainingSubject]) -> Card:
+def _finish(trainer: Trainer, validation: Sequence[TrainingSubject]) -> Card:
     """Write the final weights with calibrated scores and operating points."""
     out = trainer.settings.out
     best_path, model, note = out / "best.safetensors", trainer.averaged(), "last average of weights"
@@ -123,8 +133,12 @@ def _finish(trainer: Trainer, source: SubjectSource, validation: Sequence[Traini
         model, note = best.model, f"average of weights, {best.card.training.notes}"
     if trainer.watch.failing:
         note += f"; PROTOTYPES DID NOT TRAIN (L_con {trainer.watch.mean:.2f})"
+    if trainer.left_out:
+        note += f"; {trainer.left_out} steps left out (not finite)"
+    if not validation:
+        note += "; NO VALIDATION DATA: scores are not calibrated and the thresholds are defaults"
     scores, calibration, points = _calibrated(trainer, model, validation)
-    card = _card(trainer, note, scores, len(source.subjects()), calibration, points)
+    card = _card(trainer, note, scores, calibration, points)
     if not trainer.fabric.is_global_zero:
         return card
     return save_weights(out / "weights.safetensors", model, card)
@@ -145,7 +159,6 @@ def _card(
     trainer: Trainer,
     notes: str,
     scores: dict[str, float],
-    subjects: int = 0,
     calibration: Calibration | None = None,
     points: OperatingPoints | None = None,
 ) -> Card:
@@ -159,7 +172,8 @@ def _card(
         preparation=preset.preparation,
         training=TrainingDescription(
             data=settings.data,
-            subjects=subjects,
+            simulated=settings.simulated,
+            subjects=trainer.subjects,
             preset=preset.name,
             steps=trainer.step,
             seed=settings.seed,
@@ -177,7 +191,13 @@ def _due(step: int, every: int) -> bool:
     return every > 0 and step > 0 and step % every == 0
 
 
+def _state(trainer: Trainer) -> dict[str, float]:
+    """What is logged of the run beside its losses."""
+    return {"minutes": trainer.elapsed_s / 60, "left_out": float(trainer.left_out)}
+
+
 def _means(entries: list[dict[str, float]]) -> dict[str, float]:
-    """Mean of each value over the entries that have it."""
-    names = {name: None for entry in entries for name in entry}
-    return {name: float(np.mean([e[name] for e in entries if name in e])) for name in names}
+    """Mean of each finite value over the entries that have it (steps that are left out may hold NaN)."""
+    finite = [{name: value for name, value in entry.items() if math.isfinite(value)} for entry in entries]
+    names = {name: None for entry in finite for name in entry}
+    return {name: float(np.mean([e[name] for e in finite if name in e])) for name in names}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from microbleeds.prepare import PreparationSpec
@@ -26,6 +26,7 @@ class DrawSimulated:
         anatomies: label maps; none for the MNI152 head.
         device: to simulate on.
         spec: how to prepare.
+        scratch: folder for the files of a scan while it is read; the system's if ``None``.
     """
 
     settings: CohortSettings
@@ -33,6 +34,7 @@ class DrawSimulated:
     anatomies: tuple[Path, ...] = ()
     device: str = "auto"
     spec: PreparationSpec = field(default_factory=PreparationSpec)
+    scratch: Path | None = None
     _kept: tuple[int, FineSignal] | None = field(default=None, init=False, repr=False)
 
     def __call__(self, index: int) -> TrainingSubject:
@@ -43,6 +45,16 @@ class DrawSimulated:
             fine = rendered_head(head, self.seed, self.settings, self.anatomies, self.device)
             self._kept = (head, fine)
         name = f"sub-{index + 1:06d}"
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(prefix=".scan-", dir=self.scratch) as folder:
             write_scan(Path(folder), name, scan_of_head(self._kept[1], head, number, self.seed, self.settings))
             return read_subject(Path(folder), name, self.spec)
+
+    def facts(self) -> dict[str, object]:
+        """What is drawn, for the record of a run."""
+        heads = [path.name.removesuffix(".gz").removesuffix(".nii") for path in self.anatomies]
+        return {**asdict(self.settings), "heads": heads, "seed": self.seed}
+
+    @property
+    def description(self) -> str:
+        """What is drawn, in words for a card."""
+        return f"simulator, protocol {self.settings.protocol}, {len(self.anatomies)} heads, seed {self.seed}"

@@ -1,7 +1,8 @@
 """Training straight from a simulator: a background process draws subjects, a replay buffer keeps the latest.
 
 A subject that took seconds to simulate is used for many crops before it is replaced. Drawn subjects lie as
-memory-mapped arrays in a spool folder, so that a resumed run starts with those of the killed one.
+memory-mapped arrays in a spool folder, so that a resumed run starts with those of the killed one; a run that
+ends well removes the folder.
 """
 
 from __future__ import annotations
@@ -42,16 +43,25 @@ class ReplayBuffer:
         spool: folder that the drawing process writes to.
         capacity: subjects kept.
         first: subjects to wait for before training begins.
+
+    Attributes:
+        drawn: subjects that were seen so far, those dropped since included.
     """
 
     def __init__(self, spool: Path, capacity: int, first: int = 1) -> None:
         self.spool, self.capacity, self.first = spool, capacity, first
+        self.drawn = 0
+        self._drawing: BaseProcess | None = None
         self._open: dict[str, TrainingSubject] = {}
         self._looked_at = float("-inf")
         self._lock = threading.Lock()
 
     def subjects(self) -> Sequence[TrainingSubject]:
-        """The present subjects; looks for new ones at most every few tenths of a second."""
+        """The present subjects; looks for new ones at most every few tenths of a second.
+
+        Raises:
+            InputError: if the drawing process has ended.
+        """
         with self._lock:  # batches are made in threads
             if time.monotonic() - self._looked_at > POLL_S:
                 self._refresh()
@@ -60,23 +70,34 @@ class ReplayBuffer:
 
     def _refresh(self) -> None:
         """Open new subjects, forget and delete the oldest beyond the capacity."""
+        self._check_drawing()
         folders = subject_folders(self.spool)
         for folder in folders[: -self.capacity]:
             # An open memory map stays valid on POSIX systems after its file is gone.
             shutil.rmtree(folder, ignore_errors=True)
         kept = folders[-self.capacity :]
         self._open = {folder.name: self._open.get(folder.name) or load_subject(folder) for folder in kept}
+        if kept:
+            self.drawn = max(self.drawn, int(kept[-1].name) + 1)
 
     def wait(self, drawing: BaseProcess) -> None:
-        """Wait until ``first`` subjects are there.
+        """Wait until ``first`` subjects are there; from now on the end of ``drawing`` is an error.
 
         Raises:
             InputError: if the drawing process ends before.
         """
+        self._drawing = drawing
         while len(subject_folders(self.spool)) < self.first:
-            if not drawing.is_alive():
-                raise InputError(f"The simulator stopped (exit code {drawing.exitcode}); see its message.")
+            self._check_drawing()
             time.sleep(POLL_S)
+
+    def _check_drawing(self) -> None:
+        """Raise if the drawing process has ended: training would go round and round on the same subjects."""
+        if self._drawing is not None and not self._drawing.is_alive():
+            code = self._drawing.exitcode
+            raise InputError(
+                f"The simulator stopped (exit code {code}); see its message and start again to go on."
+            )
 
 
 def subject_folders(spool: Path) -> list[Path]:
@@ -87,10 +108,11 @@ def subject_folders(spool: Path) -> list[Path]:
 def draw_forever(draw: Draw, spool: Path, start: int, ahead: int) -> None:
     """Draw subject after subject into ``spool``, pausing while ``ahead`` wait to be taken over.
 
-    The buffer deletes what it has dropped, so the number of folders says how far ahead the drawing is.
+    The buffer deletes what it has dropped, so the number of folders says how far ahead the drawing is. It ends
+    when the process that started it is gone, even if that was killed and could not end it.
     """
-    index = start
-    while True:
+    index, parent = start, multiprocessing.parent_process()
+    while parent is None or parent.is_alive():
         if len(subject_folders(spool)) >= ahead:
             time.sleep(POLL_S)
             continue
@@ -104,12 +126,15 @@ def streamed(draw: Draw, spool: Path, *, capacity: int = 24, first: int = 4) -> 
 
     Args:
         draw: the simulator.
-        spool: folder for drawn subjects; those already there are kept in use.
+        spool: folder for drawn subjects; those already there are kept in use, and half-written ones are
+            removed. It is removed when the block ends well.
         capacity: subjects kept; each is used about capacity times (seconds per subject / seconds per step)
             batches long.
         first: subjects to wait for.
     """
     spool.mkdir(parents=True, exist_ok=True)
+    for left_over in spool.glob(".*"):  # of a killed drawing process
+        shutil.rmtree(left_over, ignore_errors=True)
     there = subject_folders(spool)
     start = int(there[-1].name) + 1 if there else 0
     # Spawned: a process forked after torch has used its threads can hang.
@@ -124,3 +149,4 @@ def streamed(draw: Draw, spool: Path, *, capacity: int = 24, first: int = 4) -> 
     finally:
         process.terminate()
         process.join()
+    shutil.rmtree(spool, ignore_errors=True)

@@ -33,14 +33,14 @@ def cell_targets(
     Args:
         bleeds: [N, 3] visible microbleeds in voxels of the crop (some may lie outside it).
         ignored: [K, 3] what is neither a hit nor a false positive.
-        brain: bool [X, Y, Z]; cells without any brain do not count.
+        brain: bool [X, Y, Z]; cells without any brain do not count, not even if a bleed's centre lies there.
         spacing_mm: [3] of the voxels.
         config: gives the size of a cell.
         settings: radii.
     """
     shape = np.asarray(brain.shape) // np.asarray(config.cell)
     middles = cell_to_voxel(np.moveaxis(np.indices(shape), 0, -1), config)
-    label = np.where(_any_per_cell(brain, config), NEGATIVE, IGNORED).astype(np.int8)
+    label = np.full(tuple(shape), NEGATIVE, dtype=np.int8)
     offset = np.zeros((3, *shape), dtype=np.float32)
     for point in ignored:
         label[_distance(middles, point, spacing_mm) <= settings.ignore_mm] = IGNORED
@@ -59,6 +59,7 @@ def cell_targets(
             own = np.zeros(tuple(shape), dtype=bool)
             own[tuple(cell)] = True
             _point_to(offset, own, point, middles, config)
+    label[~_any_per_cell(brain, config)] = IGNORED  # the network sees zeros there, never to be called a bleed
     return CellTargets(label, offset)
 
 

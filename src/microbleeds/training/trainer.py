@@ -7,6 +7,7 @@ killed and resumed gives the same weights as one that was not (on the same machi
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from microbleeds.compute import Compute, Precision, choose
 from microbleeds.detect import DetectSettings
@@ -38,14 +40,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RAW_FLOOR = 0.01  # of uncalibrated scores in validation; calibration may raise them
+MOST_LEFT_OUT = 20  # steps in a row; single ones happen (see Trainer.take), so many mean broken weights or data
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """Of a run, but not of its result; see :func:`microbleeds.training.train`."""
+    """Of a run, but not of its result; see :func:`microbleeds.training.train`.
+
+    Args:
+        data: what the weights learn from, in words for the card.
+        simulated: whether that is simulated.
+    """
 
     out: Path
     data: str
+    simulated: bool = True
     seed: int = 0
     time_limit_minutes: float | None = None
     device: str = "auto"
@@ -76,6 +85,8 @@ class Trainer:
         self.mined: dict[str, Points] = {}
         self.mined_at = self.validated_at = 0
         self.best = -1.0
+        self.subjects = 0  # seen so far; a simulator draws ever more
+        self.left_out = self.left_out_in_a_row = 0
         if self.checkpoint_path.exists():
             self.restore(load_checkpoint(self.checkpoint_path))
             log.info("Going on at step %d", self.step)
@@ -93,29 +104,62 @@ class Trainer:
         return progress(self.step, self.preset.steps, self.elapsed_s, limit * 60 if limit else None)
 
     def take(self, batch: Batch) -> dict[str, float]:
-        """Make one optimiser step and return what it saw."""
+        """Make one optimiser step and return what it saw.
+
+        A step whose loss or gradient is not finite is left out and counted, and leaves no trace in the weights
+        or buffers: oneDNN's bfloat16 convolutions on the processor now and then return NaN for a gradient
+        (torch 2.13).
+
+        Raises:
+            FloatingPointError: after ``MOST_LEFT_OUT`` such steps in a row.
+        """
         settings = self.preset.optimiser
         rate = settings.rate * rate_factor(self.progress, self.step, settings)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self._start_prototypes()
         self.module.train()
+        before = [buffer.clone() for buffer in self.objective.buffers()]
         image, label, offset = (tensor.to(self.fabric.device) for tensor in batch)
         parts = self.module(image.contiguous(memory_format=torch.channels_last_3d), label, offset)
-        if not bool(torch.isfinite(parts["loss"])):
-            raise FloatingPointError(f"The loss became {float(parts['loss'].detach())} at step {self.step}.")
         self.optimiser.zero_grad(set_to_none=True)
         self.fabric.backward(parts["loss"])
-        if settings.clip_norm is not None:
-            self.fabric.clip_gradients(self.module, self.optimiser, max_norm=settings.clip_norm)
-        self.optimiser.step()
-        self.average.update(self.objective.detector)
+        seen = {name: float(value.detach()) for name, value in parts.items()}
+        if self._usable(parts["loss"].detach()):
+            self.optimiser.step()
+            self.average.update(self.objective.detector)
+            self.left_out_in_a_row = 0
+            if "concentration" in seen:
+                self.watch.observe(seen["concentration"])
+        else:
+            self._leave_out(before)
         self.step += 1
         self._tick()
-        seen = {name: float(value.detach()) for name, value in parts.items()}
-        if "concentration" in seen:
-            self.watch.observe(seen["concentration"])
         return seen | {"rate": rate}
+
+    def _usable(self, loss: Tensor) -> bool:
+        """Clip the gradients; whether they and the loss are finite, in every process."""
+        most = self.preset.optimiser.clip_norm
+        norm = self.fabric.clip_gradients(
+            self.module, self.optimiser, max_norm=math.inf if most is None else most, error_if_nonfinite=False
+        )
+        finite = torch.isfinite(loss) & torch.isfinite(torch.as_tensor(norm, device=loss.device))
+        if self.fabric.world_size > 1:  # all must decide alike, and the loss is each process's own
+            finite = torch.as_tensor(self.fabric.all_reduce(finite.float(), reduce_op="mean")) == 1
+        return bool(finite)
+
+    def _leave_out(self, before: Sequence[Tensor]) -> None:
+        """Put the buffers back (norms may have averaged in NaN) and count the step as left out."""
+        for buffer, value in zip(self.objective.buffers(), before, strict=True):
+            buffer.copy_(value)
+        self.left_out += 1
+        self.left_out_in_a_row += 1
+        log.warning("Step %d was left out: its loss or gradient is not finite.", self.step)
+        if self.left_out_in_a_row >= MOST_LEFT_OUT:
+            raise FloatingPointError(
+                f"The loss or its gradient was not finite in {MOST_LEFT_OUT} steps in a row (now {self.step});"
+                " look for broken images, or train on another device."
+            )
 
     def mine(self, subjects: Sequence[TrainingSubject]) -> None:
         """Look for hard negatives with the average weights; the first process does it for all."""
@@ -128,7 +172,7 @@ class Trainer:
         self._tick()
 
     def validate(self, subjects: Sequence[TrainingSubject]) -> dict[str, float]:
-        """Score the average weights on whole brains; keeps the best in :attr:`best` and reports it."""
+        """Score the average weights on whole brains and return the figures; what is best is the loop's to say."""
         scored = self.score(self.averaged(), subjects)
         scores = summary(curve_of(scored))
         self.validated_at = self.step
@@ -163,6 +207,8 @@ class Trainer:
             "validated_at": self.validated_at,
             "best": self.best,
             "watch": [self.watch.mean, self.watch.count],
+            "subjects": self.subjects,
+            "left_out": self.left_out,
             "random": torch.get_rng_state(),
         }
         save_checkpoint(self.checkpoint_path, state)
@@ -178,6 +224,7 @@ class Trainer:
         self.step, self.elapsed_s, self.best = state["step"], state["elapsed_s"], state["best"]
         self.mined_at, self.validated_at = state["mined_at"], state["validated_at"]
         self.watch.mean, self.watch.count = state["watch"]
+        self.subjects, self.left_out = state.get("subjects", 0), state.get("left_out", 0)
         torch.set_rng_state(state["random"])
 
     def _start_prototypes(self) -> None:

@@ -39,11 +39,23 @@ class OperatingPoints(BaseModel):
 
 
 class TrainingDescription(BaseModel):
-    """Where the weights come from."""
+    """Where the weights come from.
+
+    Args:
+        data: name of the data set, or what was simulated.
+        simulated: whether the data are simulated scans (cards without this key are of such).
+        subjects: scans learned from, without those validated on.
+        preset: name of the settings.
+        steps: of the optimiser.
+        seed: of everything random.
+        minutes: of training.
+        notes: which weights of the run these are, and warnings.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: str
+    simulated: bool = True
     subjects: int
     preset: str
     steps: int
