@@ -19,7 +19,7 @@ from microbleeds.regions import code_of
 from microbleeds.report.record import read_record
 from microbleeds.report.run_record import RunRecord, sha256_of
 from microbleeds.scan import Candidate, Scan
-from microbleeds.segment import Segmentation
+from microbleeds.segmentation import Segmentation
 from microbleeds.weights.card import Card, OperatingPoints, TrainingDescription
 
 BLEED_MM = (12.0, -9.0, 6.0)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from microbleeds.geometry import Grid
 from microbleeds.regions import CSF, OUTSIDE, REGIONS, VENTRICLE, Group, Region, Side
 from microbleeds.scan import Candidate
-from microbleeds.segment import Segmentation
+from microbleeds.segmentation import Segmentation
 
 RIM_MM = 2.5
 LEAST_PARENCHYMA = 0.10

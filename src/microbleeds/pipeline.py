@@ -23,7 +23,7 @@ from microbleeds.report.labels import write_labels
 from microbleeds.report.record import ModelRecord, OperatingPoint, Record, write_record
 from microbleeds.report.run_record import Stopwatch, run_record, sha256_of, write_run_record
 from microbleeds.report.tsv import write_tsv
-from microbleeds.segment import segment
+from microbleeds.segmentation import segment
 from microbleeds.study import SignChoice, load_study
 from microbleeds.weights import Card, load_detector
 from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS

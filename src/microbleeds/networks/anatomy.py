@@ -136,7 +136,7 @@ class AnatomyNetwork(nn.Module):
         self.position = nn.Conv3d(channels[1], 3, 1)
 
     def forward(self, image: Tensor) -> AnatomyOutput:
-        """Segment ``image`` [B, 1, X, Y, Z], values of :func:`microbleeds.coarse_anatomy.normalise`."""
+        """Segment ``image`` [B, 1, X, Y, Z], values of :func:`microbleeds.segmentation.coarse.normalise`."""
         skips: list[Tensor] = []
         features = self.enter(image)
         for level, block in enumerate(self.encoder):

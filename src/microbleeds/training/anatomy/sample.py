@@ -9,7 +9,6 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import avg_pool3d, grid_sample
 
-from microbleeds.coarse_anatomy import normalise
 from microbleeds.networks.anatomy import (
     POSITION_STRIDE,
     POSITION_UNIT_MM,
@@ -17,6 +16,7 @@ from microbleeds.networks.anatomy import (
     AnatomyClass,
     class_of_tissue,
 )
+from microbleeds.segmentation.coarse import normalise
 from microbleeds.simulate.anatomy import Anatomy
 from microbleeds.tissues import Tissue
 from microbleeds.training.anatomy import contrast

@@ -20,7 +20,7 @@ from microbleeds.networks.anatomy import SPACING_MM, AnatomyClass, AnatomyNetwor
 from microbleeds.regions import REGIONS
 from microbleeds.regions import mirrored as mirrored_regions
 from microbleeds.scan import Scan
-from microbleeds.segment import Segmentation, segment
+from microbleeds.segmentation import Segmentation, segment
 from microbleeds.simulate.anatomy import Anatomy
 from microbleeds.tissues import Tissue
 from microbleeds.training.anatomy.sample import codes_at, draw_positions, draw_sample, prepare_head

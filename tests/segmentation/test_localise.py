@@ -9,7 +9,7 @@ from microbleeds.geometry import Grid
 from microbleeds.localise import LEAST_PARENCHYMA, MARGIN_LIMIT_MM, localise
 from microbleeds.regions import CSF, OUTSIDE, VENTRICLE, code_of
 from microbleeds.scan import Candidate
-from microbleeds.segment import Segmentation
+from microbleeds.segmentation import Segmentation
 
 LOBAR = code_of("frontal_white", "right")
 DEEP = code_of("thalamus", "right")

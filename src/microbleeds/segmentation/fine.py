@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
-from microbleeds.coarse_anatomy import CoarseAnatomy, from_coarse
 from microbleeds.geometry import Grid
 from microbleeds.networks.anatomy import AnatomyClass
+from microbleeds.segmentation.coarse import CoarseAnatomy, from_coarse
 from microbleeds.tissues import Tissue, among
 
 NEARLY_OUTSIDE = 0.9  # voxels whose neighbours are all outside with this probability need no closer look

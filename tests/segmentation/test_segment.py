@@ -7,14 +7,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from microbleeds.coarse_anatomy import CoarseAnatomy, fit_mni, normalise, to_coarse
 from microbleeds.compute import Compute
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
 from microbleeds.networks.anatomy import AnatomyClass
 from microbleeds.regions import CSF, OUTSIDE, REGIONS
 from microbleeds.scan import Scan
-from microbleeds.segment import Segmentation, segment
+from microbleeds.segmentation import Segmentation, segment
+from microbleeds.segmentation.coarse import CoarseAnatomy, fit_mni, normalise, to_coarse
 from microbleeds.tissues import Tissue
 from oracle_anatomy import BRIGHTNESS, OracleNetwork
 

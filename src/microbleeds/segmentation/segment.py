@@ -21,14 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from microbleeds.coarse_anatomy import CoarseAnatomy, fit_mni, look
 from microbleeds.compute import Compute, choose
 from microbleeds.errors import InputError
-from microbleeds.fine_anatomy import coarse_tissues, on_scan_grid
 from microbleeds.geometry import Grid
 from microbleeds.networks.anatomy import AnatomyClass, AnatomyNetwork
 from microbleeds.parcellation import regions_from_labels
 from microbleeds.scan import Scan
+from microbleeds.segmentation.coarse import CoarseAnatomy, fit_mni, look
+from microbleeds.segmentation.fine import coarse_tissues, on_scan_grid
 from microbleeds.weights.anatomy_card import load_anatomy
 
 SMALL_VIEW_ML = 400.0  # a field of view below this may lie inside of the head, where no outline can be seen
