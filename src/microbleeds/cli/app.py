@@ -20,6 +20,7 @@ from microbleeds.cli.info import info
 from microbleeds.cli.schema import schema
 from microbleeds.cli.simulate import simulate
 from microbleeds.cli.train import train
+from microbleeds.cli.train_anatomy import train_anatomy
 from microbleeds.errors import InputError
 
 BAD_INPUT, UNEXPECTED = 2, 1
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Find cerebral microbleeds on susceptibility-weighted MRI. Research use. Not a medical device.",
 )
-for verb in (demo, detect, evaluate, simulate, train, info, schema):
+for verb in (demo, detect, evaluate, simulate, train, train_anatomy, info, schema):
     app.command()(verb)
 
 
