@@ -87,7 +87,7 @@ def _signed(phase: Volume, low: float, high: float, span: str, manufacturer: str
     if both_ends and 2040 <= reach <= 2049:
         return PhaseScale("-2048..2047", span, 0.0, np.pi / 2048)
     if both_ends and 3120 <= reach <= 1000 * np.pi * 1.001:
-        return PhaseScale("milliradians", f"{span}, about -1000 pi to 1000 pi", 0.0, 1e-3)
+        return PhaseScale("milliradians", f"{span}, pi in thousandths of a radian", 0.0, 1e-3)
     if 1000 * np.pi * 1.001 < reach <= 4096 * _OVERSHOOT:
         return PhaseScale("-4096..4095", span, 0.0, np.pi / 4096)
     if _SMALLEST_RADIANS * 1000 <= reach <= 1000 * np.pi * 1.001:
