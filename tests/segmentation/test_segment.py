@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from oracle_anatomy import BRIGHTNESS, OracleNetwork
 
 from microbleeds.compute import Compute
 from microbleeds.errors import InputError
@@ -16,7 +17,6 @@ from microbleeds.scan import Scan
 from microbleeds.segmentation import Segmentation, segment
 from microbleeds.segmentation.coarse import CoarseAnatomy, fit_mni, normalise, to_coarse
 from microbleeds.tissues import Tissue
-from oracle_anatomy import BRIGHTNESS, OracleNetwork
 
 FLOAT32 = Compute(torch.device("cpu"), torch.float32)
 HALF_AXES_MM = (60.0, 72.0, 54.0)
@@ -90,6 +90,11 @@ class TestWholeBrain:
         for position, lobe in (((20, 60, 5), "frontal"), ((15, -66, 5), "occipital")):
             i, j, k = np.round(grid.to_ijk(position)).astype(int)
             assert REGIONS[int(whole.regions[i, j, k])].name.startswith(lobe)
+
+    def test_only_white_matter_near_the_ventricle_is_deep(self, whole: Segmentation, grid: Grid) -> None:
+        for position, group in (((6, 25, 12), "deep"), ((15, 45, 8), "lobar"), ((-15, -45, 8), "lobar")):
+            i, j, k = np.round(grid.to_ijk(position)).astype(int)  # 5 mm and twice 25 mm from the ventricle
+            assert REGIONS[int(whole.regions[i, j, k])].group == group
 
     def test_position_is_the_oracles(self, whole: Segmentation) -> None:
         points = np.array([[0, 0, 0, 1], [40, -50, 20, 1.0]])
