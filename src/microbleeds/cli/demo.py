@@ -26,45 +26,45 @@ def demo(
     """Simulate a scan of the MNI152 head, find its microbleeds and compare them with the truth."""
     from rich.console import Console
 
-    from microbleeds.atomic import atomic_folder
     from microbleeds.evaluate import read_cases
     from microbleeds.pipeline import Request, run
     from microbleeds.simulate.cohort import CohortSettings, simulate_cohort
 
-    _refuse_to_destroy(out, overwrite)
+    _make_room(out, overwrite)
     console = Console()
-    with atomic_folder(out, overwrite=overwrite) as folder:
-        data = folder / "scan"
-        with console.status("simulating a 3 T scan of 448 x 384 x 72 voxels"):
-            simulate_cohort(
-                data,
-                subjects=1,
-                seed=seed,
-                settings=CohortSettings("3t-0.5x0.5x2", "natural", "some"),
-                device=device,
-            )
-        anat = data / SUBJECT / "anat"
-        with console.status("searching") as status:
-            request = Request(
-                out=folder / "result" / SUBJECT,
-                swi=anat / f"{SUBJECT}_swi.nii.gz",
-                phase=anat / f"{SUBJECT}_part-phase_GRE.nii.gz",
-                device=device,
-            )
-            record = run(request, announce=lambda stage: status.update(f"searching: {stage}"))
-        (case,) = read_cases(folder / "result", data)
+    data, result = out / "scan", out / "result"
+    with console.status("simulating a 3 T scan of 448 x 384 x 72 voxels"):
+        settings = CohortSettings("3t-0.5x0.5x2", "natural", "some")
+        simulate_cohort(data, subjects=1, seed=seed, settings=settings, device=device)
+    anat = data / SUBJECT / "anat"
+    with console.status("searching") as status:
+        request = Request(
+            out=result / SUBJECT,
+            swi=anat / f"{SUBJECT}_swi.nii.gz",
+            phase=anat / f"{SUBJECT}_part-phase_GRE.nii.gz",
+            device=device,
+        )
+        record = run(request, announce=lambda stage: status.update(f"searching: {stage}"))
+    (case,) = read_cases(result, data)
     console.print(_table(case))
     console.print(_verdict(case))
     typer.echo(f"Report: {(out / 'result' / SUBJECT / 'report.html').resolve()}")
     typer.echo(record.disclaimer)
 
 
-def _refuse_to_destroy(out: Path, overwrite: bool) -> None:
-    """Overwrite an earlier demo, nothing else."""
+def _make_room(out: Path, overwrite: bool) -> None:
+    """Remove an earlier demo when asked to; nothing else is ever removed."""
+    import shutil
+
     from microbleeds.errors import InputError
 
-    if overwrite and out.is_dir() and any(out.iterdir()) and not (out / "scan" / "participants.tsv").exists():
+    there = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    if there and not overwrite:
+        raise InputError(f"The folder {out} is not empty; choose another or pass --overwrite.")
+    if not there <= {"scan", "result"}:
         raise InputError(f"The folder {out} is no earlier demo and won't be overwritten; choose another.")
+    for name in there:
+        shutil.rmtree(out / name)
 
 
 def _table(case: Case) -> Table:

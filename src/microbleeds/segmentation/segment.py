@@ -29,7 +29,7 @@ from microbleeds.parcellation import regions_from_labels
 from microbleeds.scan import Scan
 from microbleeds.segmentation.coarse import CoarseAnatomy, fit_mni, look
 from microbleeds.segmentation.fine import coarse_tissues, on_scan_grid
-from microbleeds.weights.anatomy_card import load_anatomy
+from microbleeds.weights.anatomy_card import AnatomyCard, load_anatomy
 
 SMALL_VIEW_ML = 400.0  # a field of view below this may lie inside of the head, where no outline can be seen
 LEAST_BRAIN_ML = 60.0  # of brain, to be sure of what is seen
@@ -84,7 +84,7 @@ def segment(scan: Scan, network: AnatomyNetwork | None = None, compute: Compute 
     """
     volume = scan.swi if scan.magnitude is None else scan.magnitude
     volume = np.maximum(np.nan_to_num(volume, posinf=0, neginf=0), 0)
-    seen = look(volume, scan.grid, network or shipped_network(), compute or choose())
+    seen = look(volume, scan.grid, network or shipped_anatomy()[0], compute or choose())
     seen = _cleaned(seen)
     mni_from_ras, misfit_mm = fit_mni(seen)
     doubts = _doubts(seen, mni_from_ras, misfit_mm)
@@ -93,13 +93,26 @@ def segment(scan: Scan, network: AnatomyNetwork | None = None, compute: Compute 
     _check_brain(seen, misfit_mm)
     regions = _coarse_regions(seen, mni_from_ras)
     brain, tissues, fine_regions = on_scan_grid(seen, regions, scan.grid)
-    return Segmentation(scan.grid, brain, tissues, fine_regions, mni_from_ras, True, not doubts, tuple(doubts))
+    known = _known_error() if network is None else []
+    warnings = (*doubts, *known)
+    return Segmentation(scan.grid, brain, tissues, fine_regions, mni_from_ras, True, not doubts, warnings)
 
 
 @cache
-def shipped_network() -> AnatomyNetwork:
-    """Return the network whose weights come with the package, loaded once per process."""
-    return load_anatomy()[0]
+def shipped_anatomy() -> tuple[AnatomyNetwork, AnatomyCard]:
+    """Return the network that comes with the package and its card, loaded once per process."""
+    return load_anatomy()
+
+
+def _known_error() -> list[str]:
+    """Return a sentence on how often the shipped network's groups are right, as far as its card says."""
+    share = shipped_anatomy()[1].scores.get("right_group")
+    if share is None or share > 0.95:
+        return []
+    return [
+        f"Groups and regions are coarse: on simulated validation scans {share:.0%} of the microbleeds got the "
+        "right group; check each."
+    ]
 
 
 def _coarse_regions(seen: CoarseAnatomy, mni_from_ras: NDArray[np.float64]) -> NDArray[np.uint8]:
