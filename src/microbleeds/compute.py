@@ -96,8 +96,8 @@ def _bfloat16_is_faster(kind: str) -> bool:
     return seconds[torch.bfloat16] < 0.9 * seconds[torch.float32]
 
 
-def _seconds(device: torch.device, dtype: torch.dtype, repeats: int = 3) -> float:
-    """Best of a few runs of one 3x3x3 convolution."""
+def _seconds(device: torch.device, dtype: torch.dtype, repeats: int = 10) -> float:
+    """Best of some runs of one 3x3x3 convolution; on a busy machine most of them say little."""
     layout = torch.channels_last_3d
     conv = torch.nn.Conv3d(16, 16, 3, padding=1).to(device, dtype)
     conv.to(memory_format=layout)  # type: ignore[call-overload]
