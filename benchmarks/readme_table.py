@@ -27,6 +27,7 @@ def main() -> None:
     lines = [START]
     for name in dict.fromkeys(r["cohort"] for r in results):
         lines += _cohort([r for r in results if r["cohort"] == name])
+    lines += _speed(json.loads((HERE / "results" / "speed.json").read_text(encoding="utf-8")))
     text = README.read_text(encoding="utf-8")
     before, after = text.split(START)[0], text.split(END)[1]
     README.write_text(before + "\n".join([*lines, END]) + after, encoding="utf-8")
@@ -72,6 +73,19 @@ def _cohort(results: list[dict[str, Any]]) -> list[str]:
         "",
     ]
     return lines
+
+
+def _speed(result: dict[str, Any]) -> list[str]:
+    seconds, memory = result["seconds"], result["peak_memory_mb"]
+    return [
+        f"**Speed**: `microbleeds detect` on 448 x 384 x 72 voxels, report included: "
+        f"{seconds['detect']['median']:.1f} s and {memory['detect'] / 1000:.1f} GB; simulating such a scan: "
+        f"{seconds['simulate']['median']:.0f} s and {memory['simulate'] / 1000:.1f} GB, a further one of the same "
+        f"head {seconds['simulate_again']['median']:.1f} s ({result['hardware']['processor']}, "
+        f"{result['hardware']['threads']} threads, whole processes, median of {result['runs']}; "
+        f"`{result['command']}`).",
+        "",
+    ]
 
 
 def _percent(interval: dict[str, float | None]) -> str:
