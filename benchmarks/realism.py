@@ -33,7 +33,7 @@ from microbleeds.simulate.fine_signal import FineSignal, refined, render
 from microbleeds.simulate.head import draw_head
 from microbleeds.simulate.inclusions import Inclusion, insert
 from microbleeds.simulate.label_maps import label_map_paths, load_label_map
-from microbleeds.simulate.protocol import PROTOCOLS, Protocol, clean, draw_settings
+from microbleeds.simulate.protocol import DEFAULT_PROTOCOL, PROTOCOLS, Protocol, clean, draw_settings
 from microbleeds.simulate.subject import BodySettings, draw_bodies, scan_bodies
 from microbleeds.simulate.vendor import vendor_images
 from microbleeds.simulate.vessels import SINUS_KINDS, is_venous
@@ -44,7 +44,7 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "simulator.md"
 START, END = "<!-- table: start -->", "<!-- table: end -->"
 DEVICE = torch.device("cpu")
-PAPER = PROTOCOLS["3t-0.5x0.5x2"]
+PAPER = PROTOCOLS[DEFAULT_PROTOCOL]
 
 
 @dataclass(frozen=True)

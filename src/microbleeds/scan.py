@@ -36,7 +36,8 @@ class PhaseFacts:
     """How the phase image was understood; each ``*_source`` is a short clause that tells why.
 
     Args:
-        scale: ``radians``, ``milliradians``, ``0..4095``, ``-4096..4095`` or ``arbitrary``.
+        scale: ``radians``, ``milliradians``, ``degrees``, ``0..4095``, ``-2048..2047``, ``-4096..4095`` or
+            ``arbitrary``.
         sign: whether veins and bleeds (paramagnetic) were bright or dark in the file.
         high_pass_filtered: whether the file's phase was already high-pass filtered.
     """

@@ -29,12 +29,13 @@ def demo(
     from microbleeds.evaluate import read_cases
     from microbleeds.pipeline import Request, run
     from microbleeds.simulate.cohort import CohortSettings, simulate_cohort
+    from microbleeds.simulate.protocol import DEFAULT_PROTOCOL
 
     _make_room(out, overwrite)
     console = Console()
     data, result = out / "scan", out / "result"
     with console.status("simulating a 3 T scan of 448 x 384 x 72 voxels"):
-        settings = CohortSettings("3t-0.5x0.5x2", "natural", "some")
+        settings = CohortSettings(DEFAULT_PROTOCOL, "natural", "some")
         simulate_cohort(data, subjects=1, seed=seed, settings=settings, device=device)
     anat = data / SUBJECT / "anat"
     with console.status("searching") as status:

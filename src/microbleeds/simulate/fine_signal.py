@@ -74,13 +74,9 @@ def render(
     coil_rng, splat_rng = (np.random.default_rng(s) for s in seed.spawn(2))
     grid = image_grid(head, protocol, settings)
     fine = refined(grid, protocol.oversampling)
-    chi, magnitude = _sampled_properties(head, protocol, settings, fine, device)
-    white = float(
-        signal_table(head.tissues, protocol, settings.flip_angle_deg, settings.repetition_time_ms)[
-            [Tissue.WHITE_LEFT, Tissue.WHITE_RIGHT]
-        ].mean()
-    )
-    flow = _add_vessels(head, protocol, settings, fine, chi, magnitude, white, splat_rng)
+    table = signal_table(head.tissues, protocol, settings.flip_angle_deg, settings.repetition_time_ms)
+    chi, magnitude = _sampled_properties(head, table, fine, device)
+    flow = _add_vessels(head, protocol, settings, table, fine, chi, magnitude, splat_rng)
     rotation = grid.affine[:3, :3] / grid.spacing_mm
     b0 = rotation.T @ np.array([0.0, 0.0, 1.0])
     direction = (float(b0[0]), float(b0[1]), float(b0[2]))
@@ -100,19 +96,18 @@ def render(
         grid,
         flow,
         direction,
-        white,
+        _white(table),
     )
 
 
 def _sampled_properties(
-    head: Head, protocol: Protocol, settings: ScanSettings, fine: Grid, device: torch.device
+    head: Head, table: NDArray[np.float32], fine: Grid, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Susceptibility and magnitude on the fine grid, with partial volume and texture."""
     draw, labels = head.tissues, head.anatomy.labels
     index = torch.as_tensor(labels, device=device).long()
     brain = torch.as_tensor(among(labels, *PARENCHYMA, *VENTRICLES), device=device)
     chi = torch.as_tensor(draw.susceptibility_ppm, device=device)[index]
-    table = signal_table(draw, protocol, settings.flip_angle_deg, settings.repetition_time_ms)
     magnitude = torch.as_tensor(table, device=device)[index]
     del index
     iron = torch.as_tensor(among(labels, Tissue.PUTAMEN_LEFT, Tissue.PUTAMEN_RIGHT), device=device)
@@ -180,22 +175,21 @@ def _add_vessels(
     head: Head,
     protocol: Protocol,
     settings: ScanSettings,
+    table: NDArray[np.float32],
     fine: Grid,
     chi: Tensor,
     magnitude: Tensor,
-    white: float,
     rng: np.random.Generator,
 ) -> Tensor:
     """Blend veins, arteries and perivascular spaces into both maps; return the flow share per image voxel."""
     device = chi.device
-    table = signal_table(head.tissues, protocol, settings.flip_angle_deg, settings.repetition_time_ms)
     kinds = (
         (
             [v for v in head.vessels if is_venous(v.kind)],
             head.tissues.venous_ppm,
             blood_signal(protocol, settings.flip_angle_deg, settings.repetition_time_ms),
         ),
-        ([v for v in head.vessels if v.kind == "artery"], -0.01, head.tissues.arterial_gain * white),
+        ([v for v in head.vessels if v.kind == "artery"], -0.01, head.tissues.arterial_gain * _white(table)),
         ([v for v in head.vessels if v.kind == "perivascular-space"], 0.0, float(table[Tissue.CSF])),
     )
     pulsating = torch.zeros((), device=device)
@@ -208,6 +202,11 @@ def _add_vessels(
         if index < 2:
             pulsating = pulsating + F.avg_pool3d(share[None, None], protocol.oversampling)[0, 0]
     return pulsating.expand(protocol.matrix)
+
+
+def _white(table: NDArray[np.float32]) -> float:
+    """Magnitude of white matter, mean of both sides."""
+    return float(table[[Tissue.WHITE_LEFT, Tissue.WHITE_RIGHT]].mean())
 
 
 def _apply_coil(magnitude: Tensor, phase: Tensor, rng: np.random.Generator) -> None:

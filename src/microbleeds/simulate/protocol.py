@@ -71,7 +71,7 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
     )
 }
-DEFAULT_PROTOCOL = "3t-0.5x0.5x2"
+DEFAULT_PROTOCOL = "3t-0.5x0.5x2"  # the paper's
 # Half of the mixed draws are the paper's own protocol; the weights are a choice, not a survey of hospitals.
 MIXED_SHARES = {
     "3t-0.5x0.5x2": 0.45,
