@@ -38,7 +38,12 @@ def result(anat: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 class TestDetect:
     def test_everything_is_written(self, result: Path) -> None:
         names = {path.name for path in result.iterdir()}
-        assert names == {"findings.json", "findings.tsv", "labels.nii.gz", "report.html", "run.json"}
+        regions = {"regions.nii.gz", "regions.tsv", "regions.json"}
+        assert (
+            names
+            == {"findings.json", "findings.tsv", "labels.nii.gz", "report.html", "review.html", "run.json"}
+            | regions
+        )
         assert (result / "report.html").stat().st_size < 10e6
         assert not list(result.parent.glob(".*"))
 

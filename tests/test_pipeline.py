@@ -23,7 +23,8 @@ from microbleeds.segmentation import Segmentation
 from microbleeds.weights.card import Card, OperatingPoints, TrainingDescription
 
 BLEED_MM = (12.0, -9.0, 6.0)
-FILES = {"findings.json", "findings.tsv", "labels.nii.gz", "report.html", "run.json"}
+REGIONS = {"regions.nii.gz", "regions.tsv", "regions.json"}
+FILES = {"findings.json", "findings.tsv", "labels.nii.gz", "report.html", "review.html", "run.json"} | REGIONS
 
 
 @dataclass(frozen=True, eq=False)

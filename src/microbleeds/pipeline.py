@@ -1,12 +1,15 @@
-"""The whole way, in one short file: files of a study become a folder with a report.
+"""The whole way, in one short file: files of a study (NIfTI or DICOM) become a folder with a report.
 
-The folder appears whole or not at all. It holds `findings.json`, `findings.tsv`, `labels.nii.gz`,
-`report.html` and `run.json`.
+The folder appears whole or not at all. It holds `findings.json`, `findings.tsv`, `labels.nii.gz`, `report.html`
+(to send on), `review.html` (to read with) and `run.json`; and `regions.nii.gz`, `regions.tsv` and `regions.json`
+where the regions are known.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,10 +24,12 @@ from microbleeds.report.assemble import assemble, definite_cut
 from microbleeds.report.html import write_html
 from microbleeds.report.labels import write_labels
 from microbleeds.report.record import ModelRecord, OperatingPoint, Record, write_record
+from microbleeds.report.regions_image import write_regions
+from microbleeds.report.review.page import write_review
 from microbleeds.report.run_record import Stopwatch, run_record, sha256_of, write_run_record
 from microbleeds.report.tsv import write_tsv
 from microbleeds.segmentation import segment
-from microbleeds.study import SignChoice, load_study
+from microbleeds.study import SignChoice, Study, open_scan
 from microbleeds.weights import Card, load_detector
 from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
 
@@ -38,9 +43,11 @@ class Request:
 
     Args:
         out: folder of the result.
-        swi: susceptibility-weighted image; may be absent when there is a magnitude.
+        swi: susceptibility-weighted image, or a DICOM study (folder or zip); may be absent when there is a
+            magnitude.
         magnitude: magnitude before weighting.
         phase: phase image.
+        series: which series of the DICOM study to use; chosen by their headers if empty.
         phase_sign: as written by the scanner, or ``auto`` to derive it.
         operating_point: ``balanced``, or ``screening`` to miss less and show more.
         weights: of the detector; the shipped ones if ``None``.
@@ -52,6 +59,7 @@ class Request:
     swi: Path | None = None
     magnitude: Path | None = None
     phase: Path | None = None
+    series: tuple[str, ...] = ()
     phase_sign: SignChoice = "auto"
     operating_point: OperatingPointName = "balanced"
     weights: Path | None = None
@@ -82,9 +90,10 @@ def run(request: Request, announce: Callable[[str], None] = lambda stage: None) 
         announce(name)
         return watch.stage(name)
 
-    with atomic_folder(request.out, overwrite=request.overwrite) as folder:
+    with atomic_folder(request.out, overwrite=request.overwrite) as folder, ExitStack() as files:
         with stage("read"):
-            scan = load_study(request.swi, request.magnitude, request.phase, phase_sign=request.phase_sign)
+            study = files.enter_context(_opened(request))
+            scan = study.scan
         with stage("load weights"):
             compute = choose(request.device)
             detector = load_detector(request.weights)
@@ -99,21 +108,50 @@ def run(request: Request, announce: Callable[[str], None] = lambda stage: None) 
             places = localise(candidates, segmentation)
         with stage("report"):
             model = model_record(card, request.operating_point)
-            record = assemble(scan, candidates, places, model, segmentation.warnings)
+            record = assemble(scan, candidates, places, model, segmentation.warnings, segmentation)
             write_record(record, folder / "findings.json")
             write_tsv(record, folder / "findings.tsv")
             write_labels(record.findings, scan.source_grid, folder / "labels.nii.gz")
-            write_html(record, scan, segmentation.brain, folder / "report.html")
+            write_regions(segmentation, scan, folder)
+            write_html(record, scan, segmentation.brain, folder / "report.html", segmentation.regions)
+            regions = segmentation.regions if segmentation.located else None
+            findings_sha256 = sha256_of(folder / "findings.json")
+            review = folder / "review.html"
+            write_review(record, scan, segmentation.brain, regions, review, findings_sha256=findings_sha256)
         hashes = {"detector": card.sha256, "anatomy": sha256_of(ANATOMY_WEIGHTS)}
         written = run_record(
             watch,
-            options={name: _plain(value) for name, value in asdict(request).items()},
-            inputs=request.inputs,
+            options={name: _plain(value) for name, value in asdict(request).items()} | dict(study.given),
+            inputs={role: path for role, path in request.inputs.items() if path.is_file()},
             weights_sha256=hashes,
             compute=compute.describe(),
         )
-        write_run_record(written, folder / "run.json")
+        inputs = written.inputs_sha256 | _dicom_hashes(study)
+        write_run_record(written.model_copy(update={"inputs_sha256": inputs}), folder / "run.json")
     return record
+
+
+def _opened(request: Request) -> AbstractContextManager[Study]:
+    return open_scan(
+        request.swi,
+        request.magnitude,
+        request.phase,
+        phase_sign=request.phase_sign,
+        series=request.series,
+    )
+
+
+def _dicom_hashes(study: Study) -> dict[str, str]:
+    """Return role to one sha256 over the files of its DICOM volume, in slice order."""
+    if study.dicom is None:
+        return {}
+    hashes: dict[str, str] = {}
+    for role, volume in study.dicom.chosen.items():
+        digest = hashlib.sha256()
+        for path in dict.fromkeys(volume.files):
+            digest.update(bytes.fromhex(sha256_of(path)))
+        hashes[role] = digest.hexdigest()
+    return hashes
 
 
 def model_record(card: Card, operating_point: OperatingPointName) -> ModelRecord:
@@ -135,7 +173,8 @@ def _refuse_to_destroy(request: Request) -> None:
     out = request.out
     if not request.overwrite or not out.is_dir() or not any(out.iterdir()):
         return
-    if any(out.resolve() in path.resolve().parents for path in request.inputs.values()):
+    inputs = [path.resolve() for path in request.inputs.values()]
+    if any(out.resolve() in (path, *path.parents) for path in inputs):
         raise InputError(f"The output folder {out} holds the scan itself; choose another.")
     if not all((out / name).exists() for name in RESULT_FILES):
         raise InputError(f"The folder {out} is no earlier result and won't be overwritten; choose another.")

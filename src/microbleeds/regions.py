@@ -49,11 +49,13 @@ class Scale:
 
     Args:
         name: ``MARS``, ``BOMBS`` or ``Kim``.
+        source: who defined it.
         rows: fine region's name to the scale's row; regions that count nowhere are absent.
         groups: row to group.
     """
 
     name: str
+    source: str
     rows: Mapping[str, str]
     groups: Mapping[str, Group]
 
@@ -145,6 +147,7 @@ def _lobe_rows() -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 MARS = Scale(
     "MARS",
+    "Microbleed Anatomical Rating Scale, Gregoire et al., Neurology 2009",
     _rows(
         ("brainstem", ("brainstem",)),
         ("cerebellum", ("cerebellum",)),
@@ -173,6 +176,7 @@ MARS = Scale(
 
 BOMBS = Scale(
     "BOMBS",
+    "Brain Observer MicroBleed Scale, Cordonnier et al., Stroke 2009",
     _rows(
         ("cortex and grey-white junction", (*(f"{lobe}_cortex" for lobe in LOBES), "hippocampus")),
         (
@@ -200,6 +204,7 @@ BOMBS = Scale(
 
 KIM = Scale(
     "Kim",
+    "grouping of Kim et al., arXiv 2306.13020",
     MappingProxyType(
         {
             name: (

@@ -1,12 +1,15 @@
 """Files of one acquisition become a :class:`microbleeds.scan.Scan`: reading and susceptibility together.
 
 What may be given: SWI and phase; magnitude and phase (SWI is then made here); SWI alone; magnitude alone
-(taken as a T2*-weighted gradient echo); SWI, magnitude and phase.
+(taken as a T2*-weighted gradient echo); SWI, magnitude and phase. Each is a NIfTI file, or a folder, zip or file
+of DICOM; a DICOM study given as SWI brings its magnitude and phase along.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,9 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microbleeds.errors import InputError
-from microbleeds.geometry import Grid, canonical
-from microbleeds.read.nifti import geometry_warnings, read_nifti
-from microbleeds.read.sidecar import Sidecar, merged, read_sidecar
+from microbleeds.geometry import Grid
+from microbleeds.read.dicom.parts import part_of, parts_of
+from microbleeds.read.dicom.series import DicomSeries, DicomStudy, Role
+from microbleeds.read.dicom.study import is_study, open_study, open_volume
+from microbleeds.read.part import Part, nifti_part
+from microbleeds.read.sidecar import merged
 from microbleeds.scan import PhaseFacts, Scan, SequenceFacts, Volume
 from microbleeds.susceptibility.foreground import head_core
 from microbleeds.susceptibility.highpass import decide_high_pass, homodyne
@@ -26,21 +32,27 @@ from microbleeds.susceptibility.sign import SignDecision, find_sign
 from microbleeds.susceptibility.swi import susceptibility_weighted
 
 SignChoice = Literal["auto", "paramagnetic-bright", "paramagnetic-dark"]
-_ROLES = ("swi", "magnitude", "phase")
+_ROLES: tuple[Role, ...] = ("swi", "magnitude", "phase")
 # Phase is nearly unrelated to magnitude; a magnitude given as phase is not.
 _MAGNITUDE_AS_PHASE = 0.8
+# Interpolation and rounding carry values a little past the end of a scale.
+_STATED_OVERSHOOT = 1.05
 
 
 @dataclass(frozen=True, eq=False)
-class _Part:
-    """One file: its image on the canonical grid and what its sidecar says."""
+class Study:
+    """A scan and where it came from.
 
-    path: Path
-    image: Volume
-    grid: Grid
-    source_grid: Grid
-    sidecar: Sidecar
-    warnings: tuple[str, ...]
+    Args:
+        scan: ready for the detector.
+        dicom: the DICOM volumes that it was read from, their main one on ``scan.source_grid``; ``None`` if the SWI
+            (or the magnitude in its stead) was a NIfTI file.
+        given: role to the path that the user gave, without what identifies the patient.
+    """
+
+    scan: Scan
+    dicom: DicomStudy | None = None
+    given: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_study(
@@ -62,17 +74,48 @@ def load_study(
         InputError: if a file can't be used, the files lie on different grids, or neither SWI nor magnitude is
             given.
     """
-    given = {role: path for role, path in zip(_ROLES, (swi, magnitude, phase), strict=True) if path is not None}
+    with open_scan(swi, magnitude, phase, phase_sign=phase_sign) as study:
+        return study.scan
+
+
+@contextmanager
+def open_scan(
+    swi: Path | None = None,
+    magnitude: Path | None = None,
+    phase: Path | None = None,
+    *,
+    phase_sign: SignChoice = "auto",
+    series: Sequence[str] = (),
+) -> Iterator[Study]:
+    """Read the files of one acquisition; those of an unpacked zip exist until the block ends.
+
+    Args:
+        swi: susceptibility-weighted image, or a DICOM study.
+        magnitude: as in :func:`load_study`.
+        phase: as in :func:`load_study`.
+        phase_sign: as in :func:`load_study`.
+        series: which series of the DICOM study to use, see :func:`microbleeds.read.dicom.wishes.granted`.
+
+    Raises:
+        InputError: as :func:`load_study`, and if the DICOM study can't be used.
+    """
+    given = {role: Path(p) for role, p in zip(_ROLES, (swi, magnitude, phase), strict=True) if p is not None}
     if swi is None and magnitude is None:
         raise InputError("Neither an SWI nor a magnitude image was given; phase alone is not enough.")
     if phase_sign not in ("auto", "paramagnetic-bright", "paramagnetic-dark"):
         raise InputError(
             f"The phase sign {phase_sign!r} is unknown; use auto, paramagnetic-bright or paramagnetic-dark."
         )
-    parts = {role: _read(Path(path)) for role, path in given.items()}
-    _refuse_different_grids(parts)
-    _refuse_negative(parts)
-    return _assembled(parts, phase_sign, {role: str(path) for role, path in given.items()})
+    if series and not (swi is not None and is_study(Path(swi))):
+        raise InputError(
+            "Series can be named for a DICOM study only; give its folder or zip as the first argument."
+        )
+    with ExitStack() as files:
+        parts, dicom, titles = _read(given, series, files)
+        _refuse_different_grids(parts)
+        _refuse_negative(parts)
+        notes = dicom.notes if dicom is not None else ()
+        yield Study(_assembled(parts, phase_sign, notes), dicom, titles)
 
 
 def slice_axis_of(grid: Grid) -> int:
@@ -81,15 +124,51 @@ def slice_axis_of(grid: Grid) -> int:
     return int(spacing_mm.argmax()) if spacing_mm.max() > 1.05 * spacing_mm[2] else 2
 
 
-def _read(path: Path) -> _Part:
-    stored, source_grid = read_nifti(path)
-    turned, grid = canonical(stored, source_grid)
-    sidecar = read_sidecar(path)
-    warnings = (*geometry_warnings(path), *sidecar.warnings)
-    return _Part(path, np.ascontiguousarray(turned), grid, source_grid, sidecar, warnings)
+def _read(
+    given: dict[Role, Path], series: Sequence[str], files: ExitStack
+) -> tuple[dict[str, Part], DicomStudy | None, dict[str, str]]:
+    """Read every path that was given; what a DICOM study brings along gives way to what was given by itself."""
+    parts: dict[str, Part] = {}
+    volumes: dict[Role, DicomSeries] = {}
+    titles: dict[str, str] = {role: str(path) for role, path in given.items()}
+    study: DicomStudy | None = None
+    for role, path in given.items():
+        if not is_study(path):
+            parts[role] = nifti_part(path)
+        elif role == "swi":
+            study = _without(files.enter_context(open_study(path, series)), set(given) - {"swi"})
+            titles[role] = study.title
+            parts |= parts_of(study)
+        else:
+            volumes[role], titles[role] = files.enter_context(open_volume(path, role))
+            parts[role] = part_of(replace(volumes[role], role=role), titles[role])
+    return {role: parts[role] for role in _ROLES if role in parts}, _sources(study, volumes, parts), titles
 
 
-def _refuse_different_grids(parts: dict[str, _Part]) -> None:
+def _without(study: DicomStudy, roles: set[Role]) -> DicomStudy:
+    return replace(study, chosen={role: v for role, v in study.chosen.items() if role not in roles})
+
+
+def _sources(
+    study: DicomStudy | None, volumes: dict[Role, DicomSeries], parts: dict[str, Part]
+) -> DicomStudy | None:
+    """Return the DICOM study with what was given beside it; ``None`` where the main image is no DICOM."""
+    if study is not None:
+        _refuse_other_studies({**study.chosen, **volumes})
+        return replace(study, chosen={**study.chosen, **volumes})
+    if "swi" in parts or "magnitude" not in volumes:
+        return None
+    _refuse_other_studies(volumes)
+    reasons = {role: f"The {role} was given by itself." for role in volumes}
+    return DicomStudy(volumes, reasons, tuple(volumes.values()))
+
+
+def _refuse_other_studies(volumes: Mapping[Role, DicomSeries]) -> None:
+    if len({volume.study_uid for volume in volumes.values()}) > 1:
+        raise InputError("The images are of different studies; give images of one acquisition.")
+
+
+def _refuse_different_grids(parts: dict[str, Part]) -> None:
     """The same voxels in the world are needed; the order in which the files store them is free."""
     (role, first), *others = parts.items()
     for name, part in others:
@@ -100,7 +179,7 @@ def _refuse_different_grids(parts: dict[str, _Part]) -> None:
             )
 
 
-def _described(part: _Part) -> str:
+def _described(part: Part) -> str:
     grid = part.source_grid
     shape = " x ".join(str(n) for n in grid.shape)
     spacing = " x ".join(f"{s:.3g}" for s in grid.spacing_mm)
@@ -108,21 +187,21 @@ def _described(part: _Part) -> str:
     return f"{shape} voxels of {spacing} mm centred at {centre}"
 
 
-def _refuse_negative(parts: dict[str, _Part]) -> None:
+def _refuse_negative(parts: dict[str, Part]) -> None:
     """Magnitude and SWI can't be much below zero; a phase image given in their place is."""
     for role in ("swi", "magnitude"):
         if role in parts:
             image = parts[role].image
             if float(image.min()) < -0.1 * float(image.max()):
                 raise InputError(
-                    f"The {role} {parts[role].path} has strongly negative values; it may be a phase image."
+                    f"The {role} {parts[role].name} has strongly negative values; it may be a phase image."
                 )
 
 
-def _assembled(parts: dict[str, _Part], choice: SignChoice, files: dict[str, str]) -> Scan:
+def _assembled(parts: dict[str, Part], choice: SignChoice, notes: Sequence[str] = ()) -> Scan:
     main = parts.get("swi") or parts["magnitude"]
     magnitude = parts["magnitude"].image if "magnitude" in parts else None
-    warnings = [sentence for part in parts.values() for sentence in part.warnings]
+    warnings = [*notes, *(sentence for part in parts.values() for sentence in part.warnings)]
     phase_rad, facts = None, None
     if "phase" in parts:
         weight = magnitude if magnitude is not None else main.image
@@ -148,24 +227,24 @@ def _assembled(parts: dict[str, _Part], choice: SignChoice, files: dict[str, str
         mip=minimum_projection(image, float(main.grid.spacing_mm[axis]), slice_axis=axis),
         sequence=_sequence(parts),
         phase_facts=facts,
-        files=files,
+        files={role: part.name for role, part in parts.items()},
         warnings=tuple(dict.fromkeys(warnings)),
     )
 
 
-def _sequence(parts: dict[str, _Part]) -> SequenceFacts:
+def _sequence(parts: dict[str, Part]) -> SequenceFacts:
     facts = SequenceFacts()
     for role in _ROLES:
         if role in parts:
-            facts = merged(facts, parts[role].sidecar.facts)
+            facts = merged(facts, parts[role].facts)
     return facts
 
 
-def _understood_phase(part: _Part, weight: Volume, choice: SignChoice) -> tuple[Volume, PhaseFacts, list[str]]:
+def _understood_phase(part: Part, weight: Volume, choice: SignChoice) -> tuple[Volume, PhaseFacts, list[str]]:
     """Bring the phase to radians, high-pass filtered, paramagnetic positive, and say how."""
     _refuse_magnitude_as_phase(part, weight)
     spacing_mm, axis = part.grid.spacing_mm, slice_axis_of(part.grid)
-    scale = find_scale(part.image, units=part.sidecar.phase_units, manufacturer=part.sidecar.facts.manufacturer)
+    scale = _scale_of(part)
     phase = to_radians(part.image, scale)
     core = head_core(weight, spacing_mm)
     high_pass = decide_high_pass(phase, weight, core, spacing_mm, slice_axis=axis)
@@ -188,6 +267,17 @@ def _understood_phase(part: _Part, weight: Volume, choice: SignChoice) -> tuple[
     return phase, facts, _phase_warnings(scale, derived, choice)
 
 
+def _scale_of(part: Part) -> PhaseScale:
+    """Take the unit that the headers settle unless the values contradict it."""
+    stated = part.stated_unit
+    if stated is not None:
+        ends = np.array([float(part.image.min()), float(part.image.max())])
+        reach = float(np.abs((ends - stated.centre) * stated.radians_per_unit).max())
+        if reach <= np.pi * _STATED_OVERSHOOT:
+            return PhaseScale(stated.name, stated.source, stated.centre, stated.radians_per_unit)
+    return find_scale(part.image, units=part.phase_units, manufacturer=part.facts.manufacturer)
+
+
 def _b0_direction(grid: Grid) -> NDArray[np.float64]:
     """Return the main field along the array's axes: it is the scanner's, and the world's, z axis."""
     return (grid.affine[:3, :3] / grid.spacing_mm).T @ np.array([0.0, 0.0, 1.0])
@@ -206,7 +296,7 @@ def _phase_warnings(scale: PhaseScale, derived: SignDecision, choice: SignChoice
     return warnings
 
 
-def _refuse_magnitude_as_phase(part: _Part, weight: NDArray[np.float32]) -> None:
+def _refuse_magnitude_as_phase(part: Part, weight: NDArray[np.float32]) -> None:
     step = max(1, weight.size // 200_000)
     phase, other = part.image.ravel()[::step], weight.ravel()[::step]
     # A mask sets both to zero outside the brain, which would correlate them.
@@ -217,4 +307,4 @@ def _refuse_magnitude_as_phase(part: _Part, weight: NDArray[np.float32]) -> None
         and other.std() > 0
         and np.corrcoef(phase, other)[0, 1] > _MAGNITUDE_AS_PHASE
     ):
-        raise InputError(f"The phase image {part.path} looks like a magnitude; give the phase of the same scan.")
+        raise InputError(f"The phase image {part.name} looks like a magnitude; give the phase of the same scan.")

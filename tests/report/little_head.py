@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from microbleeds.geometry import Grid, canonical
+from microbleeds.regions import VENTRICLE, code_of
 from microbleeds.report.assemble import assemble
 from microbleeds.report.record import ModelRecord, OperatingPoint, Record
 from microbleeds.scan import Candidate, PhaseFacts, Scan, SequenceFacts
@@ -24,6 +25,7 @@ class Place:
     kept: bool = True
     reason: str = "Kept."
     margin_mm: float | None = 4.0
+    parenchyma_share: float | None = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +85,31 @@ def head() -> Head:
     )
     candidates = [Candidate(p, s, 2.5) for p, s in zip(BLEEDS_MM, SCORES, strict=True)]
     return Head(scan, brain, assemble(scan, candidates, PLACES, model(), ["Said twice.", "Said twice."]))
+
+
+@dataclass(frozen=True, eq=False)
+class Segmented:
+    """What a segmentation says of the little head."""
+
+    grid: Grid
+    brain: NDArray[np.bool_]
+    regions: NDArray[np.uint8]
+    located: bool = True
+    confident: bool = True
+    warnings: tuple[str, ...] = ()
+
+
+def segmented(head: Head) -> Segmented:
+    """Frontal white matter on both sides, a thalamus, a ventricle and a cerebellum below."""
+    grid = head.scan.grid
+    x, y, z = np.moveaxis(grid.to_mm(np.stack(np.meshgrid(*map(np.arange, grid.shape), indexing="ij"), -1)), -1, 0)
+    right = np.where(x > 0, 1, 0)
+    regions = code_of("frontal_white", "left") + right
+    deep = np.linalg.norm([x, y, z], axis=0) < 16
+    regions = np.where(deep, code_of("thalamus", "left") + right, regions)
+    regions = np.where(deep & (np.abs(x) < 4), VENTRICLE, regions)
+    regions = np.where((z < -15) & (y < 0), code_of("cerebellum", "left") + right, regions)
+    return Segmented(grid, head.brain, np.where(head.brain, regions, 0).astype(np.uint8))
 
 
 def model() -> ModelRecord:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from little_head import PLACES, Head, model
+from little_head import BLEEDS_MM, PLACES, SCORES, Head, model, segmented
 
 from microbleeds.report.assemble import assemble
 from microbleeds.report.html import MAX_PICTURED, render_html, write_html
@@ -83,6 +83,10 @@ class TestPage:
             "No reader has confirmed",
             "Strictly lobar",
             "left frontal white matter",
+            "BOMBS form",
+            "Groups by each scale",
+            "Definite: score 0.97",
+            "roundness from 0.4",
         ):
             assert words in page, words
         assert page.count(DISCLAIMER) >= 2
@@ -97,6 +101,40 @@ class TestPage:
         embedded = re.search(r'<script type="application/json" id="record">(.*?)</script>', page, re.DOTALL)
         assert embedded is not None
         assert Record.model_validate(json.loads(embedded.group(1))) == head.record
+
+    def test_regions_are_shown_where_they_are_known(self, head: Head, page: str):
+        segmentation = segmented(head)
+        with_regions = render_html(head.record, head.scan, head.brain, segmentation.regions)
+        overlaid = [a for tag, a in Page(with_regions).tags if tag == "img" and a.get("class") == "regions"]
+        assert len(overlaid) == 11
+        assert all(image["src"].startswith("data:image/png") for image in overlaid)
+        assert "Show regions" in with_regions
+        for text in (page, render_html(head.record, head.scan, head.brain, segmentation.regions * 0)):
+            assert "Show regions" not in text
+
+    def test_a_doubtful_segmentation_is_said_everywhere(self, head: Head, page: str):
+        doubtful = replace(segmented(head), confident=False)
+        candidates = [Candidate(p, s, 2.5) for p, s in zip(BLEEDS_MM, SCORES, strict=True)]
+        record = assemble(head.scan, candidates, PLACES, model(), (), doubtful)
+        text = render_html(record, head.scan, head.brain, doubtful.regions)
+        assert Page(text).open == []
+        assert "The automatic segmentation looks wrong on this scan." in text
+        assert text.count('<span class="badge doubt">uncertain</span>') >= 3 + 4 + 3, "numbers, forms, cards"
+        assert re.search(r'data-count="strictly_lobar">unknown', text)
+        assert text.count("hollow") > page.count("hollow") + 8, "three marks on three views"
+        assert "looks wrong" not in page
+
+    def test_a_border_says_how_near(self, head: Head):
+        place = replace(PLACES[0], margin_mm=1.44)
+        record = assemble(head.scan, [Candidate(BLEEDS_MM[0], 0.9, 2.5)], [place], model())
+        text = render_html(record, head.scan, head.brain)
+        assert "On a border: 1.4 mm from another group." in text
+        assert "border 1.4 mm" in text
+
+    def test_marks_differ_in_shape(self, page: str):
+        outline = page[page.index('class="outlines"') : page.index("Projections of the scan")]
+        for shape in ("<circle r=", "<rect x=", "<path d="):
+            assert outline.count(shape) >= 3
 
     def test_scan_without_findings_or_phase(self, head: Head):
         scan = replace(head.scan, phase_rad=None, phase_facts=None, kind="t2star", warnings=())

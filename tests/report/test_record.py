@@ -92,6 +92,20 @@ class TestFiles:
         with pytest.raises(InputError, match="surprise"):
             read_record(tmp_path / "findings.json")
 
+    def test_files_of_schema_1_0_are_read(self, head: Head, tmp_path):
+        text = json.loads(head.record.model_dump_json(exclude={"scales", "bombs", "rule", "segmentation"}))
+        text["schema_version"] = "1.0.0"
+        text["counts"].pop("groups_uncertain")
+        new = ("certainty_reason", "roundness", "parenchyma_share", "place_confidence", "bombs_group", "bombs_row")
+        for finding in text["findings"]:
+            for name in (*new, "kim_group"):
+                finding.pop(name)
+        (tmp_path / "findings.json").write_text(json.dumps(text))
+        old = read_record(tmp_path / "findings.json")
+        assert old.counts == head.record.counts
+        assert old.rule is None
+        assert old.findings[0].roundness is None
+
     def test_not_json(self, tmp_path):
         (tmp_path / "findings.json").write_text("{")
         with pytest.raises(InputError, match="schema"):

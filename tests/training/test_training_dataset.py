@@ -11,8 +11,17 @@ from microbleeds.errors import InputError
 from microbleeds.pipeline import model_record
 from microbleeds.prepare import PreparationSpec
 from microbleeds.simulate.cohort import CohortSettings
-from microbleeds.training.dataset import cached_subjects, heads_of, is_simulated, read_subject, subject_names
-from microbleeds.training.run import _held_out, _spread, train
+from microbleeds.training.collection import hold_out, spread
+from microbleeds.training.dataset import (
+    LayoutScan,
+    cached_subjects,
+    heads_of,
+    is_simulated,
+    read_subject,
+    subject_names,
+)
+from microbleeds.training.plan import Mix
+from microbleeds.training.run import train
 from microbleeds.training.simulated import DrawSimulated
 from microbleeds.training.subjects import save_subject
 
@@ -78,35 +87,59 @@ def test_names_need_a_truth(tmp_path: Path) -> None:
     assert subject_names(tmp_path) == ["sub-000"]
 
 
-def test_missing_brain_mask_is_named(tmp_path: Path) -> None:
+def test_a_missing_brain_mask_is_segmented(tmp_path: Path) -> None:
     write_subject(tmp_path, 0)
     next(tmp_path.rglob("*brain_mask*")).unlink()
-    with pytest.raises(InputError, match="brain mask"):
+    prepared = toy_prepared(0)[0]
+    subject = read_subject(tmp_path, "sub-000", SPEC)
+    # So small a view shows no anatomy: what has signal is taken.
+    found = (subject.depth > 0).sum()
+    assert 0.9 * prepared.brain.sum() < found < 1.1 * prepared.brain.sum()
+    assert len(subject.bleeds) == 2
+
+
+def test_a_mask_on_another_grid_is_named(tmp_path: Path) -> None:
+    write_subject(tmp_path, 0)
+    path = next(tmp_path.rglob("*brain_mask*"))
+    nib.save(nib.Nifti1Image(np.ones((4, 4, 4), dtype=np.uint8), np.eye(4)), path)
+    with pytest.raises(InputError, match="another grid"):
         read_subject(tmp_path, "sub-000", SPEC)
 
 
 def test_held_out_subjects_are_spread() -> None:
     names = [f"sub-{n:03d}" for n in range(10)]
-    assert _spread(names, 3) == ["sub-000", "sub-004", "sub-008"]
-    assert _spread(names, 0) == []
-    assert _spread(names[:2], 6) == names[:2]
+    assert spread(names, 3) == ["sub-000", "sub-004", "sub-008"]
+    assert spread(names, 0) == []
+    assert spread(names[:2], 6) == names[:2]
+
+
+def scans_of(heads: dict[str, str]) -> list[LayoutScan]:
+    return [LayoutScan(Path("data"), name, head) for name, head in heads.items()]
 
 
 class TestHeldOut:
     def test_at_most_a_fifth(self) -> None:
-        def held(count: int) -> list[str]:
-            return _held_out({f"s{n}": f"s{n}" for n in range(count)}, 6)[1]
+        def held(count: int) -> int:
+            return len(hold_out(scans_of({f"s{n}": f"s{n}" for n in range(count)}), 6)[1])
 
-        assert [len(held(count)) for count in (1, 4, 5, 14, 30, 100)] == [0, 0, 1, 2, 6, 6]
+        assert [held(count) for count in (1, 4, 5, 14, 30, 100)] == [0, 0, 1, 2, 6, 6]
 
     def test_a_head_is_never_on_both_sides(self) -> None:
-        heads = {f"s{n:02d}": f"head {n // 4}" for n in range(40)}
+        scans = scans_of({f"s{n:02d}": f"head {n // 4}" for n in range(40)})
         for most in (1, 3, 6, 8, 99):
-            kept, held = _held_out(heads, most)
+            kept, held = hold_out(scans, most)
             assert 0 < len(held) <= min(most, 8)
-            assert not {heads[name] for name in kept} & {heads[name] for name in held}
-        assert {heads[name] for name in _held_out(heads, 6)[1]} == {"head 0", "head 5"}
-        assert _held_out(heads, 0) == (list(heads), [])
+            assert not {scan.group for scan in kept} & {scan.group for scan in held}
+        assert {scan.group for scan in hold_out(scans, 6)[1]} == {"head 0", "head 5"}
+        assert hold_out(scans, 0) == (scans, [])
+
+    def test_by_burden_some_bleeds_are_held_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        scans = scans_of({f"s{n}": f"s{n}" for n in range(10)})
+        monkeypatch.setattr(LayoutScan, "bleeds", lambda scan: 4 if scan.name in ("s3", "s7", "s8") else 0)
+        assert [scan.name for scan in hold_out(scans, 6)[1]] == ["s0", "s5"]
+        kept, held = hold_out(scans, 6, by_burden=True)
+        assert [scan.name for scan in held] == ["s5", "s8"]
+        assert len(kept) == 8
 
     def test_heads_come_from_the_table(self, tmp_path: Path) -> None:
         names = ["sub-001", "sub-002", "sub-003"]
@@ -139,7 +172,7 @@ def test_another_process_that_prepared_the_same_is_no_error(
         save_subject(subject, folder, key)  # type: ignore[arg-type]
         raise OSError("Directory not empty")
 
-    monkeypatch.setattr("microbleeds.training.dataset.save_subject", raced)
+    monkeypatch.setattr("microbleeds.training.cache.save_subject", raced)
     (subject,) = cached_subjects(tmp_path / "data", ["sub-000"], tmp_path / "cache", SPEC)
     assert subject.name == "sub-000"
 
@@ -182,12 +215,14 @@ class TestTrain:
         again = train(tmp_path / "data", "toy", run, validation_data=sets[0], device="cpu", workers=0)
         assert again.sha256 == card.sha256
 
-    def test_what_several_devices_cannot_do_is_refused(self, tmp_path: Path) -> None:
+    def test_what_cannot_be_trained_on_is_refused(self, tmp_path: Path) -> None:
         draw = DrawSimulated(CohortSettings("mixed"), 0, (tmp_path / "training_seg_01.nii.gz",))
-        with pytest.raises(InputError, match="one device"):
-            train(None, "toy", tmp_path / "run", simulated=draw, devices=2)
-        with pytest.raises(InputError, match="time limit"):
-            train(tmp_path, "toy", tmp_path / "run", time_limit_minutes=1.0, devices=2)
+        with pytest.raises(InputError, match="not on both"):
+            train(tmp_path, "toy", tmp_path / "run", simulated=draw)
+        with pytest.raises(InputError, match="--stream has its own"):
+            train(None, "toy", tmp_path / "run", simulated=draw, mix=Mix(tmp_path))
         with pytest.raises(InputError, match="label maps"):
             train(None, "toy", tmp_path / "run", simulated=DrawSimulated(CohortSettings("mixed"), 0))
+        with pytest.raises(InputError, match="share"):
+            Mix(tmp_path, 1.0)
         assert not (tmp_path / "run").exists()

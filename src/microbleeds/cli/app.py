@@ -13,12 +13,23 @@ from collections.abc import Sequence
 import typer
 
 from microbleeds import __version__
+from microbleeds.cli.check_data import check_data
+from microbleeds.cli.compare import compare
+from microbleeds.cli.cross_validate import cross_validate
 from microbleeds.cli.demo import demo
 from microbleeds.cli.detect import detect
 from microbleeds.cli.evaluate import evaluate
+from microbleeds.cli.export_dicom import export_dicom
+from microbleeds.cli.finalize import finalize
+from microbleeds.cli.finetune import finetune
 from microbleeds.cli.info import info
+from microbleeds.cli.node import node
+from microbleeds.cli.review import review
+from microbleeds.cli.regions import regions
 from microbleeds.cli.schema import schema
+from microbleeds.cli.series import series
 from microbleeds.cli.simulate import simulate
+from microbleeds.cli.simulate_visits import simulate_visits
 from microbleeds.cli.train import train
 from microbleeds.cli.train_anatomy import train_anatomy
 from microbleeds.errors import InputError
@@ -32,7 +43,27 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Find cerebral microbleeds on susceptibility-weighted MRI. Research use. Not a medical device.",
 )
-for verb in (demo, detect, evaluate, simulate, train, train_anatomy, info, schema):
+for verb in (
+    demo,
+    detect,
+    regions,
+    series,
+    review,
+    finalize,
+    compare,
+    export_dicom,
+    node,
+    evaluate,
+    check_data,
+    simulate,
+    simulate_visits,
+    train,
+    finetune,
+    cross_validate,
+    train_anatomy,
+    info,
+    schema,
+):
     app.command()(verb)
 
 

@@ -16,12 +16,19 @@ if TYPE_CHECKING:
 
 
 def detect(
-    swi: Annotated[Path | None, typer.Argument(help="SWI; may be left out with --magnitude.")] = None,
+    study: Annotated[
+        Path | None,
+        typer.Argument(help="SWI (NIfTI) or DICOM study (folder or zip); may be left out with --magnitude."),
+    ] = None,
     *,
     out: Annotated[Path, typer.Option(help="Folder of the result.")],
     phase: Annotated[Path | None, typer.Option(help="Phase image, raw or high-pass filtered.")] = None,
     magnitude: Annotated[
         Path | None, typer.Option(help="Magnitude (T2*-GRE); with --phase the SWI is made from it.")
+    ] = None,
+    series: Annotated[
+        list[str] | None,
+        typer.Option(help="Series of a DICOM study: 5, its UID, or role=5 (swi, magnitude, phase); repeatable."),
     ] = None,
     phase_sign: Annotated[
         PhaseSign, typer.Option(help="How veins look in the phase file; auto derives it from the scan.")
@@ -33,16 +40,17 @@ def detect(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result.")] = False,
 ) -> None:
-    """Find the microbleeds of one scan (NIfTI) and write a report that can be checked."""
+    """Find the microbleeds of one scan (NIfTI or DICOM) and write a report that can be checked."""
     from rich.console import Console
 
     from microbleeds.pipeline import Request, run
 
     request = Request(
         out=out,
-        swi=swi,
+        swi=study,
         magnitude=magnitude,
         phase=phase,
+        series=tuple(series or ()),
         phase_sign=phase_sign.value,
         operating_point=operating_point.value,
         weights=weights,

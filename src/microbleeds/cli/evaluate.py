@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from microbleeds.evaluate import Interval, Scores
+    from microbleeds.evaluate import Interval, PlacementScores, Scores
 
 
 def evaluate(
@@ -44,6 +44,14 @@ def evaluate(
     )
     console.print(_table(scores))
     console.print(_strata(scores))
+    if scores.placement is not None:
+        console.print(_placement(scores.placement))
+        console.print(_confusion(scores.placement))
+    removed = scores.removed_by_place
+    console.print(
+        f"Removed by place: {removed.candidates} candidates; {removed.false_positives_removed} false positives, "
+        f"{removed.bleeds_lost} microbleeds lost."
+    )
     for name, kinds in (("False positives", scores.false_positive_kinds), ("Ignored", scores.ignored_kinds)):
         if kinds:
             console.print(f"{name} on: " + ", ".join(f"{kind} {number}" for kind, number in kinds.items()))
@@ -79,6 +87,30 @@ def _strata(scores: Scores) -> Table:
         for stratum in strata:
             if stratum.total and kind != "region":
                 table.add_row(kind, stratum.name, str(stratum.found), str(stratum.total))
+    return table
+
+
+def _placement(placement: PlacementScores) -> Table:
+    """Show how often found microbleeds got the right place."""
+    from rich.table import Table
+
+    table = Table("place of the hits", "of", "right group", "right MARS region and side")
+    table.add_row(
+        "all", str(placement.compared), _interval(placement.right_group), _interval(placement.right_region)
+    )
+    for group in placement.by_group:
+        shares = (_interval(group.right_group), _interval(group.right_region))
+        table.add_row(group.group, str(group.compared), *shares)
+    return table
+
+
+def _confusion(placement: PlacementScores) -> Table:
+    """Show true groups in rows and predicted ones in columns."""
+    from rich.table import Table
+
+    table = Table("true group", *(f"placed {name}" for name in placement.predicted_groups))
+    for name, row in zip(placement.true_groups, placement.confusion, strict=True):
+        table.add_row(name, *map(str, row))
     return table
 
 

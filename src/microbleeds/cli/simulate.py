@@ -19,6 +19,13 @@ def simulate(
     profile: Annotated[str, typer.Option(help="natural, lobar-posterior, deep or mixed.")] = "mixed",
     burden: Annotated[str, typer.Option(help="natural, rich, some or none.")] = "natural",
     scans_per_head: Annotated[int, typer.Option(min=1, help="Scans of each head; cheaper than new heads.")] = 1,
+    dicom: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VENDOR",
+            help="Write DICOM studies too: siemens, siemens-enhanced, philips, philips-enhanced or ge.",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     jobs: Annotated[int, typer.Option(min=1, help="Processes side by side, about 5 GB each.")] = 1,
 ) -> None:
@@ -26,7 +33,9 @@ def simulate(
     from rich.progress import Progress
 
     from microbleeds.simulate.cohort import CohortSettings, anatomies_in, simulate_cohort
+    from microbleeds.simulate.dicom.study import SOURCE, checked_convention, write_studies
 
+    convention = None if dicom is None else checked_convention(dicom)
     anatomies = [] if anatomy is None else anatomies_in(anatomy)
     with Progress(transient=True) as bar:
         task = bar.add_task("simulate", total=subjects)
@@ -41,3 +50,6 @@ def simulate(
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     typer.echo(f"Data set: {out}")
+    if convention is not None:
+        write_studies(out, convention)
+        typer.echo(f"DICOM: {out / SOURCE}")

@@ -21,7 +21,9 @@ from microbleeds.evaluate.patient import (
     burden_class,
     is_strictly_lobar,
 )
+from microbleeds.evaluate.placement import PlacementScores, placement_scores
 from microbleeds.evaluate.readers import read_cases, read_predictions, read_truth
+from microbleeds.evaluate.removal import RemovalScores, removal_scores
 from microbleeds.evaluate.scores import Scores, evaluate_cohort
 from microbleeds.evaluate.strata import Stratum, by_label, by_value
 
@@ -36,7 +38,9 @@ __all__ = [
     "Froc",
     "Interval",
     "Match",
+    "PlacementScores",
     "Predictions",
+    "RemovalScores",
     "Scores",
     "Stratum",
     "SubjectResult",
@@ -51,10 +55,12 @@ __all__ = [
     "froc",
     "is_strictly_lobar",
     "match",
+    "placement_scores",
     "predictions",
     "read_cases",
     "read_predictions",
     "read_truth",
+    "removal_scores",
     "result_of",
     "subject_result",
     "truth",

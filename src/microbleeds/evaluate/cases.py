@@ -24,6 +24,7 @@ class Predictions:
         ruled_out: [N] whether its place ruled it out, so that no threshold brings it back.
         groups: [N] ``lobar``, ``deep``, ``infratentorial``, ``none``, or ``None`` where not said.
         regions: [N] region names, or ``None``.
+        sides: [N] ``left``, ``right``, ``none``, or ``None`` where not said.
     """
 
     positions_mm: NDArray[np.float64]
@@ -32,6 +33,7 @@ class Predictions:
     ruled_out: NDArray[np.bool_]
     groups: tuple[str | None, ...]
     regions: tuple[str | None, ...]
+    sides: tuple[str | None, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,7 @@ class Truth:
         visible: [M] whether each counts; one that is not visible is ignored.
         groups: [M] as in :class:`Predictions`.
         regions: [M].
+        sides: [M].
         diameter_mm: [M] apparent diameter, NaN where unknown.
         contrast: [M] contrast to the local clutter, NaN where unknown.
         mimics_mm: [K, 3] RAS mm of known mimics.
@@ -54,6 +57,7 @@ class Truth:
     visible: NDArray[np.bool_]
     groups: tuple[str | None, ...]
     regions: tuple[str | None, ...]
+    sides: tuple[str | None, ...]
     diameter_mm: NDArray[np.float64]
     contrast: NDArray[np.float64]
     mimics_mm: NDArray[np.float64]
@@ -93,6 +97,7 @@ def predictions(
     ruled_out: ArrayLike | None = None,
     groups: tuple[str | None, ...] | None = None,
     regions: tuple[str | None, ...] | None = None,
+    sides: tuple[str | None, ...] | None = None,
 ) -> Predictions:
     """Return predictions with what wasn't said filled in: score 1, kept, nothing ruled out, no group.
 
@@ -111,6 +116,7 @@ def predictions(
         ruled_out=_flags(ruled_out, count, default=False),
         groups=groups or (None,) * count,
         regions=regions or (None,) * count,
+        sides=sides or (None,) * count,
     )
 
 
@@ -124,6 +130,7 @@ def truth(
     mimics_mm: ArrayLike | None = None,
     mimic_kinds: tuple[str, ...] = (),
     mimic_ignored: ArrayLike | None = None,
+    sides: tuple[str | None, ...] | None = None,
 ) -> Truth:
     """Return a truth with what isn't known filled in: all visible, no group, NaN sizes, no mimics."""
     position = points(positions_mm, "Truths")
@@ -133,6 +140,7 @@ def truth(
         visible=_flags(visible, count, default=True),
         groups=groups or (None,) * count,
         regions=regions or (None,) * count,
+        sides=sides or (None,) * count,
         diameter_mm=_numbers(diameter_mm, count),
         contrast=_numbers(contrast, count),
         mimics_mm=mimics,

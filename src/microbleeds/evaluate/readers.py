@@ -48,6 +48,7 @@ def read_predictions(path: Path) -> Predictions:
             ruled_out,
             table.text("group"),
             table.text("region"),
+            table.text("side"),
         )
     raise InputError(f"The findings {path} are no findings.json, point list (.tsv, .csv) or mask (.nii.gz).")
 
@@ -81,6 +82,7 @@ def read_truth(path: Path) -> Truth:
         mimics.positions_mm() if mimics else None,
         tuple(kind or "unknown" for kind in mimics.text("kind")) if mimics else (),
         [scored == "ignored" for scored in mimics.text("scored")] if mimics else None,
+        table.text("side"),
     )
 
 
@@ -124,6 +126,7 @@ def _from_json(path: Path) -> Predictions:
             [finding.get("removed_by") == "anatomy" for finding in found],
             tuple(finding.get("group") for finding in found),
             tuple(finding.get("region") for finding in found),
+            tuple(finding.get("side") for finding in found),
         )
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(f"The findings {path} can't be read as JSON; check the path.") from error

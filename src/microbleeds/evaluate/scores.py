@@ -20,6 +20,8 @@ from microbleeds.evaluate.froc import REPORTED_FALSE_POSITIVES, SubjectResult, f
 from microbleeds.evaluate.intervals import Interval, bootstrap, finite
 from microbleeds.evaluate.matching import HIT_RADIUS_MM, STRICT_RADIUS_MM, Match, match
 from microbleeds.evaluate.patient import BURDEN_CLASSES, burden_agreement, is_strictly_lobar
+from microbleeds.evaluate.placement import Place, PlacedPair, PlacementScores, placement_scores
+from microbleeds.evaluate.removal import RemovalScores, removal_scores
 from microbleeds.evaluate.strata import CONTRAST_EDGES, DIAMETER_EDGES_MM, Stratum, by_label, by_value
 
 OTHER = "other"
@@ -65,6 +67,7 @@ class PatientScores:
 class Scores:
     """The result of :func:`evaluate_cohort`; all below ``radii`` is at the first radius.
 
+    ``placement`` says where the hits were placed (``None`` where truth or findings say no group).
     ``false_positive_kinds`` and ``ignored_kinds`` count what the program kept: on a known mimic or elsewhere,
     and on spots where it counts neither way.
     """
@@ -77,6 +80,8 @@ class Scores:
     radii: tuple[RadiusScores, ...]
     strata: dict[str, list[Stratum]]
     right_group: Interval
+    placement: PlacementScores | None
+    removed_by_place: RemovalScores
     calibration_error: float | None
     calibration_bins: list[dict[str, float | int | None]]
     patients: PatientScores
@@ -125,6 +130,7 @@ def evaluate_cohort(
     by_radius = {radius: [_score(case, radius, threshold) for case in cases] for radius in radii_mm}
     first = by_radius[radii_mm[0]]
     error, bins = _calibration(first)
+    placed = placement_scores([_places(s) for s in first], repeats=repeats, seed=seed)
     return Scores(
         subjects=len(cases),
         negative_subjects=sum(not len(case.truth.counted_mm) for case in cases),
@@ -133,7 +139,9 @@ def evaluate_cohort(
         operating_point="as kept by the program" if threshold is None else f"score >= {threshold:g}",
         radii=tuple(_radius_scores(radius, scored, repeats, seed) for radius, scored in by_radius.items()),
         strata=_strata(first),
-        right_group=bootstrap(first, _right_group, repeats=repeats, seed=seed)[0],
+        right_group=placed.right_group if placed else Interval(None, None, None),
+        placement=placed,
+        removed_by_place=removal_scores(cases, threshold, radii_mm[0]),
         calibration_error=error,
         calibration_bins=bins,
         patients=_patients(first),
@@ -220,17 +228,18 @@ def _strata(scored: Sequence[_Scored]) -> dict[str, list[Stratum]]:
     }
 
 
-def _right_group(scored: Sequence[_Scored]) -> NDArray[np.float64]:
-    """Return the share of hits in the right group, of those whose group both sides say, shape [1]."""
-    right = total = 0
-    for s in scored:
-        visible = np.flatnonzero(s.case.truth.visible)
-        for candidate, target in zip(s.chosen[s.kept.hit], s.kept.truth_index[s.kept.hit], strict=True):
-            predicted, true = s.case.predictions.groups[candidate], s.case.truth.groups[visible[target]]
-            if predicted and true:
-                total += 1
-                right += predicted == true
-    return np.array([_ratio(right, total)])
+def _places(scored: _Scored) -> list[PlacedPair]:
+    """Return the true and the predicted place of each hit of one subject."""
+    truth, found = scored.case.truth, scored.case.predictions
+    visible = np.flatnonzero(truth.visible)
+    hits = zip(scored.chosen[scored.kept.hit], visible[scored.kept.truth_index[scored.kept.hit]], strict=True)
+    return [
+        PlacedPair(
+            Place(truth.groups[target], truth.regions[target], truth.sides[target]),
+            Place(found.groups[candidate], found.regions[candidate], found.sides[candidate]),
+        )
+        for candidate, target in hits
+    ]
 
 
 def _calibration(scored: Sequence[_Scored]) -> tuple[float | None, list[dict[str, float | int | None]]]:

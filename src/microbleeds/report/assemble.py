@@ -1,12 +1,11 @@
 """From candidates and their places to the record.
 
-A finding that counts is **definite** when its score reaches the operating point's definite cut, and
-**possible** below it (the columns of the MARS form, Gregoire 2009).
+Whether a finding is definite or possible is decided in :mod:`microbleeds.report.certainty`; how far its place
+can be trusted, here.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Protocol
@@ -14,24 +13,33 @@ from typing import Protocol
 import numpy as np
 
 from microbleeds import __version__
-from microbleeds.evaluate.patient import burden_class, is_strictly_lobar
-from microbleeds.regions import MARS
+from microbleeds.regions import BOMBS, KIM, MARS
+from microbleeds.report.certainty import judge, rule_from
 from microbleeds.report.record import (
-    Certainty,
-    Counts,
+    CertaintyRule,
     Finding,
     Group,
     ModelRecord,
     OperatingPoint,
     PhaseRecord,
+    PlaceConfidence,
     Record,
     RemovedBy,
-    ScaleRow,
     ScanRecord,
     SequenceRecord,
     Side,
 )
+from microbleeds.report.regions_image import Segmented, segmentation_record
+from microbleeds.report.scale_tables import bombs_form, count, form, place_on, scale_counts
+from microbleeds.roundness import roundness
 from microbleeds.scan import Candidate, Scan
+
+#: Nearer than this to another group a finding says so. Regions are found at 3 mm, a bleed's centre to about 1 mm.
+BORDER_MM = 3.0
+UNSURE = (
+    "The automatic segmentation looks wrong on this scan: groups and regions are uncertain, and whether the "
+    "findings are strictly lobar is unknown. Check the overlay of the regions."
+)
 
 
 class Placed(Protocol):
@@ -61,6 +69,10 @@ class Placed(Protocol):
     def margin_mm(self) -> float | None:
         """Distance to the nearest other group."""
 
+    @property
+    def parenchyma_share(self) -> float | None:
+        """Share of parenchyma around it."""
+
 
 def definite_cut(cut: float) -> float:
     """Return the score from which a finding is definite: halfway between the cut and certainty."""
@@ -73,6 +85,7 @@ def assemble(
     places: Sequence[Placed],
     model: ModelRecord,
     warnings: Sequence[str] = (),
+    segmentation: Segmented | None = None,
 ) -> Record:
     """Build the record of a scan.
 
@@ -83,62 +96,40 @@ def assemble(
         places: one for each candidate.
         model: the weights and the operating point.
         warnings: sentences beyond those of the scan; each is said once.
+        segmentation: that told the places; where it is not confident, no group is trusted.
     """
-    findings = _findings(scan, candidates, places, model.operating_point)
+    rule = rule_from(model.operating_point.definite_cut)
+    trusted = segmentation is None or segmentation.confident or not segmentation.located
+    findings = _findings(scan, candidates, places, model.operating_point, rule, trusted)
+    doubts = [] if trusted else [UNSURE]
     return Record(
         program_version=__version__,
         scan=_scan_record(scan),
         model=model,
         counts=count(findings),
         form=form(findings),
+        scales=scale_counts(findings),
+        bombs=bombs_form(findings),
+        rule=rule,
+        segmentation=None if segmentation is None else segmentation_record(segmentation),
         findings=findings,
-        warnings=list(dict.fromkeys([*scan.warnings, *warnings])),
+        warnings=list(dict.fromkeys([*doubts, *scan.warnings, *warnings])),
     )
-
-
-def count(findings: Sequence[Finding]) -> Counts:
-    """Count the findings that are kept."""
-    kept = [finding for finding in findings if finding.kept]
-    groups = Counter(finding.group for finding in kept)
-    rows = Counter(finding.row for finding in kept)
-    definite = sum(finding.certainty == "definite" for finding in kept)
-    return Counts(
-        total=len(kept),
-        lobar=groups["lobar"],
-        deep=groups["deep"],
-        infratentorial=groups["infratentorial"],
-        unplaced=groups["none"],
-        definite=definite,
-        possible=len(kept) - definite,
-        regions={row: rows[row] for row in MARS.groups},
-        burden_class=burden_class(len(kept)),  # type: ignore[arg-type]
-        strictly_lobar=None if groups["none"] else _strictly_lobar(kept),
-    )
-
-
-def _strictly_lobar(kept: Sequence[Finding]) -> bool:
-    """Whether findings, all of known place, are strictly lobar."""
-    return is_strictly_lobar([f.group for f in kept], [f.region for f in kept])
-
-
-def form(findings: Sequence[Finding]) -> list[ScaleRow]:
-    """Fill in the MARS form; findings of no row or no side stand in the counts only."""
-    cells = Counter((f.row, f"{f.certainty}_{f.side}") for f in findings if f.kept)
-    columns = ("definite_right", "definite_left", "possible_right", "possible_left")
-    return [
-        ScaleRow(group=group, row=row, **{column: cells[row, column] for column in columns})
-        for row, group in MARS.groups.items()
-    ]
 
 
 def _findings(
-    scan: Scan, candidates: Sequence[Candidate], places: Sequence[Placed], point: OperatingPoint
+    scan: Scan,
+    candidates: Sequence[Candidate],
+    places: Sequence[Placed],
+    point: OperatingPoint,
+    rule: CertaintyRule,
+    trusted: bool,
 ) -> list[Finding]:
     """Number the findings: kept ones first, each part with falling score."""
     verdicts = [_verdict(c, p, point) for c, p in zip(candidates, places, strict=True)]
     order = sorted(range(len(candidates)), key=lambda n: (verdicts[n][0] is not None, -candidates[n].score))
     return [
-        _finding(number, scan, candidates[n], places[n], verdicts[n], point)
+        _finding(number, scan, candidates[n], places[n], verdicts[n], rule, trusted)
         for number, n in enumerate(order, start=1)
     ]
 
@@ -158,14 +149,19 @@ def _finding(
     candidate: Candidate,
     place: Placed,
     verdict: tuple[RemovedBy | None, str | None],
-    point: OperatingPoint,
+    rule: CertaintyRule,
+    trusted: bool,
 ) -> Finding:
     """Fill in one finding."""
     x, y, z = candidate.position_ras_mm
     shape = np.asarray(scan.source_grid.shape)
     # Offsets within a cell can place a centre half a voxel outside; the voxel named must exist.
     i, j, k = np.clip(np.rint(scan.source_grid.to_ijk((x, y, z))), 0, shape - 1).astype(int).tolist()
-    certainty: Certainty = "definite" if candidate.score >= point.definite_cut else "possible"
+    diameter_mm = None if candidate.diameter_mm is None else round(candidate.diameter_mm, 2)
+    shape_share = None if verdict[0] == "score" else _roundness(scan, candidate)
+    region = place.region if place.region in MARS.rows else None
+    bombs_group, bombs_row = place_on(BOMBS, region)
+    certainty, certainty_reason = judge(candidate.score, diameter_mm, shape_share, rule)
     return Finding(
         id=number,
         position_ras_mm=_rounded((x, y, z)),
@@ -173,16 +169,38 @@ def _finding(
         position_ijk=(i, j, k),
         score=round(candidate.score, 4),
         certainty=certainty,
-        diameter_mm=None if candidate.diameter_mm is None else round(candidate.diameter_mm, 2),
+        certainty_reason=certainty_reason,
+        diameter_mm=diameter_mm,
+        roundness=shape_share,
         group=place.group,
-        region=place.region if place.region in MARS.rows else None,
-        row=MARS.rows.get(place.region or ""),
+        region=region,
+        row=MARS.rows.get(region or ""),
+        bombs_group=bombs_group,
+        bombs_row=bombs_row,
+        kim_group=place_on(KIM, region)[0],
         side=place.side,
         margin_mm=None if place.margin_mm is None else round(place.margin_mm, 2),
+        parenchyma_share=None if place.parenchyma_share is None else round(place.parenchyma_share, 3),
+        place_confidence=_place_confidence(place, trusted),
         kept=verdict[0] is None,
         removed_by=verdict[0],
         reason=verdict[1],
     )
+
+
+def _roundness(scan: Scan, candidate: Candidate) -> float | None:
+    """Measure a candidate's roundness; not done for the thousands below the cut, which can't be definite."""
+    measured = roundness(scan.swi, scan.grid.to_ijk(candidate.position_ras_mm), scan.grid.spacing_mm)
+    return None if measured is None else round(measured, 2)
+
+
+def _place_confidence(place: Placed, trusted: bool) -> PlaceConfidence:
+    """Return how far a candidate's group can be trusted."""
+    if place.group == "none":
+        return "unknown"
+    if not trusted:
+        return "uncertain"
+    return "border" if place.margin_mm is not None and place.margin_mm < BORDER_MM else "sure"
 
 
 def _rounded(position: tuple[float, float, float]) -> tuple[float, float, float]:

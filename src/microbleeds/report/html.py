@@ -17,9 +17,12 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from microbleeds.report.labels import DEFAULT_DIAMETER_MM
-from microbleeds.report.overview import brain_box, overviews
+from microbleeds.report.outline import outlines
+from microbleeds.report.overlay import RegionSlice, region_slices
+from microbleeds.report.overview import BrainBox, brain_box, overviews
 from microbleeds.report.planes import PLANES
 from microbleeds.report.record import Finding, Record
+from microbleeds.report.region_table import legend
 from microbleeds.report.run_record import package_versions
 from microbleeds.report.thumbnails import (
     FIELD_MM,
@@ -31,7 +34,7 @@ from microbleeds.report.thumbnails import (
     close_ups,
     whole_slice,
 )
-from microbleeds.report.words import describe_place, describe_region, describe_row, methods
+from microbleeds.report.words import describe_place, describe_region, describe_row, describe_trust, methods
 from microbleeds.scan import Scan
 
 #: A finding's pictures take about 120 kB; with both limits a page stays below 10 MB whatever was found.
@@ -69,7 +72,9 @@ class Card:
     ring: float
 
 
-def write_html(record: Record, scan: Scan, brain: NDArray[np.bool_], path: Path) -> None:
+def write_html(
+    record: Record, scan: Scan, brain: NDArray[np.bool_], path: Path, regions: NDArray[np.uint8] | None = None
+) -> None:
     """Write the page.
 
     Args:
@@ -77,45 +82,68 @@ def write_html(record: Record, scan: Scan, brain: NDArray[np.bool_], path: Path)
         scan: the scan that was searched.
         brain: [X, Y, Z] mask on ``scan.grid``; it sets grey windows and the overview.
         path: file to write.
+        regions: [X, Y, Z] codes on ``scan.grid``; without them, or where all are zero, none are shown.
     """
-    Path(path).write_text(render_html(record, scan, brain), encoding="utf-8")
+    Path(path).write_text(render_html(record, scan, brain, regions), encoding="utf-8")
 
 
-def render_html(record: Record, scan: Scan, brain: NDArray[np.bool_]) -> str:
+def render_html(
+    record: Record, scan: Scan, brain: NDArray[np.bool_], regions: NDArray[np.uint8] | None = None
+) -> str:
     """Return the page as text; arguments as for :func:`write_html`."""
     drawn = canvas(scan, brain)
+    known = regions if regions is not None and regions.any() else None
+    part = brain_box(drawn)
     by_anatomy = [finding for finding in record.findings if finding.removed_by == "anatomy"]
-    environment = Environment(
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            record=record,
+            style=asset("report.css"),
+            script=asset("report.js"),
+            outlines=outlines(brain, known, part, record.kept),
+            overviews=_overviews(drawn, part, record.kept),
+            region_slices=[] if known is None else _rows(region_slices(drawn, known, part)),
+            legend=legend(),
+            cards=[_card(drawn, finding) for finding in record.kept[:MAX_PICTURED]],
+            unpictured=max(0, len(record.kept) - MAX_PICTURED),
+            removed_cards=[_card(drawn, finding) for finding in by_anatomy[:MAX_REMOVED_PICTURED]],
+            removed=by_anatomy,
+            below=[finding for finding in record.findings if finding.removed_by == "score"],
+            methods=methods(record),
+            versions=package_versions(),
+            pixels=PIXELS,
+            field_mm=FIELD_MM,
+            slab_mm=SLAB_MM,
+        )
+    )
+
+
+def _rows(slices: list[list[RegionSlice]]) -> list[list[RegionSlice]]:
+    """Lay the slices out in two rows: axial ones, and all others."""
+    axial, *others = slices
+    return [axial, [one for row in others for one in row]]
+
+
+def environment() -> Environment:
+    """Return where our templates are and the filters that they use; whatever comes from files is escaped."""
+    made = Environment(
         loader=PackageLoader("microbleeds.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["place"] = describe_place
-    environment.filters["region"] = describe_region
-    environment.filters["row_name"] = describe_row
-    return environment.get_template("report.html.j2").render(
-        record=record,
-        style=_asset("report.css"),
-        script=_asset("report.js"),
-        overviews=_overviews(drawn, record.kept),
-        cards=[_card(drawn, finding) for finding in record.kept[:MAX_PICTURED]],
-        unpictured=max(0, len(record.kept) - MAX_PICTURED),
-        removed_cards=[_card(drawn, finding) for finding in by_anatomy[:MAX_REMOVED_PICTURED]],
-        removed=by_anatomy,
-        below=[finding for finding in record.findings if finding.removed_by == "score"],
-        methods=methods(record),
-        versions=package_versions(),
-        pixels=PIXELS,
-        field_mm=FIELD_MM,
-        slab_mm=SLAB_MM,
-    )
+    made.filters["place"] = describe_place
+    made.filters["region"] = describe_region
+    made.filters["row_name"] = describe_row
+    made.filters["trust"] = describe_trust
+    return made
 
 
-def _overviews(drawn: Canvas, findings: Sequence[Finding]) -> list[Overview]:
+def _overviews(drawn: Canvas, part: BrainBox, findings: Sequence[Finding]) -> list[Overview]:
     """Draw the three projections and place the findings on them."""
-    part = brain_box(drawn)
     return [
         Overview(picture, [Dot(f, *part.place(plane, f.position_ras_mm)) for f in findings])
         for plane, picture in zip(PLANES, overviews(drawn, part), strict=True)
@@ -137,7 +165,7 @@ def _card(drawn: Canvas, finding: Finding) -> Card:
     )
 
 
-def _asset(name: str) -> Markup:
+def asset(name: str) -> Markup:
     """Read a style or script of ours; it is trusted and goes into the page as it is."""
     text = (resources.files("microbleeds.report") / "templates" / name).read_text(encoding="utf-8")
     return Markup(text)

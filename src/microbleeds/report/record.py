@@ -5,7 +5,10 @@ Conventions:
       ``position_ijk`` is the voxel of the **input file** that holds it.
     * ``findings`` lists those that count first (falling score), then the removed ones; ids start at 1 and
       are the numbers in `labels.nii.gz`.
-    * A minor version adds fields, a major version changes or removes them.
+    * ``group``, ``row``, ``counts`` and ``form`` follow the scale named in ``scale`` (MARS); ``scales`` and
+      ``bombs`` count the same findings by the other scales.
+    * A minor version adds fields, a major version changes or removes them. Files of an earlier minor version are
+      read; what they lack has its default.
 """
 
 from __future__ import annotations
@@ -18,13 +21,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from microbleeds.errors import InputError
 
-SCHEMA_VERSION: Literal["1.0.0"] = "1.0.0"
+SCHEMA_VERSION: Literal["1.1.0"] = "1.1.0"
 DISCLAIMER = "Research use. Not a medical device. Weights learned from simulated scans."
 
 Group = Literal["lobar", "deep", "infratentorial", "none"]
 Side = Literal["left", "right", "none"]
 Certainty = Literal["definite", "possible"]
 RemovedBy = Literal["score", "anatomy", "reader"]
+PlaceConfidence = Literal["sure", "border", "uncertain", "unknown"]
 Triple = tuple[float, float, float]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -77,6 +81,32 @@ class OperatingPoint(Strict):
     definite_cut: Share
 
 
+class CertaintyRule(Strict):
+    """What makes a finding definite; one that misses any of these is possible (`docs/reading.md`)."""
+
+    least_score: Share
+    least_roundness: Share
+    least_diameter_mm: float = Field(gt=0)
+    largest_diameter_mm: float = Field(gt=0)
+
+
+class RegionVolume(Strict):
+    """Size of a fine region in this scan."""
+
+    index: int = Field(ge=0, description="Value in `regions.nii.gz`.")
+    name: str
+    volume_ml: float = Field(ge=0)
+
+
+class SegmentationRecord(Strict):
+    """How far the automatic segmentation can be trusted, and the volumes that it gives."""
+
+    located: bool = Field(description="False where the scan shows too little of the head to tell regions.")
+    confident: bool = Field(description="False where the segmentation looks wrong: groups are uncertain then.")
+    brain_ml: float = Field(ge=0, description="Parenchyma, ventricles and a thin rim of fluid.")
+    regions: list[RegionVolume] = Field(description="Fine regions and fluid; empty if unknown.")
+
+
 class ModelRecord(Strict):
     """The weights that found the candidates."""
 
@@ -95,13 +125,26 @@ class Finding(Strict):
     position_lps_mm: Triple
     position_ijk: tuple[int, int, int]
     score: Share
-    certainty: Certainty = Field(description="Definite from the operating point's definite_cut on.")
+    certainty: Certainty = Field(description="Definite if it meets all of `rule`, else possible.")
+    certainty_reason: str | None = Field(default=None, description="Why it is definite or possible.")
     diameter_mm: float | None = Field(description="Apparent diameter (full width at half depth).", gt=0)
+    roundness: Share | None = Field(
+        default=None, description="Smallest over largest extent of the dark spot; null where not measured."
+    )
     group: Group
     region: str | None = Field(description="Fine region; null where the location is unknown.")
     row: str | None = Field(description="Row of the scale that the region belongs to.")
+    bombs_group: Group | None = Field(default=None, description="Its group by BOMBS; null where nothing says.")
+    bombs_row: str | None = Field(default=None, description="Its row on BOMBS.")
+    kim_group: Group | None = Field(default=None, description="Its group by Kim (arXiv 2306.13020).")
     side: Side
     margin_mm: float | None = Field(description="Distance to the nearest voxel of another group.")
+    parenchyma_share: Share | None = Field(default=None, description="Of the ball around it that tells its place.")
+    place_confidence: PlaceConfidence | None = Field(
+        default=None,
+        description="border: another group is near (margin_mm); uncertain: the segmentation looks wrong; unknown: "
+        "no group; null where nothing says.",
+    )
     kept: bool
     removed_by: RemovedBy | None
     reason: str | None = Field(description="Why it was removed; null when kept.")
@@ -123,6 +166,35 @@ class ScaleRow(Strict):
         return self.definite_right + self.definite_left + self.possible_right + self.possible_left
 
 
+class BombsRow(Strict):
+    """One row of the BOMBS form: findings that count, by certainty, side and size."""
+
+    group: Group
+    row: str
+    certain_right_below_5mm: Count = 0
+    certain_right_5_to_10mm: Count = 0
+    certain_left_below_5mm: Count = 0
+    certain_left_5_to_10mm: Count = 0
+    uncertain_right_below_5mm: Count = 0
+    uncertain_right_5_to_10mm: Count = 0
+    uncertain_left_below_5mm: Count = 0
+    uncertain_left_5_to_10mm: Count = 0
+    without_size: Count = Field(default=0, description="Diameter not measurable or above 10 mm.")
+    total: Count = 0
+
+
+class ScaleCounts(Strict):
+    """Numbers of findings that count, by the groups and rows of one scale."""
+
+    name: str
+    source: str
+    lobar: Count
+    deep: Count
+    infratentorial: Count
+    unplaced: Count
+    rows: dict[str, int]
+
+
 class Counts(Strict):
     """Numbers of findings that count."""
 
@@ -137,14 +209,17 @@ class Counts(Strict):
     burden_class: Literal["0", "1", "2-4", "5-9", ">=10"]
     strictly_lobar: bool | None = Field(
         description="At least one lobar and none deep or in the brainstem; the cerebellum counts as neither "
-        "(Boston criteria v2.0). Null where a finding that counts has no known place."
+        "(Boston criteria v2.0). Null where a finding that counts has no known place, or an uncertain one."
+    )
+    groups_uncertain: bool = Field(
+        default=False, description="The segmentation looks wrong: lobar, deep and infratentorial are uncertain."
     )
 
 
 class Record(Strict):
     """Everything that `findings.json` says about one scan."""
 
-    schema_version: Literal["1.0.0"] = SCHEMA_VERSION
+    schema_version: Literal["1.0.0", "1.1.0"] = SCHEMA_VERSION
     program_version: str
     disclaimer: str = DISCLAIMER
     scan: ScanRecord
@@ -152,6 +227,10 @@ class Record(Strict):
     scale: str = Field(default="MARS", description="Name of the grouping.")
     counts: Counts
     form: list[ScaleRow] = Field(description="The scale's form, by certainty and side.")
+    scales: list[ScaleCounts] = Field(default_factory=list, description="The same findings by each scale.")
+    bombs: list[BombsRow] = Field(default_factory=list, description="The form of BOMBS.")
+    rule: CertaintyRule | None = Field(default=None, description="What made findings definite.")
+    segmentation: SegmentationRecord | None = None
     findings: list[Finding]
     warnings: list[str]
 

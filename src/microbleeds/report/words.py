@@ -30,6 +30,19 @@ def describe_row(row: str) -> str:
     return row[:1].upper() + row[1:]
 
 
+def describe_trust(finding: Finding) -> str:
+    """Return a clause on how far a finding's group can be trusted; empty where there is nothing to say.
+
+    Example:
+        ``border: 1.4 mm from another group``, or ``uncertain: the segmentation looks wrong``.
+    """
+    if finding.place_confidence == "border" and finding.margin_mm is not None:
+        return f"border: {finding.margin_mm:.1f} mm from another group"
+    if finding.place_confidence == "uncertain":
+        return "uncertain: the segmentation looks wrong"
+    return ""
+
+
 def methods(record: Record) -> str:
     """Return a paragraph that a report or a paper can quote."""
     scan, model, point = record.scan, record.model, record.model.operating_point
@@ -42,8 +55,20 @@ def methods(record: Record) -> str:
         f"at the operating point '{point.name}' (score from {point.cut:.2f}). "
         "The network follows Kim et al. (arXiv 2306.13020): a 3D region proposal network to stride 4 "
         f"on SWI and phase. {_sentence(model.training)} Candidates outside the parenchyma were removed. "
-        f"Regions follow {record.scale} (Gregoire 2009) from an automatic segmentation; a finding is called "
-        f"definite from a score of {point.definite_cut:.2f}. No reader has confirmed these findings."
+        f"Regions follow {record.scale} (Gregoire 2009) from an automatic segmentation. {_definite(record)} "
+        "No reader has confirmed these findings."
+    )
+
+
+def _definite(record: Record) -> str:
+    """Return the sentence on what is called definite."""
+    rule = record.rule
+    if rule is None:
+        return f"A finding is called definite from a score of {record.model.operating_point.definite_cut:.2f}."
+    return (
+        f"A finding is called definite if its score is at least {rule.least_score:.2f}, its apparent diameter "
+        f"{rule.least_diameter_mm:g} to {rule.largest_diameter_mm:g} mm and its roundness at least "
+        f"{rule.least_roundness:g}, else possible."
     )
 
 

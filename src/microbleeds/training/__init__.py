@@ -1,4 +1,4 @@
-"""Training of the detector: crops, sampling, losses, the loop, checkpoints."""
+"""Training of the detector: crops, sampling, losses, the loop, checkpoints; fine-tuning and cross-validation."""
 
 from __future__ import annotations
 

@@ -45,8 +45,26 @@ class FixedSubjects:
         return self._subjects
 
 
+class MixedSubjects(FixedSubjects):
+    """A data set into which simulated heads are mixed.
+
+    Args:
+        own: subjects of the data set.
+        simulated: mixed in.
+        share: of crops that come from the simulated ones.
+    """
+
+    def __init__(self, own: Sequence[TrainingSubject], simulated: Sequence[TrainingSubject], share: float) -> None:
+        super().__init__([*own, *simulated])
+        self.own, self.simulated, self.share = tuple(own), tuple(simulated), share
+
+    def drawn(self, generator: np.random.Generator) -> Sequence[TrainingSubject]:
+        """Either the data set or the simulated heads, at random."""
+        return self.simulated if generator.random() < self.share else self.own
+
+
 def make_batch(
-    subjects: Sequence[TrainingSubject],
+    subjects: Sequence[TrainingSubject] | MixedSubjects,
     mined: Mapping[str, Points],
     preset: Preset,
     key: tuple[int, int, int],
@@ -55,7 +73,8 @@ def make_batch(
     generator = np.random.default_rng(key)
     images, targets = [], []
     for _ in range(preset.sampling.batch):
-        image, target = _example(subjects, mined, preset, generator)
+        pool = subjects.drawn(generator) if isinstance(subjects, MixedSubjects) else subjects
+        image, target = _example(pool, mined, preset, generator)
         images.append(image)
         targets.append(target)
     return Batch(
@@ -96,7 +115,8 @@ def batches(
     """Yield the batches of some steps in order, made ahead by ``workers`` threads (0 makes them in line)."""
 
     def make(step: int) -> Batch:
-        return make_batch(source.subjects(), mined, preset, (seed, step, rank))
+        pool = source if isinstance(source, MixedSubjects) else source.subjects()
+        return make_batch(pool, mined, preset, (seed, step, rank))
 
     if workers == 0:
         yield from map(make, steps)

@@ -14,6 +14,13 @@ from microbleeds.weights.card import Calibration, OperatingPoints
 
 BALANCED_FALSE_POSITIVES = 1.0
 SCREENING_FALSE_POSITIVES = 4.0
+FEWEST_OF_A_KIND = 5  # hits, and false positives; fewer say nothing
+
+
+def kinds_of(scored: Sequence[SubjectScore]) -> tuple[int, int]:
+    """How many candidates are hits, and how many are false positives."""
+    hits = sum(int(score.match.hit.sum()) for score in scored)
+    return hits, sum(int(score.match.false_positive.sum()) for score in scored)
 
 
 def fit_calibration(scored: Sequence[SubjectScore]) -> Calibration:
@@ -21,13 +28,13 @@ def fit_calibration(scored: Sequence[SubjectScore]) -> Calibration:
 
     The scores must be uncalibrated. With fewer than 5 of either kind nothing can be fitted: identity.
     """
+    positives, negatives = kinds_of(scored)
+    if min(positives, negatives) < FEWEST_OF_A_KIND:
+        return Calibration()
     empty = np.zeros(0)
     counted = [~score.match.ignored for score in scored]
     raw = np.concatenate([empty, *(s.scores[c] for s, c in zip(scored, counted, strict=True))])
     hit = np.concatenate([empty, *(s.match.hit[c] for s, c in zip(scored, counted, strict=True))]) > 0
-    positives, negatives = int(hit.sum()), int((~hit).sum())
-    if min(positives, negatives) < 5:
-        return Calibration()
     safe = np.clip(raw, 1e-6, 1 - 1e-6)
     logit = np.log(safe / (1 - safe))
     target = np.where(hit, (positives + 1) / (positives + 2), 1 / (negatives + 2))

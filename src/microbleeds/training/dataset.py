@@ -1,14 +1,11 @@
-"""A data set folder (layout in docs/architecture.md) becomes prepared training subjects, cached."""
+"""A data set in this program's layout (docs/architecture.md) becomes prepared training subjects, cached."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import json
-import logging
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from multiprocessing import get_context
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -20,9 +17,9 @@ from microbleeds.errors import InputError
 from microbleeds.evaluate import read_truth
 from microbleeds.geometry import Grid, canonical, grid_of
 from microbleeds.prepare import PreparationSpec, prepare
-from microbleeds.training.subjects import TrainingSubject, load_subject, save_subject, subject_from
-
-log = logging.getLogger(__name__)
+from microbleeds.training.cache import cached
+from microbleeds.training.labelled import segmented_brain
+from microbleeds.training.subjects import TrainingSubject, subject_from
 
 
 def subject_names(data: Path) -> list[str]:
@@ -66,33 +63,49 @@ def is_simulated(data: Path) -> bool:
         raise InputError(f"{path} is no JSON; correct or remove it.") from error
 
 
-def cached_subjects(
-    data: Path, names: list[str], cache: Path, spec: PreparationSpec, workers: int = 1
-) -> list[TrainingSubject]:
-    """Prepare each subject once and open all of them.
+@dataclass(frozen=True)
+class LayoutScan:
+    """A scan of a data set in this program's layout; a :class:`~microbleeds.training.cache.Preparable`.
 
     Args:
         data: data set folder.
-        names: subjects to open.
-        cache: folder for prepared arrays; entries made from other files or by another specification are
-            made again.
-        spec: how to prepare.
-        workers: processes.
+        name: of the subject.
+        group: its head, or itself.
     """
-    missing = [name for name in names if not _fresh(cache / name, _key(data, name, spec))]
-    prepare_one = partial(_prepare_into, data, cache, spec)
-    if workers > 1 and missing:
-        # Spawned: a process forked after torch has used its threads can hang.
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            list(pool.map(prepare_one, missing))
-    else:
-        for name in missing:
-            prepare_one(name)
-    return [load_subject(cache / name) for name in names]
+
+    data: Path
+    name: str
+    group: str
+
+    def read(self, spec: PreparationSpec) -> TrainingSubject:
+        """Read and prepare it."""
+        return read_subject(self.data, self.name, spec)
+
+    def key(self, spec: PreparationSpec) -> str:
+        """Hash of the specification and of the size and time of each of its files."""
+        folders = self.data / self.name, self.data / "derivatives/truth" / self.name
+        files = [path for folder in folders for path in sorted(folder.rglob("*.*"))]
+        facts = [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files]
+        return hashlib.sha256(json.dumps([spec.model_dump(), facts]).encode()).hexdigest()
+
+    def bleeds(self) -> int:
+        """Number of its visible microbleeds."""
+        return len(read_truth(self._truth / f"{self.name}_microbleeds.tsv").counted_mm)
+
+    @property
+    def _truth(self) -> Path:
+        return self.data / "derivatives" / "truth" / self.name / "anat"
+
+
+def cached_subjects(
+    data: Path, names: list[str], cache: Path, spec: PreparationSpec, workers: int = 1
+) -> list[TrainingSubject]:
+    """Prepare each subject once and open all of them (see :func:`microbleeds.training.cache.cached`)."""
+    return cached([LayoutScan(data, name, name) for name in names], cache, spec, workers)
 
 
 def read_subject(data: Path, name: str, spec: PreparationSpec) -> TrainingSubject:
-    """Read and prepare one subject of a data set with its true brain mask."""
+    """Read and prepare one subject of a data set with its true brain mask, or a segmented one if it has none."""
     from microbleeds.study import load_study  # here, so that training can be imported without readers
 
     anatomy, truth = data / name / "anat", data / "derivatives" / "truth" / name / "anat"
@@ -101,33 +114,9 @@ def read_subject(data: Path, name: str, spec: PreparationSpec) -> TrainingSubjec
         magnitude=_existing(anatomy / f"{name}_part-mag_GRE.nii.gz"),
         phase=_existing(anatomy / f"{name}_part-phase_GRE.nii.gz"),
     )
-    brain = _read_mask(truth / f"{name}_desc-brain_mask.nii.gz", scan.grid)
+    mask = _existing(truth / f"{name}_desc-brain_mask.nii.gz")
+    brain = segmented_brain(name, scan) if mask is None else _read_mask(mask, scan.grid)
     return subject_from(name, prepare(scan, brain, spec), read_truth(truth / f"{name}_microbleeds.tsv"))
-
-
-def _fresh(folder: Path, key: str) -> bool:
-    """Whether a prepared subject is there and was made from the same."""
-    facts = folder / "subject.json"
-    return facts.exists() and json.loads(facts.read_text(encoding="utf-8"))["key"] == key
-
-
-def _prepare_into(data: Path, cache: Path, spec: PreparationSpec, name: str) -> None:
-    """Prepare a subject into its folder of the cache."""
-    log.info("Preparing %s", name)
-    key = _key(data, name, spec)
-    try:
-        save_subject(read_subject(data, name, spec), cache / name, key)
-    except OSError:
-        # Another process may have put the same there meanwhile; a folder can't be moved onto it then.
-        if not _fresh(cache / name, key):
-            raise
-
-
-def _key(data: Path, name: str, spec: PreparationSpec) -> str:
-    """Hash of the specification and of the size and time of each of the subject's files."""
-    files = sorted((data / name).rglob("*.*")) + sorted((data / "derivatives/truth" / name).rglob("*.*"))
-    facts = [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files]
-    return hashlib.sha256(json.dumps([spec.model_dump(), facts]).encode()).hexdigest()
 
 
 def _existing(path: Path) -> Path | None:
@@ -137,8 +126,6 @@ def _existing(path: Path) -> Path | None:
 
 def _read_mask(path: Path, grid: Grid) -> NDArray[np.bool_]:
     """Read a mask that must lie on ``grid``."""
-    if not path.exists():
-        raise InputError(f"{path} is missing; training needs the true brain mask of each subject.")
     image = cast("nib.spatialimages.SpatialImage", nib.load(path))
     mask, found = canonical(np.asarray(image.dataobj) > 0, grid_of(image))
     if not found.same_as(grid):

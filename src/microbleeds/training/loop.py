@@ -1,27 +1,30 @@
-"""The training loop, plain, and the card at its end."""
+"""The training loop, plain."""
 
 from __future__ import annotations
 
 import logging
 import math
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-import microbleeds
-from microbleeds.networks.detector import Detector
-from microbleeds.training.batches import SubjectSource, batches
-from microbleeds.training.calibrate import fit_calibration, operating_points
+from microbleeds.training.batches import MixedSubjects, SubjectSource, batches
+from microbleeds.training.finish import described, finish
 from microbleeds.training.presets import Preset
-from microbleeds.training.scoring import curve_of, summary
+from microbleeds.training.run_note import note_in_run
+from microbleeds.training.start import Start
 from microbleeds.training.stream import ReplayBuffer
 from microbleeds.training.subjects import TrainingSubject
 from microbleeds.training.trace import Trace
 from microbleeds.training.trainer import RunSettings, Trainer
-from microbleeds.weights.card import Calibration, Card, OperatingPoints, TrainingDescription
-from microbleeds.weights.store import load_detector, save_weights
+from microbleeds.weights.card import Card
+from microbleeds.weights.store import save_weights
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +32,12 @@ LOG_EVERY = 20
 
 
 def fit(
-    source: SubjectSource, validation: Sequence[TrainingSubject], preset: Preset, settings: RunSettings
+    source: SubjectSource,
+    validation: Sequence[TrainingSubject],
+    preset: Preset,
+    settings: RunSettings,
+    start: Start | None = None,
+    fabric: Fabric | None = None,
 ) -> Card:
     """Run, or go on with, a training.
 
@@ -38,32 +46,44 @@ def fit(
         validation: subjects to score; may be empty.
         preset: what to do.
         settings: where and how.
+        start: weights to go on from.
+        fabric: where several processes were started before.
 
     Returns:
-        The card of ``settings.out/weights.safetensors``.
+        The card of ``settings.out/weights.safetensors``; without sha256 in all processes but the first.
     """
-    trainer = Trainer(preset, settings)
-    trace = Trace(settings.out, trainer.step) if trainer.fabric.is_global_zero else None
+    trainer = Trainer(preset, settings, start, fabric)
+    trace = None
+    if trainer.fabric.is_global_zero:
+        trace = Trace(settings.out, trainer.step, trainer.validated_at)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, disable=trace is None) as bar:
         task = bar.add_task("training", total=preset.steps, completed=trainer.step)
         while trainer.progress < 1:
             _count(trainer, source)
             _between_steps(trainer, source, validation, trace)
+            if trainer.progress >= 1:  # what was due took the rest of the time, or said that it is enough
+                break
             for seen in _segment(trainer, source, trace):
                 bar.update(task, completed=trainer.step, description=f"loss {seen['loss']:.3f}")
     _count(trainer, source)
     trainer.save()
-    _validate(trainer, validation, trace)
-    card = _finish(trainer, validation)
-    if trace is not None:
-        trace.close()
+    if trainer.validated_at != trainer.step:
+        _validate(trainer, validation, trace)
+    if trace is None:
+        return described(trainer, "")
+    trace.close()
+    card = finish(trainer, validation)
+    note_in_run(settings.out, {"speed": _speed(trainer)})
     return card
 
 
 def _count(trainer: Trainer, source: SubjectSource) -> None:
-    """Note how many subjects were seen; of a simulator all that it drew, not only those kept."""
-    present = source.drawn if isinstance(source, ReplayBuffer) else len(source.subjects())
+    """Note how many subjects were seen; of a simulator all that all processes drew, not only those kept."""
+    present = len(source.own if isinstance(source, MixedSubjects) else source.subjects())
+    if isinstance(source, ReplayBuffer):
+        drawn = torch.tensor(float(source.drawn), device=trainer.fabric.device)
+        present = int(torch.as_tensor(trainer.fabric.all_reduce(drawn, reduce_op="sum")))
     trainer.subjects = max(trainer.subjects, present)
 
 
@@ -71,9 +91,9 @@ def _between_steps(
     trainer: Trainer, source: SubjectSource, validation: Sequence[TrainingSubject], trace: Trace | None
 ) -> None:
     """Do what is due at this step: search hard negatives, validate."""
-    if _due(trainer.step, trainer.preset.mine_every) and trainer.mined_at != trainer.step:
+    if _due(trainer.step, trainer.preset.mine_every, trainer.mined_at):
         trainer.mine(source.subjects())
-    if _due(trainer.step, trainer.preset.validate_every) and trainer.validated_at != trainer.step:
+    if _due(trainer.step, trainer.preset.validate_every, trainer.validated_at):
         _validate(trainer, validation, trace)
 
 
@@ -92,108 +112,53 @@ def _segment(trainer: Trainer, source: SubjectSource, trace: Trace | None) -> It
         rank=rank,
         workers=trainer.settings.workers,
     )
-    recent: list[dict[str, float]] = []
-    for batch in stream:
-        seen = trainer.take(batch)
-        recent.append(seen)
-        if trainer.step % LOG_EVERY == 0 and trace is not None:
-            trace.write(trainer.step, _means(recent) | _state(trainer))
-            recent.clear()
+    for batch in trainer.clock.waiting(stream):
+        with trainer.clock.step():
+            seen = trainer.take(batch)
+        if trainer.step % LOG_EVERY == 0:
+            if trace is not None:
+                trace.write(trainer.step, _means(trainer.recent) | trainer.clock.lap() | _state(trainer))
+            trainer.recent.clear()
         if trainer.step % preset.checkpoint_every == 0:
             _count(trainer, source)
             trainer.save()
         yield seen
-        if trainer.fabric.broadcast(trainer.progress) >= 1:
+        if trainer.progress >= 1:
             break
 
 
 def _validate(trainer: Trainer, validation: Sequence[TrainingSubject], trace: Trace | None) -> None:
     """Score the average weights and keep the best."""
-    if not validation or trace is None:
+    if not validation:
         return
-    scores = trainer.validate(validation)
+    scores, better = trainer.validate(validation)
+    if trace is None:
+        return
     trace.write(trainer.step, {f"validation/{name}": value for name, value in scores.items()})
     text = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
     log.info("Step %d, %.1f minutes: %s", trainer.step, trainer.elapsed_s / 60, text)
-    # The figure of merit alone moves in steps of one bleed; the mean over the curve breaks ties.
-    merit = scores["sensitivity_at_1_fp"] + 0.1 * scores["mean_sensitivity"]
-    if not math.isnan(merit) and merit >= trainer.best:
-        trainer.best = merit
-        best = _card(trainer, f"best at step {trainer.step}", scores)
+    if better:
+        best = described(trainer, f"best at step {trainer.step}", scores)
         save_weights(trainer.settings.out / "best.safetensors", trainer.averaged(), best, half=False)
     trainer.save()
 
 
-def _finish(trainer: Trainer, validation: Sequence[TrainingSubject]) -> Card:
-    """Write the final weights with calibrated scores and operating points."""
-    out = trainer.settings.out
-    best_path, model, note = out / "best.safetensors", trainer.averaged(), "last average of weights"
-    if validation and best_path.exists():
-        best = load_detector(best_path)
-        model, note = best.model, f"average of weights, {best.card.training.notes}"
-    if trainer.watch.failing:
-        note += f"; PROTOTYPES DID NOT TRAIN (L_con {trainer.watch.mean:.2f})"
-    if trainer.left_out:
-        note += f"; {trainer.left_out} steps left out (not finite)"
-    if not validation:
-        note += "; NO VALIDATION DATA: scores are not calibrated and the thresholds are defaults"
-    scores, calibration, points = _calibrated(trainer, model, validation)
-    card = _card(trainer, note, scores, calibration, points)
-    if not trainer.fabric.is_global_zero:
-        return card
-    return save_weights(out / "weights.safetensors", model, card)
-
-
-def _calibrated(
-    trainer: Trainer, model: Detector, validation: Sequence[TrainingSubject]
-) -> tuple[dict[str, float], Calibration, OperatingPoints]:
-    """Scores, calibration and operating points on the validation subjects."""
-    if not validation:
-        return {}, Calibration(), OperatingPoints()
-    scored = trainer.score(model, validation)
-    curve, calibration = curve_of(scored), fit_calibration(scored)
-    return summary(curve), calibration, operating_points(curve, calibration)
-
-
-def _card(
-    trainer: Trainer,
-    notes: str,
-    scores: dict[str, float],
-    calibration: Calibration | None = None,
-    points: OperatingPoints | None = None,
-) -> Card:
-    """Describe weights of this run."""
-    preset, settings = trainer.preset, trainer.settings
-    return Card(
-        name=f"{preset.name}-seed{settings.seed}",
-        package_version=microbleeds.__version__,
-        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        architecture=preset.architecture,
-        preparation=preset.preparation,
-        training=TrainingDescription(
-            data=settings.data,
-            simulated=settings.simulated,
-            subjects=trainer.subjects,
-            preset=preset.name,
-            steps=trainer.step,
-            seed=settings.seed,
-            minutes=round(trainer.elapsed_s / 60, 1),
-            notes=notes,
-        ),
-        scores={f"validation_{name}": round(value, 4) for name, value in scores.items() if not math.isnan(value)},
-        calibration=calibration or Calibration(),
-        operating_points=points or OperatingPoints(),
-    )
-
-
-def _due(step: int, every: int) -> bool:
-    """Whether something that happens every so many steps happens now."""
-    return every > 0 and step > 0 and step % every == 0
+def _due(step: int, every: int, done_at: int) -> bool:
+    """Whether something that happens every so many steps, and was last done at a step, is to be done now."""
+    return every > 0 and step % every == 0 and step > done_at
 
 
 def _state(trainer: Trainer) -> dict[str, float]:
     """What is logged of the run beside its losses."""
     return {"minutes": trainer.elapsed_s / 60, "left_out": float(trainer.left_out)}
+
+
+def _speed(trainer: Trainer) -> dict[str, object]:
+    """What the run's steps cost, for its record."""
+    figures = {name: round(value, 4) for name, value in trainer.clock.figures().items()}
+    minutes = round(trainer.elapsed_s / 60, 2)
+    where = f"{trainer.compute.describe()}, {trainer.fabric.world_size} processes"
+    return {"steps": trainer.step, **figures, "minutes": minutes, "compute": where}
 
 
 def _means(entries: list[dict[str, float]]) -> dict[str, float]:

@@ -129,6 +129,10 @@ class Preset:
         mine_every: steps between minings of hard negatives; 0 for none.
         mine_subjects: training subjects searched at each mining.
         checkpoint_every: steps between checkpoints.
+        patience: validations without a better one after which a run ends early; 0 for never.
+        at_start: validate and search hard negatives before the first step too, since the weights that the run
+            goes on from know something already.
+        frozen_norms: keep the running statistics of the batch norms that the run starts from.
     """
 
     name: str
@@ -144,6 +148,9 @@ class Preset:
     mine_every: int = 1000
     mine_subjects: int = 8
     checkpoint_every: int = 100
+    patience: int = 0
+    at_start: bool = False
+    frozen_norms: bool = False
 
     def __post_init__(self) -> None:
         sides = zip(self.sampling.crop, self.architecture.total_stride, strict=True)

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Protocol
@@ -32,6 +33,28 @@ class Draw(Protocol):
     def __call__(self, index: int) -> TrainingSubject:
         """Return subject number ``index``."""
         ...
+
+
+@dataclass(frozen=True)
+class EveryNth:
+    """The share of an endless cohort that one of several processes draws: every n-th head with all its scans.
+
+    Args:
+        draw: the whole cohort.
+        rank: of the process, from 0.
+        world: number of processes.
+        scans_per_head: neighbouring subjects that share a head.
+    """
+
+    draw: Draw
+    rank: int
+    world: int
+    scans_per_head: int = 1
+
+    def __call__(self, index: int) -> TrainingSubject:
+        """Return subject number ``index`` of this process."""
+        head, number = divmod(index, self.scans_per_head)
+        return self.draw((head * self.world + self.rank) * self.scans_per_head + number)
 
 
 class ReplayBuffer:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from microbleeds.atomic import atomic_file
+
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
@@ -20,17 +22,19 @@ class Trace:
     Args:
         out: run folder.
         step: step at which the run goes on; later entries of a killed part are dropped.
+        validated_at: step of the last validation that the run remembers; later ones are made again.
     """
 
-    def __init__(self, out: Path, step: int) -> None:
+    def __init__(self, out: Path, step: int, validated_at: int | None = None) -> None:
         from torch.utils.tensorboard import SummaryWriter  # takes a second; only training needs it
 
         self._path = out / "metrics.jsonl"
         self._board: SummaryWriter = SummaryWriter(str(out / "tensorboard"), purge_step=step + 1)
         if self._path.exists():
             lines = [line for line in self._path.read_text(encoding="utf-8").splitlines() if _whole(line)]
-            kept = [line for line in lines if json.loads(line)["step"] <= step]
-            self._path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+            kept = [line for line in lines if _remembered(json.loads(line), step, validated_at)]
+            with atomic_file(self._path) as partial:
+                partial.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Add an entry."""
@@ -48,6 +52,12 @@ class Trace:
 def _whole(line: str) -> bool:
     """Whether a line is complete (a killed run may leave half of its last)."""
     return line.startswith("{") and line.endswith("}")
+
+
+def _remembered(entry: Mapping[str, float], step: int, validated_at: int | None) -> bool:
+    """Whether an entry of the curves was written before the checkpoint from which a run goes on."""
+    is_validation = any(name.startswith("validation/") for name in entry)
+    return entry["step"] <= (step if validated_at is None or not is_validation else validated_at)
 
 
 class PrototypeWatch:

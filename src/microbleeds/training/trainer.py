@@ -2,6 +2,8 @@
 
 A run is a function of its seed: the batch of a step depends on seed and step alone, so that a run that was
 killed and resumed gives the same weights as one that was not (on the same machine, without a time limit).
+Several processes make each step together and must decide alike: what a clock or a validation says is what the
+first process says.
 """
 
 from __future__ import annotations
@@ -12,25 +14,28 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from microbleeds.compute import Compute, Precision, choose
+from microbleeds.compute import Precision, choose
 from microbleeds.detect import DetectSettings
-from microbleeds.errors import InputError
 from microbleeds.networks.detector import Detector, channels_last
 from microbleeds.training.batches import Batch
+from microbleeds.training.best import Best
 from microbleeds.training.checkpoint import State, load_checkpoint, save_checkpoint
 from microbleeds.training.crops import Points
 from microbleeds.training.mining import mine
 from microbleeds.training.objective import Objective, WeightAverage
 from microbleeds.training.optimiser import build_optimiser
 from microbleeds.training.presets import Preset
+from microbleeds.training.processes import start_fabric
 from microbleeds.training.schedule import progress, rate_factor
 from microbleeds.training.scoring import SubjectScore, curve_of, score_subjects, summary
+from microbleeds.training.start import Start
+from microbleeds.training.step_clock import StepClock
 from microbleeds.training.subjects import TrainingSubject
 from microbleeds.training.trace import PrototypeWatch
 
@@ -69,28 +74,36 @@ class Trainer:
     Args:
         preset: what to do.
         settings: where and how.
+        start: weights to go on from; random ones if ``None``.
+        fabric: where it was started before; started here if ``None``.
     """
 
-    def __init__(self, preset: Preset, settings: RunSettings) -> None:
-        self.preset, self.settings = preset, settings
+    def __init__(
+        self, preset: Preset, settings: RunSettings, start: Start | None = None, fabric: Fabric | None = None
+    ) -> None:
+        self.preset, self.settings, self.start = preset, settings, start
         self.compute = choose(settings.device, settings.precision)
-        self.fabric = start_fabric(self.compute, settings.devices)
+        self.fabric = fabric or start_fabric(self.compute, settings.devices)
         torch.manual_seed(settings.seed)
         self.objective = channels_last(Objective(preset))
+        if start is not None:
+            start.put_into(self.objective)
         optimiser = build_optimiser(self.objective, preset.optimiser)
         self.module, self.optimiser = self.fabric.setup(self.objective, optimiser)
         self.average = WeightAverage(self.objective.detector, preset.optimiser.average_decay)
         self.watch = PrototypeWatch()
         self.step, self.elapsed_s = 0, 0.0
         self.mined: dict[str, Points] = {}
-        self.mined_at = self.validated_at = 0
-        self.best = -1.0
+        # A run that goes on from weights may be judged and mined for before its first step.
+        self.mined_at = self.validated_at = -1 if preset.at_start else 0
+        self.best, self.clock = Best(), StepClock()
+        self.recent: list[dict[str, float]] = []  # what the steps since the last entry of the curves saw
         self.subjects = 0  # seen so far; a simulator draws ever more
         self.left_out = self.left_out_in_a_row = 0
         if self.checkpoint_path.exists():
             self.restore(load_checkpoint(self.checkpoint_path))
             log.info("Going on at step %d", self.step)
-        self._clock = time.monotonic()
+        self._ticked = time.monotonic()
 
     @property
     def checkpoint_path(self) -> Path:
@@ -99,7 +112,9 @@ class Trainer:
 
     @property
     def progress(self) -> float:
-        """Share of the run that is done."""
+        """Share of the run that is done; 1 too when it has not become better for long enough."""
+        if 0 < self.preset.patience <= self.best.since:
+            return 1.0
         limit = self.settings.time_limit_minutes
         return progress(self.step, self.preset.steps, self.elapsed_s, limit * 60 if limit else None)
 
@@ -118,7 +133,7 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self._start_prototypes()
-        self.module.train()
+        self._train_mode()
         before = [buffer.clone() for buffer in self.objective.buffers()]
         image, label, offset = (tensor.to(self.fabric.device) for tensor in batch)
         parts = self.module(image.contiguous(memory_format=torch.channels_last_3d), label, offset)
@@ -135,7 +150,16 @@ class Trainer:
             self._leave_out(before)
         self.step += 1
         self._tick()
-        return seen | {"rate": rate}
+        self.recent.append(seen | {"rate": rate})
+        return self.recent[-1]
+
+    def _train_mode(self) -> None:
+        """Switch to training; norms stay as in inference where their statistics are frozen."""
+        self.module.train()
+        if self.preset.frozen_norms:
+            for part in self.objective.modules():
+                if isinstance(part, nn.BatchNorm3d):
+                    part.eval()
 
     def _usable(self, loss: Tensor) -> bool:
         """Clip the gradients; whether they and the loss are finite, in every process."""
@@ -171,13 +195,20 @@ class Trainer:
         self.mined_at = self.step
         self._tick()
 
-    def validate(self, subjects: Sequence[TrainingSubject]) -> dict[str, float]:
-        """Score the average weights on whole brains and return the figures; what is best is the loop's to say."""
-        scored = self.score(self.averaged(), subjects)
-        scores = summary(curve_of(scored))
+    def validate(self, subjects: Sequence[TrainingSubject]) -> tuple[dict[str, float], bool]:
+        """Score the average weights on whole brains; the first process does it for all.
+
+        Returns:
+            The figures, and whether they are the best so far.
+        """
+        scores: dict[str, float] = {}
+        if self.fabric.is_global_zero:
+            scores = summary(curve_of(self.score(self.averaged(), subjects)))
+        scores = self.fabric.broadcast(scores)
+        better = self.best.offer(scores, self.average.state, self.step)
         self.validated_at = self.step
         self._tick()
-        return scores
+        return scores, better
 
     def score(self, model: Detector, subjects: Sequence[TrainingSubject]) -> list[SubjectScore]:
         """Search subjects with uncalibrated scores."""
@@ -187,8 +218,16 @@ class Trainer:
 
     def averaged(self) -> Detector:
         """The detector with average weights."""
+        return self._detector(self.average.state)
+
+    def best_detector(self) -> Detector | None:
+        """The detector of the best validation, if there was one."""
+        return None if self.best.weights is None else self._detector(self.best.weights)
+
+    def _detector(self, weights: dict[str, Tensor]) -> Detector:
+        """A detector with these weights, to search with."""
         model = Detector(self.preset.architecture)
-        model.load_state_dict(self.average.state)
+        model.load_state_dict(weights)
         return model.eval()
 
     def save(self) -> None:
@@ -205,8 +244,10 @@ class Trainer:
             "mined": {name: points.tolist() for name, points in self.mined.items()},
             "mined_at": self.mined_at,
             "validated_at": self.validated_at,
-            "best": self.best,
+            "best": self.best.state(),
             "watch": [self.watch.mean, self.watch.count],
+            "clock": self.clock.state(),
+            "recent": self.recent,
             "subjects": self.subjects,
             "left_out": self.left_out,
             "random": torch.get_rng_state(),
@@ -221,7 +262,10 @@ class Trainer:
             self.average.state[name].copy_(value)
         self.average.updates = state["average_updates"]
         self.mined = {name: np.asarray(points).reshape(-1, 3) for name, points in state["mined"].items()}
-        self.step, self.elapsed_s, self.best = state["step"], state["elapsed_s"], state["best"]
+        self.step, self.elapsed_s = state["step"], state["elapsed_s"]
+        if isinstance(state["best"], dict):  # in older checkpoints it is a number; the best is sought anew then
+            self.best.restore(state["best"])
+        self.clock, self.recent = StepClock(*state.get("clock", ())), state.get("recent", [])
         self.mined_at, self.validated_at = state["mined_at"], state["validated_at"]
         self.watch.mean, self.watch.count = state["watch"]
         self.subjects, self.left_out = state.get("subjects", 0), state.get("left_out", 0)
@@ -232,28 +276,19 @@ class Trainer:
         prototypes = self.objective.prototypes
         if prototypes is None or self.step < self.preset.losses.prototype_warmup:
             return
-        if not bool(prototypes.started) and prototypes.start():
+        if bool(prototypes.started):
+            return
+        if self.fabric.world_size > 1:  # each process has seen other samples, and they must start alike
+            means, seen = self.fabric.broadcast((prototypes.means, prototypes.seen))
+            prototypes.means.copy_(means)
+            prototypes.seen.copy_(seen)
+        if prototypes.start():
             log.info("Prototypes start at the class means at step %d", self.step)
 
     def _tick(self) -> None:
-        """Add the time since the last call."""
+        """Add the time since the last call; all processes go by the first one's clock where time decides."""
         now = time.monotonic()
-        self.elapsed_s += now - self._clock
-        self._clock = now
-
-
-def start_fabric(compute: Compute, devices: int) -> Fabric:
-    """Start Lightning Fabric.
-
-    Raises:
-        InputError: if the ``train`` extra is not installed.
-    """
-    try:
-        from lightning_fabric import Fabric
-    except ImportError as error:
-        raise InputError("Training needs more packages: pip install 'microbleeds[train]'.") from error
-    precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if compute.dtype == torch.bfloat16 else "32-true"
-    fabric = Fabric(accelerator=compute.device.type, devices=devices, precision=precision)
-    if devices > 1:
-        fabric.launch()
-    return fabric
+        self.elapsed_s += now - self._ticked
+        self._ticked = now
+        if self.fabric.world_size > 1 and self.settings.time_limit_minutes:
+            self.elapsed_s = self.fabric.broadcast(self.elapsed_s)

@@ -7,6 +7,12 @@
   const rejected = () => new Set([...document.querySelectorAll("input.counts")].filter((box) => !box.checked).map((box) => Number(box.value)));
 
   // The same rules as in the program: burden classes, and "strictly lobar" by the Boston criteria v2.0.
+  const unsure = (f) => f.place_confidence === "uncertain";
+  function bombsColumn(f) {
+    if (f.diameter_mm === null || f.diameter_mm > 10) return "without_size";
+    return `${f.certainty === "definite" ? "certain" : "uncertain"}_${f.side}_${f.diameter_mm < 5 ? "below_5mm" : "5_to_10mm"}`;
+  }
+
   function reviewed() {
     const out = rejected();
     const findings = record.findings.map((finding) =>
@@ -24,14 +30,32 @@
       lobar: number((f) => f.group === "lobar"),
       deep: number((f) => f.group === "deep"),
       infratentorial: number((f) => f.group === "infratentorial"),
+      groups_uncertain: number(unsure) > 0,
       unplaced: number((f) => f.group === "none"),
       definite: number((f) => f.certainty === "definite"),
       possible: number((f) => f.certainty === "possible"),
       regions: Object.fromEntries(record.form.map((row) => [row.row, number((f) => f.row === row.row)])),
       burden_class: total < 2 ? String(total) : total < 5 ? "2-4" : total < 10 ? "5-9" : ">=10",
-      strictly_lobar: number((f) => f.group === "none") > 0 ? null : number((f) => f.group === "lobar") > 0 && number(spoils) === 0,
+      strictly_lobar: number((f) => f.group === "none" || unsure(f)) > 0 ? null : number((f) => f.group === "lobar") > 0 && number(spoils) === 0,
     };
-    return { ...record, counts, form, findings };
+    const bombs = record.bombs.map((row) => {
+      const own = counted.filter((f) => f.bombs_row === row.row && f.side !== "none");
+      const columns = Object.keys(row).filter((name) => name !== "group" && name !== "row" && name !== "total");
+      return { ...row, total: own.length, ...Object.fromEntries(columns.map((name) => [name, own.filter((f) => bombsColumn(f) === name).length])) };
+    });
+    const scales = record.scales.map((scale) => {
+      const group = (f) => ({ MARS: f.group, BOMBS: f.bombs_group, Kim: f.kim_group })[scale.name] ?? "none";
+      const row = (f) => ({ MARS: f.row, BOMBS: f.bombs_row, Kim: f.kim_group })[scale.name];
+      return {
+        ...scale,
+        lobar: number((f) => group(f) === "lobar"),
+        deep: number((f) => group(f) === "deep"),
+        infratentorial: number((f) => group(f) === "infratentorial"),
+        unplaced: number((f) => group(f) === "none"),
+        rows: Object.fromEntries(Object.keys(scale.rows).map((name) => [name, number((f) => row(f) === name)])),
+      };
+    });
+    return { ...record, counts, form, scales, bombs, findings };
   }
 
   function sortBy(header) {
@@ -49,7 +73,13 @@
 
   function show() {
     const out = rejected();
-    const { counts, form } = reviewed();
+    const { counts, form, scales, bombs } = reviewed();
+    const fill = (cell, value) => {
+      cell.textContent = value || "–";
+      cell.classList.toggle("some", value > 0);
+    };
+    each("[data-bombs]", (cell) => fill(cell, bombs.find((row) => row.row === cell.dataset.bombs)[cell.dataset.column]));
+    each("[data-scale]", (cell) => fill(cell, scales.find((scale) => scale.name === cell.dataset.scale)[cell.dataset.group]));
     for (const [name, value] of Object.entries(counts)) each(`[data-count="${name}"]`, (place) => { place.textContent = value; });
     each('[data-count="burden_class"]', (place) => { place.textContent = counts.burden_class.replace("-", "–").replace(">=", "≥ "); });
     each('[data-count="strictly_lobar"]', (place) => { place.textContent = { true: "yes", false: "no", null: "unknown" }[counts.strictly_lobar]; });
@@ -58,8 +88,7 @@
     each("[data-row]", (cell) => {
       const row = form.find((one) => one.row === cell.dataset.row);
       const value = cell.dataset.column === "total" ? sum([row]) : row[cell.dataset.column];
-      cell.textContent = value || "–";
-      cell.classList.toggle("some", value > 0);
+      fill(cell, value);
     });
     each("[data-id]", (part) => part.classList.toggle("rejected", out.has(Number(part.dataset.id))));
     const note = document.getElementById("review-note");
@@ -78,6 +107,8 @@
   each("input.counts", (box) => box.addEventListener("change", show));
   const markers = document.getElementById("markers");
   if (markers) markers.addEventListener("change", () => document.body.classList.toggle("unmarked", !markers.checked));
+  const regions = document.getElementById("regions-shown");
+  if (regions) regions.addEventListener("change", () => document.body.classList.toggle("bare", !regions.checked));
   const button = document.getElementById("save");
   if (button) button.addEventListener("click", save);
   show();

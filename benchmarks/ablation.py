@@ -1,0 +1,153 @@
+r"""Ablation and comparison: the parts of the method one by one, less input, and other methods on the same crops.
+
+    python benchmarks/ablation.py rows
+    python benchmarks/ablation.py train proposal --seed 0 --data data/train --cache cache --out runs/proposal-0
+    python benchmarks/ablation.py score proposal --run runs/proposal-0 --cohort validation \
+        --data data/validation --cache cache
+    python benchmarks/ablation.py score proposal --run runs/proposal-0 --cohort full --data data/full --cache cache
+    python benchmarks/ablation.py table --cohort full
+
+Rows are data (`ablation.json`). A run's candidates go to `results/ablation/`, one file per row, seed and cohort;
+`table` chooses each run's threshold on the cohort `validation` and writes docs/results.md and a FROC picture.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.progress import track
+
+from ablation_table import curve_lines, markdown, rows_with_figures
+from cohort import HERE, cohort_named, commit, hardware
+from found import Found, FoundScan, judged, surest, write_found
+from froc_picture import froc_svg
+from learning import Run, train_row
+from microbleeds.atomic import atomic_file
+from microbleeds.compute import choose
+from microbleeds.errors import InputError
+from microbleeds.localise import localise
+from microbleeds.prepare import PreparationSpec
+from microbleeds.report.run_record import sha256_of
+from microbleeds.scan import Candidate
+from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
+from pages import IMAGES, RESULTS_PAGE, write_part
+from rows import Row, read_plan
+from scans import CachedScan, cached_scans
+from search import Searcher, searcher_of
+
+RESULTS = HERE / "results" / "ablation"
+
+app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+Cache = Annotated[Path, typer.Option(help="Folder of prepared scans, shared by all rows.")]
+Precision = Annotated[str, typer.Option(help="auto, bfloat16 or float32.")]
+
+
+@app.command()
+def rows() -> None:
+    """List the rows."""
+    for row in read_plan().rows:
+        source = f"weights of {row.weights_of}" if row.weights_of else f"{row.method}, {row.variant}, {row.input}"
+        print(f"{row.name:12} {row.label} ({source})")
+
+
+@app.command()
+def train(
+    name: Annotated[str, typer.Argument(metavar="ROW", help="See rows.")],
+    data: Annotated[list[Path], typer.Option(help="Data set to learn from; may be given again.")],
+    cache: Cache,
+    out: Annotated[Path, typer.Option(help="Folder of the run; one that was broken off goes on.")],
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    steps: Annotated[int | None, typer.Option(min=1, help="Instead of the plan's.")] = None,
+    precision: Precision = "auto",
+    workers: Annotated[int, typer.Option(min=0, help="Threads that make crops; 0 uses one core for all.")] = 0,
+) -> None:
+    """Train a row."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    plan = read_plan()
+    row = plan.row(name)
+    if row.weights_of:
+        raise InputError(f"The row {name!r} needs no training; it scores the runs of {row.weights_of!r}.")
+    train_row(Run(row, plan.preset_of(row, steps), seed, out, precision, workers), data, cache)  # type: ignore[arg-type]
+
+
+@app.command()
+def score(
+    name: Annotated[str, typer.Argument(metavar="ROW", help="See rows.")],
+    run: Annotated[Path, typer.Option(help="Folder of the row's run.")],
+    cohort: Annotated[str, typer.Option(help="Name of a definition in cohorts/.")],
+    data: Annotated[Path, typer.Option(help="Folder of the cohort's scans.")],
+    cache: Cache,
+    precision: Precision = "auto",
+    results: Annotated[Path, typer.Option(help="Folder of the result.")] = RESULTS,
+) -> None:
+    """Search every scan of a cohort with a row's run and store the candidates."""
+    row, chosen = read_plan().row(name), cohort_named(cohort)
+    if row.weights_of:
+        raise InputError(f"The row {name!r} has no runs of its own; score {row.weights_of!r}.")
+    compute = choose(precision=precision)  # type: ignore[arg-type]
+    searcher = searcher_of(row, run, compute)
+    scans = cached_scans(chosen, data, cache, PreparationSpec(), compute, magnitude=row.input == "magnitude")
+    begin = time.process_time()
+    found = tuple(_searched(scan, searcher, row) for scan in track(scans, description=name))
+    facts = _facts(row, run, searcher) | {
+        "cohort": cohort,
+        "seeds_of_cohort": {part.name: part.seed for part in chosen.parts},
+        "cpu_seconds_per_scan": round((time.process_time() - begin) / len(scans), 2),
+        "compute": compute.describe(),
+    }
+    path = results / f"{row.name}-seed{facts['seed']}-{cohort}.json"
+    write_found(path, Found(facts, found))
+    print(f"{facts['cpu_seconds_per_scan']} s of a core per scan; {path}")
+
+
+@app.command()
+def table(
+    cohort: Annotated[str, typer.Option(help="The test cohort.")] = "full",
+    results: Annotated[Path, typer.Option(help="Folder of the stored results.")] = RESULTS,
+    repeats: Annotated[int, typer.Option(min=10, help="Draws of the intervals.")] = 2000,
+    page: Annotated[Path, typer.Option(help="Page that holds the table.")] = RESULTS_PAGE,
+    picture: Annotated[Path, typer.Option(help="SVG of the curves.")] = IMAGES / "froc.svg",
+) -> None:
+    """Make the table and the FROC picture from the stored results."""
+    chosen = cohort_named(cohort)
+    read = rows_with_figures(read_plan(), results, cohort, repeats)
+    with atomic_file(picture) as partial:
+        partial.write_text(froc_svg(curve_lines(read), f"FROC curves, cohort {cohort}"), encoding="utf-8")
+    lines = markdown(read, chosen, os.path.relpath(picture, page.parent))
+    write_part("ablation", lines, page)
+    print("\n".join(lines))
+
+
+def _searched(scan: CachedScan, searcher: Searcher, row: Row) -> FoundScan:
+    """Search one scan, judge the place of each candidate and match."""
+    positions, scores = surest(*searcher.search(scan.prepared(row.input)))
+    candidates = [Candidate((x, y, z), float(s), None) for (x, y, z), s in zip(positions, scores, strict=True)]
+    kept = np.array([place.kept for place in localise(candidates, scan.segmentation)], dtype=bool)
+    return judged(scan.name, scan.head, positions, scores, kept, scan.truth)
+
+
+def _facts(row: Row, run: Path, searcher: Searcher) -> dict[str, Any]:
+    """What is to be known of a result."""
+    asked = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    return {
+        "notice": "Simulated scans: no real microbleed stands behind any number.",
+        "row": row.name,
+        **searcher.facts(),
+        "data": asked["data"],
+        "anatomy_sha256": sha256_of(ANATOMY_WEIGHTS),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "hardware": hardware(),
+    }
+
+
+if __name__ == "__main__":
+    app()

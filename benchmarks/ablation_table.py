@@ -1,0 +1,133 @@
+"""The table of the ablation from stored results."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cohort import Cohort
+from figures import CHOSEN_FALSE_POSITIVES, GRID, READ_AT, RowFigures, RunCurves, row_figures, run_curves
+from found import read_found
+from froc_picture import Line
+from microbleeds.errors import InputError
+from microbleeds.evaluate import Interval
+from rows import Plan, Row
+
+VALIDATION = "validation"
+
+
+@dataclass(frozen=True, eq=False)
+class TableRow:
+    """A row with its figures and the runs behind them."""
+
+    row: Row
+    runs: tuple[RunCurves, ...]
+    figures: RowFigures
+
+
+def rows_with_figures(plan: Plan, results: Path, cohort: str, repeats: int) -> list[TableRow]:
+    """Read the rows that have results on the cohort and on validation.
+
+    Raises:
+        InputError: if there is none.
+    """
+    read = []
+    for row in plan.rows:
+        source = row.weights_of or row.name
+        runs = []
+        for path in sorted(results.glob(f"{source}-seed*-{cohort}.json")):
+            seed = re.fullmatch(rf"{re.escape(source)}-seed(\d+)-{re.escape(cohort)}\.json", path.name)
+            chosen_on = path.with_name(path.name.removesuffix(f"{cohort}.json") + f"{VALIDATION}.json")
+            if seed and chosen_on.exists():
+                runs.append(run_curves(read_found(chosen_on), read_found(path), row.by_place))
+        if runs:
+            read.append(TableRow(row, tuple(runs), row_figures(runs, repeats)))
+    if not read:
+        raise InputError(f"{results} holds no result on {cohort} with one on {VALIDATION} beside it; score first.")
+    return read
+
+
+def curve_lines(read: Sequence[TableRow]) -> list[Line]:
+    """Return the drawn curve of each row, from where it leaves zero."""
+    lines = []
+    for entry in read:
+        figures = entry.figures
+        drawn = [(x, y) for x, y in zip(GRID, figures.curve, strict=True) if y > 0]
+        point = (figures.false_positives.value or 0.0, figures.sensitivity.value or 0.0)
+        xs, ys = [x for x, _ in drawn], [y for _, y in drawn]
+        lines.append(Line(entry.row.label, xs, ys, point))
+    return lines
+
+
+def markdown(read: Sequence[TableRow], cohort: Cohort, picture: str) -> list[str]:
+    """Return the table as lines of Markdown."""
+    results = [result for scans in read[0].runs[0].scans.values() for result in scans]
+    truths = sum(result.truth_count for result in results)
+    negatives = sum(result.truth_count == 0 for result in results)
+    heads = len(read[0].runs[0].scans)
+    return [
+        f"Cohort `{cohort.name}`: {len(results)} simulated scans of {heads} heads, {negatives} of them without a "
+        f"visible microbleed, {truths} visible microbleeds; heads and seeds never used in training. Each run's "
+        f"threshold reaches the best sensitivity at {CHOSEN_FALSE_POSITIVES:g} false positives per subject on the "
+        "cohort `validation`. Means over seeds; 95 % intervals, drawn over heads, in brackets.",
+        "",
+        "| method | seeds | sensitivity | false positives per subject | in subjects without | "
+        + " | ".join(f"sensitivity at {x:g} FP" for x in READ_AT)
+        + " | parameters | s per scan |",
+        "|" + "---|" * (7 + len(READ_AT)),
+        *(_row(entry) for entry in read),
+        "",
+        f"![FROC curves of all rows; dots are the thresholds chosen on validation scans]({picture})",
+        "",
+        _budget(read),
+    ]
+
+
+def _row(entry: TableRow) -> str:
+    """Return a row of the table."""
+    figures, runs = entry.figures, entry.runs
+    cells = [
+        entry.row.label,
+        str(figures.seeds),
+        _percent(figures.sensitivity) + (f" ±{100 * figures.spread:.1f} over seeds" if figures.seeds > 1 else ""),
+        _number(figures.false_positives),
+        _number(figures.in_negatives),
+        *(_percent(figures.sensitivity_at[x]) for x in READ_AT),
+        f"{int(str(runs[0].facts['parameters'])) / 1e6:.2f} M",
+        f"{sum(run.seconds_per_scan for run in runs) / len(runs):.1f}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _budget(read: Sequence[TableRow]) -> str:
+    """Say what each row learned from."""
+    facts = [run.facts for entry in read for run in entry.runs]
+    steps = sorted({int(str(f["steps"])) for f in facts})
+    scans = sorted({int(str(f["training_scans"])) for f in facts})
+    commits = ", ".join(sorted({str(f["commit"]) for f in facts}))
+    return (
+        f"Each learned from {_range(scans)} scans in {_range(steps)} steps of 4 crops, the same crops for the "
+        f"same seed but for those mined by each method's own errors. Searched at commit {commits}. Seconds are of "
+        "one core, place and reading included. Remake: `python benchmarks/ablation.py table --cohort COHORT`."
+    )
+
+
+def _range(values: Sequence[int]) -> str:
+    """Return one number, or from the smallest to the largest."""
+    return str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}"
+
+
+def _percent(interval: Interval) -> str:
+    if interval.value is None:
+        return "n/a"
+    ends = "" if interval.low is None or interval.high is None else f" ({interval.low:.1%} to {interval.high:.1%})"
+    return f"{interval.value:.1%}{ends}".replace("%", " %").replace(" % to", " to")
+
+
+def _number(interval: Interval) -> str:
+    if interval.value is None:
+        return "n/a"
+    ends = "" if interval.low is None or interval.high is None else f" ({interval.low:.2f} to {interval.high:.2f})"
+    return f"{interval.value:.2f}{ends}"

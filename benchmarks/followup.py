@@ -1,0 +1,364 @@
+"""Benchmark of the follow-up: build pairs of visits, search both, compare, score what is called new.
+
+    python benchmarks/followup.py build test --anatomy FOLDER --data data/followup
+    python benchmarks/followup.py score test --data data/followup
+    python benchmarks/followup.py choose --data data/followup-validation
+
+`build` needs the public label maps (README, "Data"). `score` writes benchmarks/results/followup-NAME.json.
+`choose` shows, on the validation pairs alone, what each low cut of the rule would give; the rule in
+`microbleeds/followup/rule.py` holds the choice. What was searched by the same commit is not searched again, nor
+what lies in the folder given with --found.
+
+How it is scored, written before the test pairs were looked at:
+
+* A lesion called new is a hit if one of the truly new microbleeds that are visible at follow-up (docs/scoring.md)
+  lies within 5 mm, one to one.
+* One that lies within 5 mm of a truly new microbleed that is not visible is neither a hit nor false.
+* Everything else called new is falsely new: old microbleeds, also those that the baseline did not show, old
+  mineralisation and every mimic. Pairs without new microbleeds count.
+* A pair whose alignment fails has found nothing.
+* Intervals: 95 %, 2,000 bootstrap draws over pairs.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from cohort import HERE, commit, hardware
+from microbleeds import __version__
+from microbleeds.atomic import atomic_file, atomic_folder
+from microbleeds.errors import InputError
+from microbleeds.evaluate import match
+from microbleeds.evaluate.intervals import Interval, bootstrap
+from microbleeds.evaluate.tables import Table as Rows
+from microbleeds.evaluate.tables import read_table
+from microbleeds.followup import Comparison, Rule, aria_h_class, load_visit, read_comparison
+from microbleeds.followup.compare import compare_visits, count, lesion_records, write_comparison
+from microbleeds.followup.matching import VisitFindings, match_findings
+from microbleeds.followup.rigid import distances_mm
+from microbleeds.pipeline import Request, run
+from microbleeds.read.nifti import read_nifti
+from microbleeds.report.record import read_record
+from microbleeds.simulate.visit_dataset import simulate_visits
+from microbleeds.simulate.visits import VisitSettings
+
+app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+Data = Annotated[Path, typer.Option(help="Folder of the pairs.")]
+Found = Annotated[
+    Path | None,
+    typer.Option(help="Folder of results; what it holds is taken as it is. Else one per commit below DATA."),
+]
+RADIUS_MM = 5.0
+CUTS = (0.012, 0.024, 0.05, 0.1, 0.15, 1.01)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Pairs of one kind: the follow-up's protocol is the ``same``, or drawn anew (``mixed``)."""
+
+    name: str
+    pairs: int
+    seed: int
+    followup_protocol: str
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Heads, seeds and protocols."""
+
+    heads: tuple[int, ...]
+    parts: tuple[Part, ...]
+    protocol: str = "3t-0.5x0.5x2"
+    profile: str = "mixed"
+    burden: str = "natural"
+
+    @property
+    def anatomies(self) -> list[str]:
+        """File names of the label maps."""
+        return [f"training_seg_{head:02d}.nii.gz" for head in self.heads]
+
+
+COHORTS = {
+    "validation": Cohort((11, 12, 13), (Part("same", 5, 1000500, "same"), Part("changed", 3, 1000600, "mixed"))),
+    "test": Cohort((14, 15, 16), (Part("same", 20, 2000500, "same"), Part("changed", 10, 2000600, "mixed"))),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one pair.
+
+    Args:
+        new_visible: truly new microbleeds that can be seen; ``found`` of them were called new.
+        falsely_new: called new without being so.
+        new_detected: of ``new_visible``, those that the follow-up's search counts at all, new or not.
+        falsely_lost: microbleeds visible at both visits that are called no longer seen.
+        class_right: whether the class of ARIA-H is that of the visible new microbleeds.
+        error_mm: true error of the alignment, 95th percentile over the brain; ``stated_mm`` is the stated one.
+    """
+
+    name: str
+    part: str
+    aligned: bool
+    new_visible: int
+    found: int
+    falsely_new: int
+    new_detected: int
+    falsely_lost: int
+    class_right: bool
+    error_mm: float
+    stated_mm: float
+
+
+@app.command()
+def build(
+    name: str,
+    data: Data,
+    anatomy: Annotated[Path, typer.Option(help="Folder of the label maps.")],
+    jobs: Annotated[int, typer.Option(min=1, help="Processes side by side.")] = 1,
+) -> None:
+    """Simulate the pairs; a part that was broken off is made anew, one that is whole is kept."""
+    cohort = _cohort(name)
+    missing = [file for file in cohort.anatomies if not (anatomy / file).exists()]
+    if missing:
+        raise InputError(f"The folder {anatomy} lacks {', '.join(missing)}.")
+    for part in cohort.parts:
+        if (data / part.name / "participants.tsv").exists():
+            continue
+        shutil.rmtree(data / part.name, ignore_errors=True)
+        simulate_visits(
+            data / part.name,
+            heads=part.pairs,
+            seed=part.seed,
+            settings=VisitSettings(cohort.protocol, part.followup_protocol, cohort.profile, cohort.burden),
+            anatomies=[anatomy / file for file in cohort.anatomies],
+            jobs=jobs,
+            progress=lambda done, total, part=part: print(f"{part.name}: {done} of {total}", flush=True),
+        )
+
+
+@app.command()
+def score(
+    name: str,
+    data: Data,
+    found: Found = None,
+    results: Annotated[Path, typer.Option(help="Folder of the result.")] = HERE / "results",
+) -> None:
+    """Search and compare every pair and score what is called new."""
+    cohort = _cohort(name)
+    outcomes = [
+        outcome(data / part.name, subject, part.name, comparison)
+        for part, subject, comparison in _compared(cohort, data, found)
+    ]
+    groups = {"all": outcomes} | {
+        part.name: [one for one in outcomes if one.part == part.name] for part in cohort.parts
+    }
+    path = results / f"followup-{name}.json"
+    content = {
+        "notice": "Simulated scans: no real microbleed stands behind any number. Intervals are over pairs.",
+        "command": f"python benchmarks/followup.py score {name} --data DATA",
+        "cohort": asdict(cohort),
+        "rule": asdict(Rule()),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "package_version": __version__,
+        "hardware": hardware(),
+        "scores": {group: summary(members) for group, members in groups.items() if members},
+        "pairs": [asdict(one) for one in outcomes],
+    }
+    with atomic_file(path) as partial:
+        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    Console().print(_table({group: members for group, members in groups.items() if members}))
+    print(f"Scores: {path}")
+
+
+@app.command()
+def choose(data: Data, found: Found = None) -> None:
+    """Show what each low cut of the rule gives on the validation pairs (the last one: no second threshold)."""
+    cohort = _cohort("validation")
+    folder = found or data / "found" / commit()
+    compared = list(_compared(cohort, data, found))
+    table = Table("low cut", "found", "of", "falsely new per pair", "falsely lost per pair")
+    for cut in CUTS:
+        outcomes = [
+            outcome(
+                data / part.name,
+                subject,
+                part.name,
+                _matched_again(folder / part.name / subject, comparison, Rule(low_cut=cut)),
+            )
+            for part, subject, comparison in compared
+        ]
+        found, visible = sum(o.found for o in outcomes), sum(o.new_visible for o in outcomes)
+        false, lost = (np.mean([getattr(o, field) for o in outcomes]) for field in ("falsely_new", "falsely_lost"))
+        table.add_row(f"{cut:g}", str(found), str(visible), f"{false:.2f}", f"{lost:.2f}")
+    Console().print(table)
+
+
+def _cohort(name: str) -> Cohort:
+    if name not in COHORTS:
+        raise InputError(f"There is no cohort called {name!r}; choose one of {', '.join(COHORTS)}.")
+    return COHORTS[name]
+
+
+def _compared(cohort: Cohort, data: Path, found: Path | None) -> Iterator[tuple[Part, str, Comparison]]:
+    """Search and compare every pair, or read what was found before."""
+    again = found is None and "-dirty" in commit()
+    found = found or data / "found" / commit()
+    for part in cohort.parts:
+        for folder in track(sorted((data / part.name).glob("sub-*")), description=part.name):
+            subject = folder.name
+            yield part, subject, _comparison(data / part.name, subject, found / part.name / subject, again)
+
+
+def _comparison(data: Path, subject: str, found: Path, again: bool) -> Comparison:
+    """Search both visits of a pair and compare them."""
+    results = [_searched(data, subject, session, found / session, again) for session in ("ses-01", "ses-02")]
+    out = found / "comparison"
+    if (out / "comparison.json").exists() and not again:
+        return _matched_again(found, read_comparison(out / "comparison.json"), Rule())
+    baseline, followup = (load_visit(result) for result in results)
+    comparison = compare_visits(baseline, followup)
+    with atomic_folder(out, overwrite=True) as folder:
+        write_comparison(comparison, baseline, followup, folder)
+    return comparison
+
+
+def _searched(data: Path, subject: str, session: str, out: Path, again: bool) -> Path:
+    """Search one visit."""
+    if again or not (out / "findings.json").exists():
+        stem = data / subject / session / "anat" / f"{subject}_{session}"
+        swi, phase = (Path(f"{stem}_{name}.nii.gz") for name in ("swi", "part-phase_GRE"))
+        run(Request(out=out, swi=swi, phase=phase, overwrite=True))
+    return out
+
+
+def _matched_again(found: Path, comparison: Comparison, rule: Rule) -> Comparison:
+    """Return what a rule makes of a pair that was aligned before."""
+    if not comparison.registration.succeeded:
+        return comparison
+    records = [read_record(found / session / "findings.json") for session in ("ses-01", "ses-02")]
+    grids = [read_nifti(Path(record.scan.files["swi"]))[1] for record in records]
+    tolerance_mm = rule.tolerance_mm(comparison.registration.error_mm, [grid.spacing_mm for grid in grids])
+    visits = [VisitFindings(record.findings, grid) for record, grid in zip(records, grids, strict=True)]
+    map_ = np.array(comparison.registration.followup_from_baseline)
+    lesions = lesion_records(match_findings(visits[0], visits[1], map_, rule, tolerance_mm), map_)
+    counts = count(lesions)
+    return comparison.model_copy(
+        update={"lesions": lesions, "counts": counts, "aria_h": aria_h_class(counts["new"].total)}
+    )
+
+
+def outcome(data: Path, subject: str, part: str, comparison: Comparison) -> Outcome:
+    """Score one pair."""
+    truth = data / "derivatives" / "truth" / subject
+    table = read_table(truth / "ses-02" / "anat" / f"{subject}_ses-02_microbleeds.tsv")
+    before = read_table(truth / "ses-01" / "anat" / f"{subject}_ses-01_microbleeds.tsv")
+    visible, new = table.flags("visible", True), table.flags("new", False)
+    position = table.positions_mm()
+    called = _positions([lesion.followup.position_ras_mm for lesion in comparison.of("new")])
+    scores = np.array([lesion.followup.score or 0.0 for lesion in comparison.of("new")])
+    matched = match(called, scores, position[new & visible], position[new & ~visible], RADIUS_MM)
+    counted = _positions([n.followup.position_ras_mm for n in comparison.lesions if n.followup.counted])
+    seen = match(counted, np.ones(len(counted)), position[new & visible], None, RADIUS_MM)
+    lost = _positions([lesion.baseline.position_ras_mm for lesion in comparison.of("no-longer-seen")])
+    both = set(_lesions(table, visible)) & set(_lesions(before, before.flags("visible", True)))
+    stays = np.isin(before.numbers("lesion"), sorted(both))
+    gone = match(lost, np.ones(len(lost)), before.positions_mm()[stays], None, RADIUS_MM)
+    visible_new = int((new & visible).sum())
+    return Outcome(
+        name=subject,
+        part=part,
+        aligned=comparison.registration.succeeded,
+        new_visible=visible_new,
+        found=int(matched.found.sum()),
+        falsely_new=int(matched.false_positive.sum()),
+        new_detected=int(seen.found.sum()),
+        falsely_lost=int(gone.found.sum()),
+        class_right=comparison.aria_h == aria_h_class(visible_new),
+        error_mm=_true_error_mm(truth, subject, comparison),
+        stated_mm=comparison.registration.error_mm,
+    )
+
+
+def _lesions(table: Rows, visible: NDArray[np.bool_]) -> list[float]:
+    """Numbers of the visible lesions."""
+    return [float(n) for n in table.numbers("lesion")[visible]]
+
+
+def _positions(positions: Sequence[tuple[float, float, float]]) -> NDArray[np.float64]:
+    return np.array(positions, dtype=np.float64).reshape(-1, 3)
+
+
+def _true_error_mm(truth: Path, subject: str, comparison: Comparison) -> float:
+    """Distance between the found and the true map, 95th percentile over the brain."""
+    content = json.loads((truth / "ses-02" / "anat" / f"{subject}_ses-02_from-baseline_xfm.json").read_text())
+    mask, grid = read_nifti(truth / "ses-01" / "anat" / f"{subject}_ses-01_desc-brain_mask.nii.gz")
+    points = grid.to_mm(np.argwhere(mask > 0)[::2000])
+    found = np.array(comparison.registration.followup_from_baseline)
+    return round(float(np.percentile(distances_mm(found, np.array(content["matrix"]), points), 95)), 3)
+
+
+def summary(outcomes: Sequence[Outcome]) -> dict[str, object]:
+    """Sensitivity, false calls and the rest, with intervals over pairs."""
+    names = ("sensitivity", "falsely_new_per_pair", "detected_share", "falsely_lost_per_pair", "class_right")
+    intervals = bootstrap(list(outcomes), _statistics, repeats=2000)
+    return {
+        "pairs": len(outcomes),
+        "aligned": sum(o.aligned for o in outcomes),
+        "new_visible": sum(o.new_visible for o in outcomes),
+        "found": sum(o.found for o in outcomes),
+        "falsely_new": sum(o.falsely_new for o in outcomes),
+        **{name: asdict(interval) for name, interval in zip(names, intervals, strict=True)},
+        "alignment_error_mm": {
+            "median": float(np.median([o.error_mm for o in outcomes])),
+            "largest": max(o.error_mm for o in outcomes),
+            "stated_median": float(np.median([o.stated_mm for o in outcomes])),
+        },
+    }
+
+
+def _statistics(outcomes: Sequence[Outcome]) -> NDArray[np.float64]:
+    visible = sum(o.new_visible for o in outcomes) or np.nan
+    return np.array(
+        [
+            sum(o.found for o in outcomes) / visible,
+            np.mean([o.falsely_new for o in outcomes]),
+            sum(o.new_detected for o in outcomes) / visible,
+            np.mean([o.falsely_lost for o in outcomes]),
+            np.mean([o.class_right for o in outcomes]),
+        ]
+    )
+
+
+def _table(groups: dict[str, list[Outcome]]) -> Table:
+    table = Table("", *groups)
+    summaries = [summary(members) for members in groups.values()]
+    for field in ("pairs", "aligned", "new_visible", "found", "falsely_new"):
+        table.add_row(field.replace("_", " "), *(str(one[field]) for one in summaries))
+    for field in ("sensitivity", "falsely_new_per_pair", "falsely_lost_per_pair", "class_right"):
+        table.add_row(field.replace("_", " "), *(_interval(Interval(**one[field])) for one in summaries))  # type: ignore[arg-type]
+    return table
+
+
+def _interval(interval: Interval) -> str:
+    if interval.value is None or interval.low is None or interval.high is None:
+        return "n/a"
+    return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,103 @@
+"""Rows of the ablation as data: what `ablation.json` says, and the preset that a row trains with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from cohort import HERE
+from microbleeds.errors import InputError
+from microbleeds.networks.config import VARIANTS, Variant
+from microbleeds.training.presets import Preset, find_preset
+
+Input = Literal["swi+phase", "swi", "magnitude"]
+INPUTS: tuple[Input, ...] = ("swi+phase", "swi", "magnitude")
+DETECTOR = "detector"
+METHODS = (DETECTOR, "dynunet", "retinanet", "radial")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table.
+
+    Args:
+        name: on the command line and in file names.
+        label: in the table.
+        method: the package's detector or a peer.
+        variant: parts of the detector that are switched on.
+        input: images that are read, in training and in scoring.
+        weights_of: row whose runs are scored, where this one needs no training of its own.
+        by_place: whether candidates are removed where no microbleed can be.
+        settings: section of the preset (``losses``, ``sampling``, ...) to what differs in it.
+    """
+
+    name: str
+    label: str
+    method: str = DETECTOR
+    variant: Variant = "+prototypes"
+    input: Input = "swi+phase"
+    weights_of: str | None = None
+    by_place: bool = False
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise InputError(f"The row {self.name!r} names the method {self.method!r}; use one of {METHODS}.")
+        if self.variant not in VARIANTS:
+            raise InputError(f"The row {self.name!r} names the variant {self.variant!r}; use one of {VARIANTS}.")
+        if self.input not in INPUTS:
+            raise InputError(f"The row {self.name!r} reads {self.input!r}; use one of {INPUTS}.")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All rows and what they share.
+
+    Args:
+        about: what the rows have in common, in words.
+        preset: name of the preset that rows differ from.
+        steps: of each run.
+        shared: fields of the preset that differ in all rows.
+        rows: in the order of the table.
+    """
+
+    about: str
+    preset: str
+    steps: int
+    shared: dict[str, Any]
+    rows: tuple[Row, ...]
+
+    def row(self, name: str) -> Row:
+        """Return a row by name.
+
+        Raises:
+            InputError: if there is none of this name.
+        """
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise InputError(f"There is no row {name!r}; choose one of {', '.join(row.name for row in self.rows)}.")
+
+    def preset_of(self, row: Row, steps: int | None = None) -> Preset:
+        """Return the settings that a row is trained with.
+
+        Raises:
+            InputError: if the row names a section or a setting that does not exist.
+        """
+        preset = replace(find_preset(self.preset), steps=steps or self.steps, validate_every=0, **self.shared)
+        for section, changes in row.settings.items():
+            if section not in {f.name for f in fields(Preset)}:
+                raise InputError(f"The row {row.name!r} changes {section!r}, which no preset has.")
+            try:
+                preset = replace(preset, **{section: replace(getattr(preset, section), **changes)})
+            except TypeError as error:
+                raise InputError(f"The row {row.name!r} can't change {section!r}: {error}.") from error
+        return replace(preset, name=row.name, architecture=preset.architecture.variant(row.variant))
+
+
+def read_plan(path: Path = HERE / "ablation.json") -> Plan:
+    """Read the rows."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return Plan(**{**content, "rows": tuple(Row(**cast("dict[str, Any]", row)) for row in content["rows"])})

@@ -1,0 +1,203 @@
+"""Which file of a folder is which image of which scan, told from names and sidecars.
+
+Conventions:
+    * A scan's *key* is a tuple of words: with BIDS names ``("sub-01", "ses-1")``; else the folders that are not
+      mere containers (``nii``, ``labels``, ``anat`` ...) and what a file's name holds beside the words that say
+      what it is: ``Data/HR/007name_words.SWI.nii`` and ``Label/HR/007.xlsx`` both have the key ``("HR", "007")``.
+    * Of several words that say what an image is the most telling one counts: a mask's name may hold ``SWI``, a
+      phase image's too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any, Literal
+
+from microbleeds.annotations import name_words
+from microbleeds.annotations.statement import Statement
+from microbleeds.read.sidecar import LARGEST_SIDECAR_BYTES, sidecar_path
+
+Role = Literal["swi", "magnitude", "phase", "mask", "other"]
+NIFTI = (".nii", ".nii.gz")
+_SESSION = re.compile(
+    r"(ses|session|visit|tp|time|timepoint|baseline|bl|followup|fu|v)[-_ ]?\d*|\d{8}|\d{4}-\d\d-\d\d"
+)
+
+
+@dataclass(frozen=True)
+class NamedFile:
+    """A file and what its name says.
+
+    Args:
+        path: the file.
+        role: what it shows; ``None`` where nothing says.
+        folder_key: words of the folders.
+        rest: what the file's name holds beside its role; empty if nothing.
+        entities: BIDS entities of the name, and subject and session of the folders.
+    """
+
+    path: Path
+    role: Role | None
+    folder_key: tuple[str, ...]
+    rest: str
+    entities: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def bids_key(self) -> tuple[str, ...]:
+        """Subject and session; empty without a subject."""
+        if "sub" not in self.entities:
+            return ()
+        return tuple(f"{name}-{self.entities[name]}" for name in ("sub", "ses") if name in self.entities)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The key as the module's description says."""
+        if self.bids_key:
+            return self.bids_key
+        repeats = bool(self.folder_key) and self.rest.lower() == self.folder_key[-1].lower()
+        return self.folder_key if repeats or not self.rest else (*self.folder_key, self.rest)
+
+
+def named_file(path: Path, root: Path, statement: Statement) -> NamedFile:
+    """Tell what a file's name, folders and sidecar say about it."""
+    parts = path.relative_to(root).parts
+    stem = file_stem(path)
+    entities: dict[str, str] = {}
+    for part in (*parts[:-1], stem):
+        entities |= _entities(part)
+    role = _stated_role(path, root, statement)
+    if role is None and path.name.lower().endswith(NIFTI):
+        role = _told_role(path, stem, parts[:-1])
+    folders = tuple(part for part in parts[:-1] if not _is_container(part))
+    return NamedFile(path, role, folders, _rest(stem), entities)
+
+
+def file_stem(path: Path) -> str:
+    """Return the name without ``.nii.gz`` or its last suffix."""
+    name = path.name
+    return name[: -len(".nii.gz")] if name.lower().endswith(".nii.gz") else path.stem
+
+
+def subject_of(key: tuple[str, ...]) -> str:
+    """Return the subject of a key: without what looks like a session, a visit or a date at its end."""
+    if key and key[0].startswith("sub-"):
+        return key[0]
+    words = list(key)
+    if len(words) > 1 and _SESSION.fullmatch(words[-1].lower()):
+        words.pop()
+    elif words:
+        first, mark, last = words[-1].rpartition("_")
+        words[-1] = first if mark and _SESSION.fullmatch(last.lower()) else words[-1]
+    return "_".join(words)
+
+
+def _entities(text: str) -> dict[str, str]:
+    """Return the BIDS entities of a name or a folder."""
+    pairs = (part.split("-", 1) for part in text.split("_") if "-" in part)
+    return {name: value for name, value in pairs if name in name_words.ENTITIES and value}
+
+
+def _words(stem: str) -> list[str]:
+    """Return the lower-case words of a name that may say what the image shows.
+
+    Of the entities only ``part``, ``desc`` and ``label`` do: ``space-T2S`` names where an image was moved to.
+    """
+    words: list[str] = []
+    for part in stem.split("_"):
+        name, mark, value = part.partition("-")
+        if mark and name in name_words.ENTITIES:
+            words += _split(value) if name in ("part", "desc", "label") else []
+        else:
+            words += _split(part)
+    return words
+
+
+def _split(text: str) -> list[str]:
+    return [word for word in re.split(r"[^a-z0-9]+", text.lower()) if word]
+
+
+def _told_role(path: Path, stem: str, folders: tuple[str, ...]) -> Role | None:
+    """Return what a file's name says, else its sidecar, else its folders; a folder of labels outranks all."""
+    said = [_words(folder) for folder in reversed(folders) if not _entities(folder)]
+    if any(set(words) & name_words.MASK and _role(words) == "mask" for words in said):
+        return "other" if _role(_words(stem)) == "other" else "mask"
+    role = _role(_words(stem)) or _sidecar_role(path)
+    return role or next((found for words in said if (found := _role(words))), None)
+
+
+def _role(words: list[str]) -> Role | None:
+    """Return what words say; ``None`` if nothing."""
+    found = set(words)
+    if found & name_words.PROJECTION:
+        return "other"
+    marks = [n for n, word in enumerate(words) if word in name_words.BLEED | name_words.MASK]
+    images = [
+        n
+        for n, word in enumerate(words)
+        if word in name_words.PHASE | name_words.MAGNITUDE | name_words.SWI | name_words.GRADIENT_ECHO
+    ]
+    # "001_SWI_CMB" is a mask, "CMB_001name_words.SWI" an image of a study of that name.
+    if marks and (not images or marks[-1] > images[-1]):
+        anatomy = bool(found & (name_words.ANATOMY | name_words.OTHER)) and not found & name_words.BLEED
+        return "other" if anatomy else "mask"
+    for role, named in (("phase", name_words.PHASE), ("magnitude", name_words.MAGNITUDE), ("swi", name_words.SWI)):
+        if found & named:
+            return role  # type: ignore[return-value]
+    if found & name_words.GRADIENT_ECHO:
+        return "magnitude"
+    return "other" if found & (name_words.OTHER | name_words.ANATOMY) else None
+
+
+def _stated_role(path: Path, root: Path, statement: Statement) -> Role | None:
+    relative = path.relative_to(root).as_posix()
+    for role, pattern in statement.images.items():
+        if fnmatch(path.name, pattern) or fnmatch(relative, pattern):
+            return role
+    return None
+
+
+def _sidecar_role(image: Path) -> Role | None:
+    """Return what dcm2niix's ``ImageType`` and series description say."""
+    path = sidecar_path(image)
+    try:
+        if not path.is_file() or path.stat().st_size > LARGEST_SIDECAR_BYTES:
+            return None
+        content: Any = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(content, dict):
+        return None
+    kinds = content.get("ImageType")
+    kinds = [str(kind).upper() for kind in kinds] if isinstance(kinds, list) else []
+    series = str(content.get("SeriesDescription", content.get("ProtocolName", "")))
+    if {"P", "PHASE"} & set(kinds):
+        return "phase"
+    if {"MNIP", "MINIP", "MIN_IP"} & set(kinds):
+        return "other"
+    if "SWI" in kinds:
+        return "swi"
+    return _role(_split(series))
+
+
+def _is_container(folder: str) -> bool:
+    """Whether a folder's name says nothing about whose scan lies in it."""
+    words = _split(folder)
+    plain = name_words.ROLES | name_words.OTHER | name_words.FILLER | name_words.CONTAINERS | name_words.ANATOMY
+    return bool(words) and all(word in plain for word in words)
+
+
+def _rest(stem: str) -> str:
+    """Return what a name holds beside words of roles."""
+    plain = (
+        name_words.ROLES
+        | name_words.OTHER
+        | name_words.FILLER
+        | name_words.ANATOMY
+        | {"points", "centers", "centres", "cen"}
+    )
+    kept = [part for part in re.split(r"[_ ]+", stem) if part and not all(w in plain for w in _split(part))]
+    return "_".join(kept)

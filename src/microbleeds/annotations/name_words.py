@@ -1,0 +1,119 @@
+"""Words in names of files and folders, by what they say.
+
+dcm2niix appends ``ph`` to phase images and ``e1``, ``e2`` to echoes; Siemens names its series ``Mag_Images``,
+``Pha_Images``, ``mIP_Images(SW)`` and ``SWI_Images``, GE ``SWAN`` and ``FILT_PHA``, Philips ``SWIp``.
+"""
+
+from __future__ import annotations
+
+ENTITIES = frozenset(
+    [
+        "sub",
+        "ses",
+        "acq",
+        "run",
+        "echo",
+        "part",
+        "space",
+        "desc",
+        "label",
+        "rec",
+        "dir",
+        "res",
+        "ce",
+        "chunk",
+        "hemi",
+        "task",
+    ]
+)
+PROJECTION = frozenset(["minip", "mip", "mnip"])
+PHASE = frozenset(["phase", "ph", "pha", "phs", "phasemap", "phz"])
+MAGNITUDE = frozenset(["mag", "magnitude", "magn"])
+SWI = frozenset(["swi", "sw", "swan", "swip", "venobold"])
+GRADIENT_ECHO = frozenset(["gre", "megre", "t2s", "t2star", "t2starw", "t2stern", "t2sw"])
+BLEED = frozenset(["cmb", "cmbs", "microbleed", "microbleeds", "bleed", "bleeds", "lesion", "lesions"])
+MASK = frozenset(
+    [
+        "mask",
+        "masks",
+        "label",
+        "labels",
+        "seg",
+        "dseg",
+        "segmentation",
+        "gt",
+        "roi",
+        "rois",
+        "annotation",
+        "annotations",
+        "truth",
+        "manual",
+    ]
+)
+ANATOMY = frozenset(
+    ["brain", "bet", "skull", "tissue", "tissues", "csf", "wm", "gm", "head", "vessel", "vessels", "aseg", "aparc"]
+)
+OTHER = frozenset(
+    [
+        "t1",
+        "t1w",
+        "t2",
+        "t2w",
+        "flair",
+        "pd",
+        "pdw",
+        "dwi",
+        "adc",
+        "bold",
+        "qsm",
+        "chimap",
+        "r2s",
+        "r2star",
+        "t2map",
+        "real",
+        "imag",
+        "imaginary",
+        "tof",
+        "angio",
+        "fieldmap",
+        "localizer",
+        "localiser",
+        "scout",
+    ]
+)
+FILLER = frozenset(
+    ["images", "image", "img", "nii", "nifti", "original", "orig", "e1", "resampled", "masked", "stripped"]
+)
+CONTAINERS = frozenset(
+    [
+        "data",
+        "dataset",
+        "anat",
+        "func",
+        "scan",
+        "scans",
+        "sourcedata",
+        "rawdata",
+        "raw",
+        "derivatives",
+        "ground",
+        "truth",
+        "groundtruth",
+        "points",
+        "point",
+        "centers",
+        "centres",
+        "center",
+        "centre",
+        "centroids",
+        "mat",
+        "matlab",
+        "excel",
+        "xlsx",
+        "csv",
+        "tsv",
+        "sheets",
+        "tables",
+    ]
+)
+ROLES = PROJECTION | PHASE | MAGNITUDE | SWI | GRADIENT_ECHO | BLEED | MASK

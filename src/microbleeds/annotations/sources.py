@@ -1,0 +1,213 @@
+"""Label files of any form are read and given to the scans that they label."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+
+import numpy as np
+
+from microbleeds.annotations.images import NamedFile, named_file
+from microbleeds.annotations.matlab import MatFile, read_centres
+from microbleeds.annotations.points import points_of_sheet
+from microbleeds.annotations.scan_files import Refused, ScanFiles, scan_of_file, scan_of_name
+from microbleeds.annotations.sheet import Points, Sheet
+from microbleeds.annotations.statement import Statement, with_sidecar
+from microbleeds.annotations.tables import read_sheet
+from microbleeds.annotations.workbook import read_workbook
+from microbleeds.errors import InputError
+
+
+@dataclass(frozen=True)
+class LabelFiles:
+    """Files of a data set that hold labels, or may.
+
+    Args:
+        masks: NIfTI masks.
+        tables: text tables.
+        workbooks: Excel files.
+        matlab: MATLAB files and what they hold.
+    """
+
+    masks: tuple[NamedFile, ...]
+    tables: tuple[Path, ...]
+    workbooks: tuple[Path, ...]
+    matlab: Mapping[Path, MatFile] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Labels of one scan in one file.
+
+    Args:
+        path: the file.
+        points: what it holds; ``None`` for a mask, which is read with its scan.
+        statement: what is stated about this file.
+        matlab: whether it is a MATLAB file.
+    """
+
+    path: Path
+    points: Points | None
+    statement: Statement
+    matlab: bool = False
+
+
+class _Matching:
+    """Collects sources by scan, and what matched none."""
+
+    def __init__(self, scans: Sequence[ScanFiles]) -> None:
+        self.scans = scans
+        self.sources: dict[str, list[Source]] = defaultdict(list)
+        self.refused: list[Refused] = []
+        self.notes: list[str] = []
+
+    def give(self, what: str, found: Sequence[ScanFiles], source: Source) -> None:
+        """Give a source to the one scan that it belongs to."""
+        if len(found) == 1:
+            self.sources[found[0].name].append(source)
+        else:
+            self.refused.append(Refused(source.path.name, _unmatched(what, found, self.scans)))
+
+
+def sources_of(
+    labels: LabelFiles, scans: Sequence[ScanFiles], root: Path, statement: Statement
+) -> tuple[dict[str, list[Source]], list[Refused], list[str]]:
+    """Read all label files but masks, and match all to scans.
+
+    Returns:
+        Name of a scan to its sources, files that can't be used, and sentences about the data set.
+    """
+    matching = _Matching(scans)
+
+    def wanted(path: Path) -> bool:
+        pattern = statement.labels_from
+        return (
+            pattern is None or fnmatch(path.name, pattern) or fnmatch(path.relative_to(root).as_posix(), pattern)
+        )
+
+    for mask in (mask for mask in labels.masks if wanted(mask.path)):
+        matching.give(f"The mask {mask.path.name}", scan_of_file(mask, scans), Source(mask.path, None, statement))
+    for path in filter(wanted, (*labels.tables, *labels.workbooks)):
+        try:
+            _give_sheets(path, root, statement, matching)
+        except InputError as error:
+            matching.refused.append(Refused(path.name, str(error)))
+    for path, content in labels.matlab.items():
+        if content.points is not None and wanted(path):
+            _give_centres(path, content.points, root, statement, matching)
+    return dict(matching.sources), matching.refused, matching.notes
+
+
+def _give_sheets(path: Path, root: Path, statement: Statement, matching: _Matching) -> None:
+    """Give the points of a table, or of each sheet of a workbook."""
+    told = with_sidecar(statement, path)
+    text = path.suffix.lower() not in (".xlsx", ".xlsm", ".xls")
+    sheets = [read_sheet(path)] if text else read_workbook(path)
+    understood = []
+    for sheet in sheets:
+        points = _understood(sheet, told, text)
+        if points is None:
+            if path.suffix.lower() != ".txt" and not _is_bids_table(path):
+                matching.notes.append(f"The {sheet.where} names no positions; it was not taken for labels.")
+        else:
+            understood.append((sheet, points))
+    named = named_file(path, root, statement)
+    by_file = scan_of_file(named, matching.scans)
+    for sheet, points in understood:
+        source = Source(path, points, told)
+        if _names_scans(points, by_file, matching.scans):
+            _give_rows(sheet, source, points, matching)
+        elif len(understood) > 1 or (sheet.sheet and len(by_file) != 1):
+            matching.give(f"Sheet {sheet.sheet} of {path.name}", scan_of_name(sheet.sheet, matching.scans), source)
+        else:
+            matching.give(f"The table {path.name}", by_file, source)
+
+
+def _names_scans(points: Points, by_file: Sequence[ScanFiles], scans: Sequence[ScanFiles]) -> bool:
+    """Whether rows name scans, instead of naming the points of the one scan after which the file is named."""
+    if len(by_file) != 1:
+        return bool(points.named)
+    return len(scans) == 1 and any(scan_of_name(name, scans) for name in points.named)
+
+
+def _understood(sheet: Sheet, statement: Statement, text: bool) -> Points | None:
+    """Return the points of a sheet; a text file that is no table (a README) has none."""
+    try:
+        return points_of_sheet(sheet, statement, "mm" if text else "image")
+    except InputError:
+        if sheet.path.suffix.lower() == ".txt":
+            return None
+        raise
+
+
+def _give_rows(sheet: Sheet, source: Source, points: Points, matching: _Matching) -> None:
+    """Give each scan its rows; a scan that is named without a position has no microbleed."""
+    told = f"Sheet {sheet.sheet} of {source.path.name}" if sheet.sheet else f"The table {source.path.name}"
+    rows: dict[str, list[int]] = {name: [] for name in points.named}
+    for n, name in enumerate(points.names):
+        rows.setdefault(name, []).append(n)
+    for name, chosen in rows.items():
+        found = scan_of_name(name, matching.scans)
+        one = Source(source.path, points.only(chosen), source.statement)
+        matching.give(f"{told} names {name or 'nobody in a row'}, which", found, one)
+    for scan in matching.scans:
+        if not any(s.path == source.path for s in matching.sources.get(scan.name, [])):
+            matching.notes.append(f"{told} has no row for {scan.name}.")
+
+
+def _give_centres(path: Path, name: str, root: Path, statement: Statement, matching: _Matching) -> None:
+    """Give the centres of a MATLAB file, which count array numbers from 1."""
+    try:
+        values = read_centres(path, name)
+    except InputError as error:
+        matching.refused.append(Refused(path.name, str(error)))
+        return
+    order = _order(statement, path)
+    base, said = (0 if (values < 0.5).any() else 1), []
+    if statement.base is not None:
+        base = statement.base
+    elif base == 0:
+        said.append(f"{name} in {path.name} holds a 0, so its numbers were taken to start at 0, unlike MATLAB's.")
+    points = Points(
+        f"{name} in {path.name}",
+        "array",
+        base,
+        values[:, order],
+        tuple("bleed" for _ in values),
+        np.full(len(values), np.nan),
+        warnings=tuple(said),
+    )
+    found = scan_of_file(named_file(path, root, statement), matching.scans)
+    matching.give(f"The MATLAB file {path.name}", found, Source(path, points, statement, matlab=True))
+
+
+def _order(statement: Statement, path: Path) -> list[int]:
+    """Return which column of MATLAB centres counts which array axis."""
+    if statement.columns is None:
+        return [0, 1, 2]
+    columns = [name.lower() for name in statement.columns]
+    if sorted(columns) != ["i", "j", "k"]:
+        raise InputError(
+            f"labels.json gives the columns {', '.join(statement.columns)} for {path.name}; name the array axes "
+            "i, j and k in the order of the columns."
+        )
+    return [columns.index(axis) for axis in "ijk"]
+
+
+def _is_bids_table(path: Path) -> bool:
+    """Whether a table is one that BIDS defines for other things."""
+    return path.name == "participants.tsv" or path.name.endswith(("_scans.tsv", "_sessions.tsv", "_dseg.tsv"))
+
+
+def _unmatched(what: str, found: Sequence[ScanFiles], scans: Sequence[ScanFiles]) -> str:
+    """Say why labels can't be given to a scan."""
+    if found:
+        names = ", ".join(scan.name for scan in found[:4])
+        return (
+            f'{what} can belong to several scans ({names}); say which images count under "images" in labels.json.'
+        )
+    names = ", ".join(scan.name for scan in scans[:4]) + (" ..." if len(scans) > 4 else "")
+    return f"{what} matches no scan; name it after one ({names or 'there is none'}), or take it away."

@@ -1,0 +1,106 @@
+"""`microbleeds compare`: what is new between two visits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from microbleeds.cli.choices import OperatingPoint, PhaseSign
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from microbleeds.followup import Comparison
+
+NOT_ALIGNED = 3
+
+
+def compare(
+    baseline: Annotated[
+        Path, typer.Argument(help="Earlier visit: result of detect, SWI, study folder or DICOM study.")
+    ],
+    followup: Annotated[Path, typer.Argument(help="Later visit: the same choice.")],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder of the comparison.")],
+    phase_sign: Annotated[
+        PhaseSign, typer.Option(help="Of studies: how veins look in the phase files; auto derives it.")
+    ] = PhaseSign.AUTO,
+    operating_point: Annotated[
+        OperatingPoint, typer.Option(help="Of studies: screening misses less and shows more that is none.")
+    ] = OperatingPoint.BALANCED,
+    weights: Annotated[Path | None, typer.Option(help="Weights instead of the shipped, for studies.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier comparison.")] = False,
+) -> None:
+    """Align two visits of one person and say which microbleeds are new, stable or no longer seen.
+
+    A study is searched first; its result goes into OUT/baseline or OUT/followup. The exit code is 3 if the scans
+    could not be aligned: nothing is matched then.
+    """
+    from rich.console import Console
+
+    from microbleeds.atomic import atomic_folder
+    from microbleeds.compute import choose
+    from microbleeds.followup import Visit, compare_visits, load_visit, write_comparison
+    from microbleeds.followup.study_files import is_study, study_files
+    from microbleeds.pipeline import Request, run
+
+    _refuse_to_destroy(out, overwrite, (baseline, followup))
+    paths = {"baseline": baseline, "followup": followup}
+    studies = {name: study_files(path) for name, path in paths.items() if is_study(path)}
+    visits: dict[str, Visit] = {}
+    with (
+        Console(stderr=True).status("start") as status,
+        atomic_folder(out, overwrite=overwrite) as folder,
+    ):
+        for name, path in paths.items():
+            if name in studies:
+                request = Request(
+                    out=folder / name,
+                    phase_sign=phase_sign.value,
+                    operating_point=operating_point.value,
+                    weights=weights,
+                    device=device,
+                    **studies[name],  # type: ignore[arg-type]
+                )
+                run(request, announce=status.update)
+            status.update(f"{name}: read")
+            result = folder / name if name in studies else path
+            visits[name] = load_visit(result, name=str(path), compute=choose(device))
+        status.update("compare")
+        comparison = compare_visits(visits["baseline"], visits["followup"])
+        write_comparison(comparison, visits["baseline"], visits["followup"], folder)
+    for warning in comparison.warnings:
+        typer.echo(f"Warning: {warning}", err=True)
+    if comparison.counts is not None:
+        Console().print(_table(comparison))
+    typer.echo(f"Comparison: {out / 'comparison.html'}")
+    typer.echo(comparison.disclaimer)
+    if not comparison.registration.succeeded:
+        raise typer.Exit(NOT_ALIGNED)
+
+
+def _refuse_to_destroy(out: Path, overwrite: bool, inputs: tuple[Path, ...]) -> None:
+    """Refuse to replace a folder that is no earlier comparison, or that holds what is to be compared."""
+    from microbleeds.errors import InputError
+
+    if not out.exists() or not overwrite or not out.is_dir() or not any(out.iterdir()):
+        return
+    if any(out.resolve() in (path.resolve(), *path.resolve().parents) for path in inputs):
+        raise InputError(f"The output folder {out} holds a visit that is to be compared; choose another.")
+    if not (out / "comparison.json").exists():
+        raise InputError(f"The folder {out} is no earlier comparison and won't be overwritten; choose another.")
+
+
+def _table(comparison: Comparison) -> Table:
+    """Show the counts."""
+    from rich.table import Table
+
+    table = Table("", "total", "lobar", "deep", "infratentorial", "not placed")
+    for state, counts in (comparison.counts or {}).items():
+        numbers = (counts.total, counts.lobar, counts.deep, counts.infratentorial, counts.unplaced)
+        table.add_row(state.replace("-", " "), *map(str, numbers))
+    table.caption = f"ARIA-H class of the new ones: {comparison.aria_h}. No diagnosis; look at each."
+    return table

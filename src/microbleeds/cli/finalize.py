@@ -1,0 +1,62 @@
+"""`microbleeds finalize`: a reader's verdicts make a result signed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from microbleeds.report.review.signed_folder import Also
+
+
+def finalize(
+    result: Annotated[Path, typer.Argument(help="Folder of the result that was read.")],
+    verdicts: Annotated[Path, typer.Argument(help="verdicts.json, exported by its review.html.")],
+    *,
+    out: Annotated[Path | None, typer.Option(help="Folder to write; RESULT/reviewed if left out.")] = None,
+    dicom: Annotated[
+        Path | None, typer.Option(help="DICOM study that was searched: the signed report is written as DICOM too.")
+    ] = None,
+    series: Annotated[
+        list[str] | None, typer.Option(help="Series of the study, as for detect; repeatable.")
+    ] = None,
+    organization: Annotated[
+        str | None, typer.Option(help="Where the reader works; marks the DICOM report as verified.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier signed result.")] = False,
+) -> None:
+    """Write the signed result: counts, table, labels and report as the reader decided."""
+    from microbleeds.errors import InputError
+    from microbleeds.report.review.signed_folder import FOLDER, finalise
+
+    if dicom is None and (series or organization):
+        raise InputError("--series and --organization are about the DICOM report; name its study with --dicom.")
+    also = [] if dicom is None else [_dicom_writer(dicom, tuple(series or ()), organization)]
+    signed = finalise(result, verdicts, out, overwrite=overwrite, also=also)
+    left = signed.review.unreviewed
+    if left:
+        ids = ", ".join(map(str, left))
+        typer.echo(
+            f"Warning: {len(left)} finding(s) without a verdict count as the model proposed: {ids}.", err=True
+        )
+    counts = signed.record.counts
+    typer.echo(signed.review.sentence)
+    typer.echo(
+        f"{counts.total} microbleeds ({counts.definite} definite, {counts.possible} possible): "
+        f"{counts.lobar} lobar, {counts.deep} deep, {counts.infratentorial} infratentorial, "
+        f"{counts.unplaced} not placed."
+    )
+    typer.echo(f"Signed result: {out or result / FOLDER}")
+    typer.echo(signed.record.disclaimer)
+
+
+def _dicom_writer(study: Path, series: tuple[str, ...], organization: str | None) -> Also:
+    """Return what writes the DICOM objects of a signed result into its folder."""
+    from microbleeds.report.dicom.stored import export_result
+
+    def write(folder: Path) -> None:
+        export_result(folder, study, folder / "dicom", series=series, organization=organization)
+
+    return write

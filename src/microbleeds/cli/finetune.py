@@ -1,0 +1,68 @@
+"""`microbleeds finetune`: go on from trained weights with a few labelled scans of one's own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from microbleeds.cli.training_options import (
+    Data,
+    Device,
+    Devices,
+    Minutes,
+    Patience,
+    Run,
+    Seed,
+    Share,
+    Simulated,
+    ValidationData,
+    ValidationSubjects,
+    Weights,
+    mixed_in,
+    training_packages,
+)
+
+
+def finetune(
+    data: Data,
+    out: Run,
+    weights: Weights = None,
+    simulated: Simulated = None,
+    simulated_share: Share = 0.5,
+    validation_data: ValidationData = None,
+    validation_subjects: ValidationSubjects = 6,
+    steps: Annotated[int, typer.Option(min=1, help="Of the optimiser, at most.")] = 300,
+    validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations.")] = 50,
+    patience: Patience = 3,
+    freeze_norms: Annotated[
+        bool, typer.Option("--freeze-norms", help="Keep the statistics of the norms.")
+    ] = False,
+    time_limit_minutes: Minutes = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    devices: Devices = 1,
+) -> None:
+    """Fine-tune weights on labelled scans; killed runs go on where they stood."""
+    with training_packages():
+        from microbleeds.training.finetune import FinetuneSettings
+        from microbleeds.training.finetune import finetune as finetune_detector
+
+    card = finetune_detector(
+        data,
+        out,
+        weights=weights,
+        how=FinetuneSettings(
+            steps=steps, validate_every=validate_every, patience=patience, frozen_norms=freeze_norms
+        ),
+        mix=mixed_in(simulated, simulated_share),
+        validation_data=tuple(validation_data or ()),
+        validation_subjects=validation_subjects,
+        time_limit_minutes=time_limit_minutes,
+        seed=seed,
+        device=device,
+        devices=devices,
+    )
+    if card.sha256:  # only the first of several processes writes the weights
+        typer.echo(f"Weights: {out / 'weights.safetensors'} (sha256 {card.sha256[:12]})")
+        typer.echo(f"How they were made: {card.training.notes}.")

@@ -1,0 +1,86 @@
+"""`microbleeds review`: make the review page of a result that has none, or one of another version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from microbleeds.report.run_record import RunRecord
+    from microbleeds.scan import Scan
+
+
+def review(
+    result: Annotated[Path, typer.Argument(help="Folder of a finished result.")],
+    *,
+    swi: Annotated[Path | None, typer.Option(help="The scan, if it has moved since (or its DICOM study).")] = None,
+    magnitude: Annotated[Path | None, typer.Option(help="Its magnitude, if that has moved.")] = None,
+    phase: Annotated[Path | None, typer.Option(help="Its phase, if that has moved.")] = None,
+) -> None:
+    """Write review.html, the page to read in, beside the report; the scan is read again for it."""
+    from microbleeds.atomic import atomic_file
+    from microbleeds.report.record import read_record
+    from microbleeds.report.review.page import write_review
+    from microbleeds.report.run_record import sha256_of
+    from microbleeds.segmentation import segment
+    from microbleeds.study import open_scan
+
+    findings = result / "findings.json"
+    record = read_record(findings)
+    run = _run_of(result)
+    given = {"swi": swi, "magnitude": magnitude, "phase": phase}
+    paths = _paths(run, given)
+    sign = run.options.get("phase_sign", "auto")
+    with open_scan(**paths, phase_sign=sign, series=tuple(run.options.get("series", ()))) as study:
+        _refuse_other_scan(run, paths, study.scan, record.scan.shape)
+        segmentation = segment(study.scan)
+        page = result / "review.html"
+        regions = segmentation.regions if segmentation.located else None
+        with atomic_file(page) as temporary:
+            write_review(
+                record, study.scan, segmentation.brain, regions, temporary, findings_sha256=sha256_of(findings)
+            )
+    typer.echo(f"Review page: {page}")
+
+
+def _run_of(result: Path) -> RunRecord:
+    """Read how the result was made."""
+    from pydantic import ValidationError
+
+    from microbleeds.errors import InputError
+    from microbleeds.report.run_record import RunRecord
+
+    try:
+        return RunRecord.model_validate_json((result / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValidationError) as error:
+        raise InputError(f"The folder {result} has no readable run.json; give a finished result.") from error
+
+
+def _paths(run: RunRecord, given: dict[str, Path | None]) -> dict[str, Path | None]:
+    """Return the files of the scan: those given, else those that the result was made from."""
+    from microbleeds.errors import InputError
+
+    paths = {role: path or _path(run.options.get(role)) for role, path in given.items()}
+    for role, path in paths.items():
+        if path is not None and not path.exists():
+            raise InputError(f"The {role} {path} is not there any more; say with --{role} where it is now.")
+    return paths
+
+
+def _path(text: object) -> Path | None:
+    """Return an option of a run as a path."""
+    return None if text is None else Path(str(text))
+
+
+def _refuse_other_scan(run: RunRecord, paths: dict[str, Path | None], scan: Scan, shape: tuple[int, ...]) -> None:
+    """Refuse files that aren't those that the result was made from."""
+    from microbleeds.errors import InputError
+    from microbleeds.report.run_record import sha256_of
+
+    if scan.source_grid.shape != shape:
+        raise InputError("The scan has other voxels than the result; give the scan that was searched.")
+    for role, path in paths.items():
+        if path is not None and path.is_file() and run.inputs_sha256.get(role, "") != sha256_of(path):
+            raise InputError(f"The {role} {path} is not the one that was searched; give that one.")

@@ -1,0 +1,62 @@
+"""Options that the verbs that train share."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from microbleeds.errors import InputError
+
+if TYPE_CHECKING:
+    from microbleeds.training.plan import Mix
+
+Data = Annotated[Path, typer.Option(help="Folder of labelled scans, in any form that check-data reads.")]
+Run = Annotated[Path, typer.Option(help="Folder of the run; one that exists is continued.")]
+Simulated = Annotated[Path | None, typer.Option(help="Data set of simulated heads to mix into the data.")]
+Share = Annotated[float, typer.Option(help="With --simulated: share of the crops.")]
+ValidationData = Annotated[
+    list[Path] | None,
+    typer.Option(help="Folder to validate on, may be given again; else up to a fifth is held out."),
+]
+ValidationSubjects = Annotated[int, typer.Option(min=0, help="At most so many scans, of each folder.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Of the optimiser, instead of the default.")]
+Patience = Annotated[
+    int, typer.Option(min=0, help="End early after so many validations without a better one; 0 for never.")
+]
+Minutes = Annotated[
+    float | None, typer.Option(min=0.0, help="Finish within this time, over all parts of the run.")
+]
+Seed = Annotated[int, typer.Option(help="Of everything random.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Devices = Annotated[int, typer.Option(min=1, help="Processes, each with a device of its own.")]
+Weights = Annotated[Path | None, typer.Option(help="Weights (.safetensors) to start from, not the shipped.")]
+Variant = Annotated[str, typer.Option(help="proposal, +fusion or +prototypes.")]
+Preset = Annotated[str, typer.Option(help="default, or kim2023 for the paper's settings.")]
+
+
+@contextmanager
+def training_packages() -> Iterator[None]:
+    """Import what trains in this block; say on the screen what the run says.
+
+    Raises:
+        InputError: if packages of the ``train`` extra are missing.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(
+            f"Training needs {error.name}; install it with pip install 'microbleeds[train]'."
+        ) from error
+
+
+def mixed_in(simulated: Path | None, share: float) -> Mix | None:
+    """What ``--simulated`` and ``--simulated-share`` mean."""
+    from microbleeds.training.plan import Mix
+
+    return None if simulated is None else Mix(simulated, share)

@@ -1,0 +1,177 @@
+"""Two visits become a comparison, and a comparison becomes files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microbleeds import __version__
+from microbleeds.followup.differences import differences
+from microbleeds.followup.matching import Lesion, VisitFindings, match_findings
+from microbleeds.followup.page import write_page
+from microbleeds.followup.record import (
+    Comparison,
+    LesionRecord,
+    RegistrationRecord,
+    RuleRecord,
+    Sighting,
+    StateCounts,
+    VisitRecord,
+    write_record,
+)
+from microbleeds.followup.registration import Registration, register, views_of
+from microbleeds.followup.rigid import applied, inverse, rotation_deg
+from microbleeds.followup.rule import STATES, Rule, State, aria_h_class
+from microbleeds.followup.table import write_table
+from microbleeds.followup.visit import Visit
+from microbleeds.report.record import Finding
+
+COMPARISON_FILES = ("comparison.json", "comparison.tsv", "comparison.html")
+
+
+def compare_visits(
+    baseline: Visit, followup: Visit, rule: Rule | None = None, registration: Registration | None = None
+) -> Comparison:
+    """Align two visits and say what became of every finding.
+
+    Args:
+        baseline: the earlier visit.
+        followup: the later visit.
+        rule: thresholds; those chosen on validation heads if ``None``.
+        registration: where it is known already; found here if ``None``.
+    """
+    rule = rule or Rule()
+    if registration is None:
+        views = views_of((baseline.scan, baseline.segmentation), (followup.scan, followup.segmentation))
+        registration = register(*views)
+    spacings = [visit.scan.grid.spacing_mm for visit in (baseline, followup)]
+    tolerance_mm = rule.tolerance_mm(registration.error_mm, spacings)
+    lesions: list[LesionRecord] = []
+    if registration.failure is None:
+        lesions = _lesions(baseline, followup, registration.followup_from_baseline, rule, tolerance_mm)
+    return Comparison(
+        program_version=__version__,
+        baseline=_visit_record(baseline),
+        followup=_visit_record(followup),
+        registration=_registration_record(registration),
+        rule=RuleRecord(low_cut=rule.low_cut, sure_cut=rule.sure_cut, tolerance_mm=round(tolerance_mm, 2)),
+        counts=count(lesions) if registration.failure is None else None,
+        aria_h=aria_h_class(_new(lesions)) if registration.failure is None else None,
+        lesions=lesions,
+        warnings=_warnings(baseline, followup, registration),
+    )
+
+
+def write_comparison(comparison: Comparison, baseline: Visit, followup: Visit, folder: Path) -> None:
+    """Write `comparison.json`, `comparison.tsv` and `comparison.html` into a folder."""
+    write_record(comparison, folder / "comparison.json")
+    write_table(comparison, folder / "comparison.tsv")
+    write_page(comparison, baseline, followup, folder / "comparison.html")
+
+
+def count(lesions: Sequence[LesionRecord]) -> dict[State, StateCounts]:
+    """Count lesions by state and group."""
+    tally = Counter((lesion.state, lesion.group) for lesion in lesions)
+    return {
+        state: StateCounts(
+            total=sum(number for (of, _), number in tally.items() if of == state),
+            lobar=tally[state, "lobar"],
+            deep=tally[state, "deep"],
+            infratentorial=tally[state, "infratentorial"],
+            unplaced=tally[state, "none"],
+        )
+        for state in STATES
+    }
+
+
+def _new(lesions: Sequence[LesionRecord]) -> int:
+    return sum(lesion.state == "new" for lesion in lesions)
+
+
+def _lesions(
+    baseline: Visit, followup: Visit, map_: NDArray[np.float64], rule: Rule, tolerance_mm: float
+) -> list[LesionRecord]:
+    """Match the findings of two visits."""
+    found = [VisitFindings(visit.record.findings, visit.scan.grid) for visit in (baseline, followup)]
+    return lesion_records(match_findings(found[0], found[1], map_, rule, tolerance_mm), map_)
+
+
+def lesion_records(lesions: Sequence[Lesion], followup_from_baseline: NDArray[np.float64]) -> list[LesionRecord]:
+    """Order lesions by state, number and describe them."""
+    ordered = sorted(lesions, key=lambda lesion: STATES.index(lesion.state))
+    return [
+        _lesion_record(number, lesion, followup_from_baseline) for number, lesion in enumerate(ordered, start=1)
+    ]
+
+
+def _lesion_record(number: int, lesion: Lesion, map_: NDArray[np.float64]) -> LesionRecord:
+    """Fill in one lesion; its place is named by the baseline where it counts there."""
+    named = lesion.baseline if lesion.baseline is not None and lesion.baseline.kept else lesion.followup
+    if named is None:
+        raise ValueError("A lesion needs a finding that counts at one visit.")
+    return LesionRecord(
+        id=number,
+        state=lesion.state,
+        group=named.group,
+        region=named.region,
+        side=named.side,
+        baseline=_sighting(lesion.baseline, lesion.followup, inverse(map_)),
+        followup=_sighting(lesion.followup, lesion.baseline, map_),
+        distance_mm=None if lesion.distance_mm is None else round(lesion.distance_mm, 2),
+        note=lesion.note,
+    )
+
+
+def _sighting(here: Finding | None, there: Finding | None, here_from_there: NDArray[np.float64]) -> Sighting:
+    """Describe a place at one visit; without a candidate it is where the other visit's finding comes to lie."""
+    if here is not None:
+        return Sighting(
+            finding_id=here.id,
+            counted=here.kept,
+            removed_by=here.removed_by,
+            score=here.score,
+            diameter_mm=here.diameter_mm,
+            position_ras_mm=here.position_ras_mm,
+        )
+    if there is None:
+        raise ValueError("A lesion needs a finding at one visit.")
+    x, y, z = (round(float(v), 2) + 0.0 for v in applied(here_from_there, np.array(there.position_ras_mm)))
+    return Sighting(
+        finding_id=None, counted=False, removed_by=None, score=None, diameter_mm=None, position_ras_mm=(x, y, z)
+    )
+
+
+def _visit_record(visit: Visit) -> VisitRecord:
+    record = visit.record
+    return VisitRecord(name=visit.name, scan=record.scan, model=record.model, counts=record.counts)
+
+
+def _registration_record(registration: Registration) -> RegistrationRecord:
+    rows = [tuple(round(float(value), 6) + 0.0 for value in row) for row in registration.followup_from_baseline]
+    return RegistrationRecord(
+        succeeded=registration.failure is None,
+        failure=registration.failure,
+        followup_from_baseline=(rows[0], rows[1], rows[2], rows[3]),  # type: ignore[arg-type]
+        rotation_deg=round(rotation_deg(registration.followup_from_baseline), 2),
+        error_mm=round(registration.error_mm, 2),
+        common_share=round(registration.common_share, 3),
+        likeness=round(registration.likeness, 3),
+    )
+
+
+def _warnings(baseline: Visit, followup: Visit, registration: Registration) -> list[str]:
+    """Sentences for the reader: the alignment's failure, what differs, and what each result warned of."""
+    said = [] if registration.failure is None else [f"{registration.failure} No finding was matched."]
+    said += differences(baseline.record, followup.record)
+    if baseline.signed != followup.signed:
+        read, other = ("baseline", "follow-up") if baseline.signed else ("follow-up", "baseline")
+        said.append(f"A reader signed the {read}'s findings but not the {other}'s; read both before counting.")
+    both = set(baseline.record.warnings) & set(followup.record.warnings)
+    said += [warning for warning in baseline.record.warnings if warning in both]
+    for title, visit in (("Baseline", baseline), ("Follow-up", followup)):
+        said += [f"{title}: {warning}" for warning in visit.record.warnings if warning not in both]
+    return list(dict.fromkeys(said))

@@ -1,0 +1,66 @@
+"""What makes two scans hard to compare, in sentences: the sequence must be the same at both times.
+
+SWI shows more than T2*-weighted GRE, 3 T more than 1.5 T, a long echo time more than a short one, and thin slices
+more than thick ones, so a change of any makes old bleeds look new, or lets them vanish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from microbleeds.report.record import Record, ScanRecord
+
+# 2.89 T and 3 T are one field strength; an echo time of 20 ms and 21 ms shows the same.
+_FIELD_T, _ECHO_SHARE, _VOXEL_SHARE = 0.2, 0.1, 0.1
+_KINDS = {"swi": "an SWI", "t2star": "a T2*-weighted magnitude"}
+
+
+def differences(baseline: Record, followup: Record) -> list[str]:
+    """Return a sentence for each difference that changes which microbleeds can be seen."""
+    return [*_of_scans(baseline.scan, followup.scan), *_of_search(baseline, followup)]
+
+
+def _of_scans(baseline: ScanRecord, followup: ScanRecord) -> Iterator[str]:
+    if baseline.kind != followup.kind:
+        one, two = _KINDS[baseline.kind], _KINDS[followup.kind]
+        yield f"The baseline is {one} and the follow-up {two}; SWI shows more, so counts can't be compared."
+    elif ("swi" in baseline.files) != ("swi" in followup.files):
+        yield "The SWI of one visit was made here from magnitude and phase, that of the other by the scanner."
+    yield from _of_sequence(baseline, followup)
+    one, two = (" x ".join(f"{v:g}" for v in sorted(scan.spacing_mm)) for scan in (baseline, followup))
+    sizes = zip(sorted(baseline.spacing_mm), sorted(followup.spacing_mm), strict=True)
+    if any(abs(b / a - 1) > _VOXEL_SHARE for a, b in sizes):
+        yield f"The voxel sizes differ (baseline {one} mm, follow-up {two} mm); smaller voxels show more."
+    if (baseline.phase is None) != (followup.phase is None):
+        lacking = "baseline" if baseline.phase is None else "follow-up"
+        yield f"The {lacking} has no phase, so a calcification may count as a microbleed at that visit alone."
+
+
+def _of_sequence(baseline: ScanRecord, followup: ScanRecord) -> Iterator[str]:
+    a, b = baseline.sequence, followup.sequence
+    if a.field_strength_t and b.field_strength_t and abs(a.field_strength_t - b.field_strength_t) > _FIELD_T:
+        one, two = f"{a.field_strength_t:g}", f"{b.field_strength_t:g}"
+        yield f"The field strengths differ (baseline {one} T, follow-up {two} T); the higher one shows more."
+    if a.echo_time_ms and b.echo_time_ms and abs(b.echo_time_ms / a.echo_time_ms - 1) > _ECHO_SHARE:
+        one, two = f"{a.echo_time_ms:g}", f"{b.echo_time_ms:g}"
+        yield f"The echo times differ (baseline {one} ms, follow-up {two} ms); the longer one shows more."
+    if a.manufacturer and b.manufacturer and a.manufacturer.lower() != b.manufacturer.lower():
+        yield f"The scanners are of different makers (baseline {a.manufacturer}, follow-up {b.manufacturer})."
+    facts = {"field strength": "field_strength_t", "echo time": "echo_time_ms"}
+    unknown = [name for name, field in facts.items() if None in (getattr(a, field), getattr(b, field))]
+    if unknown:
+        yield f"Not stated for both visits, so not compared: {' and '.join(unknown)}."
+
+
+def _of_search(baseline: Record, followup: Record) -> Iterator[str]:
+    one, two = baseline.model, followup.model
+    if one.sha256 != two.sha256:
+        yield (
+            f"The visits were searched with different weights ({one.name} and {two.name}); "
+            "run `microbleeds detect` on both with the same."
+        )
+    elif one.operating_point.cut != two.operating_point.cut:
+        yield (
+            f"The visits were searched at different operating points ({one.operating_point.name} and "
+            f"{two.operating_point.name}); run `microbleeds detect` on both at the same."
+        )

@@ -1,0 +1,227 @@
+"""Which finding of one visit is which of the other.
+
+Two passes, each one-to-one and optimal (Hungarian method): first the findings that count at both visits, then
+what is left over of either with the other's candidates that do not count but reach the rule's low cut. So a sure
+finding never loses its partner to a doubtful one, and a threshold flicker is not called new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from microbleeds.followup.rigid import applied, inverse
+from microbleeds.followup.rule import Rule, State
+from microbleeds.geometry import Grid
+from microbleeds.report.record import Finding
+
+_WHY_NOT_COUNTED = {
+    "score": "its score is below the cut",
+    "anatomy": "its place ruled it out",
+    "reader": "a reader rejected it",
+}
+_RULED_OUT = (
+    "Not counted at follow-up, where its place ruled it out; called new since it scores high and nothing was "
+    "there at baseline. Look whether it lies in the brain."
+)
+
+
+_NONE = -1
+
+
+@dataclass(frozen=True, eq=False)
+class VisitFindings:
+    """All candidates of a visit and the grid on which they were looked for."""
+
+    findings: Sequence[Finding]
+    grid: Grid
+
+    @property
+    def positions_mm(self) -> NDArray[np.float64]:
+        """[N, 3] RAS mm."""
+        return np.array([finding.position_ras_mm for finding in self.findings], dtype=np.float64).reshape(-1, 3)
+
+    def which(self, kept: bool) -> list[int]:
+        """Indices of the findings that count, or of those that don't."""
+        return [n for n, finding in enumerate(self.findings) if finding.kept is kept]
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One place at two visits.
+
+    Args:
+        state: what became of it.
+        baseline: finding or candidate there at baseline, ``None`` where there's none above the floor.
+        followup: the same at follow-up.
+        distance_mm: between both after alignment.
+        note: a sentence where it counts at one visit only.
+    """
+
+    state: State
+    baseline: Finding | None
+    followup: Finding | None
+    distance_mm: float | None = None
+    note: str | None = None
+
+
+#: Lesions by the indices of their findings, :data:`_NONE` where a visit has none.
+Lesions = dict[tuple[int, int], Lesion]
+
+
+def match_findings(
+    baseline: VisitFindings,
+    followup: VisitFindings,
+    followup_from_baseline: NDArray[np.float64],
+    rule: Rule,
+    tolerance_mm: float,
+) -> list[Lesion]:
+    """Return every place that counts at one visit at least, or is surely new; those of the baseline first.
+
+    Args:
+        baseline: candidates in the baseline's RAS mm.
+        followup: candidates in the follow-up's RAS mm.
+        followup_from_baseline: [4, 4] rigid map.
+        rule: the cuts.
+        tolerance_mm: largest distance of a match.
+    """
+    task = _Task(baseline, followup, followup_from_baseline, rule, tolerance_mm)
+    lesions = task.counted_at_both()
+    lesions |= task.flickers(lesions)
+    lesions |= task.left_over(lesions)
+    lesions |= task.ruled_out_but_sure(lesions)
+    order = sorted(lesions, key=lambda pair: (pair[0] == _NONE, pair[0], pair[1]))
+    return [lesions[pair] for pair in order]
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """What is matched, step by step; each step gives lesions by their indices (baseline, follow-up)."""
+
+    baseline: VisitFindings
+    followup: VisitFindings
+    followup_from_baseline: NDArray[np.float64]
+    rule: Rule
+    tolerance_mm: float
+
+    @cached_property
+    def gate(self) -> NDArray[np.float64]:
+        """[N, M] distances after alignment, infinite beyond the tolerance."""
+        moved = applied(self.followup_from_baseline, self.baseline.positions_mm)
+        distance = np.linalg.norm(moved[:, None] - self.followup.positions_mm[None], axis=-1)
+        return np.where(distance <= self.tolerance_mm, distance, np.inf)
+
+    def counted_at_both(self) -> Lesions:
+        """Pairs of findings that count."""
+        pairs = assign(self.gate, self.baseline.which(True), self.followup.which(True))
+        return {pair: Lesion("stable", *self._both(pair), float(self.gate[pair])) for pair in pairs}
+
+    def flickers(self, lesions: Lesions) -> Lesions:
+        """Findings that count at one visit, with a candidate that doesn't at the other."""
+        lost, appeared = self._without_partner(lesions)
+        pairs = assign(self.gate, lost, self._doubtful(self.followup))
+        pairs += assign(self.gate, self._doubtful(self.baseline), appeared)
+        return {pair: _flicker(*self._both(pair), float(self.gate[pair])) for pair in pairs}
+
+    def left_over(self, lesions: Lesions) -> Lesions:
+        """Findings without a partner: lost, new, or out of the other scan's sight."""
+        lost, appeared = self._without_partner(lesions)
+        there, here = self.followup_from_baseline, inverse(self.followup_from_baseline)
+        taken_b, taken_f = ({pair[side] for pair in lesions} for side in (0, 1))
+        found: Lesions = {}
+        for b in lost:
+            found[b, _NONE] = _unmatched(self.baseline, self.followup, b, self.gate[b], taken_f, there)
+        for f in appeared:
+            swapped = _unmatched(self.followup, self.baseline, f, self.gate[:, f], taken_b, here)
+            found[_NONE, f] = _turned(swapped)
+        return found
+
+    def ruled_out_but_sure(self, lesions: Lesions) -> Lesions:
+        """Follow-up's candidates of a high score that only their place removed, where nothing was before."""
+        taken = {f for _, f in lesions}
+        back = inverse(self.followup_from_baseline)
+        found: Lesions = {}
+        for f, finding in enumerate(self.followup.findings):
+            sure = finding.removed_by == "anatomy" and finding.score >= self.rule.sure_cut
+            near = np.flatnonzero(np.isfinite(self.gate[:, f])).tolist()
+            before = any(self.baseline.findings[n].score >= self.rule.low_cut for n in near)
+            place = applied(back, self.followup.positions_mm[f])
+            if sure and f not in taken and not before and within(self.baseline.grid, place):
+                found[_NONE, f] = Lesion("new", None, finding, note=_RULED_OUT)
+        return found
+
+    def _both(self, pair: tuple[int, int]) -> tuple[Finding, Finding]:
+        return self.baseline.findings[pair[0]], self.followup.findings[pair[1]]
+
+    def _without_partner(self, lesions: Lesions) -> tuple[list[int], list[int]]:
+        """Findings that count at baseline, at follow-up, and are in no lesion yet."""
+        matched_b, matched_f = ({pair[side] for pair in lesions} for side in (0, 1))
+        lost = [n for n in self.baseline.which(True) if n not in matched_b]
+        return lost, [n for n in self.followup.which(True) if n not in matched_f]
+
+    def _doubtful(self, visit: VisitFindings) -> list[int]:
+        """Candidates that don't count but reach the low cut."""
+        return [n for n in visit.which(False) if visit.findings[n].score >= self.rule.low_cut]
+
+
+def assign(gate: NDArray[np.float64], rows: Sequence[int], columns: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the one-to-one pairs of some rows and columns: as many as possible, then the shortest in sum.
+
+    Args:
+        gate: [N, M] distances, infinite where a pair is not allowed.
+        rows: indices into N.
+        columns: indices into M.
+    """
+    if not rows or not columns:
+        return []
+    part = gate[np.ix_(rows, columns)]
+    allowed = np.isfinite(part)
+    # A forbidden pair costs more than all allowed ones together, so none is chosen in place of an allowed one.
+    forbidden = 1.0 + float(part[allowed].sum())
+    chosen = linear_sum_assignment(np.where(allowed, part, forbidden))
+    return [(rows[i], columns[j]) for i, j in zip(*chosen, strict=True) if allowed[i, j]]
+
+
+def _flicker(baseline: Finding, followup: Finding, distance_mm: float) -> Lesion:
+    """A place that counts at one visit, with a candidate of some score at the other."""
+    other, visit = (followup, "follow-up") if baseline.kept else (baseline, "baseline")
+    why = _WHY_NOT_COUNTED[other.removed_by or "score"]
+    note = f"Not counted at {visit}, where {why} ({other.score:.2f}); a candidate is there, so it is not "
+    note += "called lost." if baseline.kept else "called new."
+    return Lesion("stable", baseline, followup, distance_mm, note)
+
+
+def _unmatched(
+    here: VisitFindings,
+    there: VisitFindings,
+    index: int,
+    gate: NDArray[np.float64],
+    taken: set[int],
+    there_from_here: NDArray[np.float64],
+) -> Lesion:
+    """A finding of one visit (written as baseline) without a partner at the other."""
+    finding = here.findings[index]
+    if not within(there.grid, applied(there_from_here, here.positions_mm[index])):
+        return Lesion("outside-field-of-view", finding, None)
+    free = [n for n in there.which(False) if n not in taken and np.isfinite(gate[n])]
+    best = max(free, key=lambda n: there.findings[n].score, default=None)
+    if best is None:
+        return Lesion("no-longer-seen", finding, None)
+    return Lesion("no-longer-seen", finding, there.findings[best], float(gate[best]))
+
+
+def _turned(lesion: Lesion) -> Lesion:
+    """The same lesion with both visits swapped."""
+    state: State = "new" if lesion.state == "no-longer-seen" else lesion.state
+    return replace(lesion, state=state, baseline=lesion.followup, followup=lesion.baseline)
+
+
+def within(grid: Grid, place_mm: NDArray[np.float64]) -> bool:
+    """Whether a place lies between the centres of the outermost voxels; half a slice shows no bleed."""
+    ijk = grid.to_ijk(place_mm)
+    return bool(np.all((ijk >= 0) & (ijk <= np.asarray(grid.shape) - 1)))

@@ -1,0 +1,149 @@
+"""`comparison.html`: both visits side by side on one page that opens from disk; no network, every picture inside.
+
+It uses the style of the report of one scan. A reader can reject a lesion: counts and class follow, since the
+reader decides, and the reviewed comparison can be saved; the file on disk does not change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from microbleeds.followup.pictures import FIELD_MM, Pair, checkerboards, close_ups
+from microbleeds.followup.record import Comparison, LesionRecord
+from microbleeds.followup.rule import STATES, State
+from microbleeds.followup.visit import Visit
+from microbleeds.report.labels import DEFAULT_DIAMETER_MM
+from microbleeds.report.overview import brain_box, overviews
+from microbleeds.report.planes import PLANES
+from microbleeds.report.run_record import package_versions
+from microbleeds.report.thumbnails import Picture, canvas
+from microbleeds.report.words import describe_region
+
+#: A lesion's pictures take about 80 kB; with this limit a page stays below 6 MB whatever was found.
+MAX_PICTURED = 60
+STATE_NAMES: dict[State, str] = {
+    "new": "new",
+    "stable": "stable",
+    "no-longer-seen": "no longer seen",
+    "outside-field-of-view": "outside the other scan",
+}
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A lesion on an overview, at shares of 1 from left and top."""
+
+    lesion: LesionRecord
+    left: float
+    top: float
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A projection of the follow-up's brain and the lesions on it."""
+
+    picture: Picture
+    dots: list[Dot]
+
+
+@dataclass(frozen=True)
+class Card:
+    """A lesion with its pictures; ``ring`` is the marker's radius in picture pixels."""
+
+    lesion: LesionRecord
+    place: str
+    views: dict[str, list[tuple[Picture, Picture]]]
+    ring: float
+
+
+def write_page(comparison: Comparison, baseline: Visit, followup: Visit, path: Path) -> None:
+    """Write the page."""
+    Path(path).write_text(render_page(comparison, baseline, followup), encoding="utf-8")
+
+
+def render_page(comparison: Comparison, baseline: Visit, followup: Visit) -> str:
+    """Return the page as text.
+
+    Args:
+        comparison: all words and numbers.
+        baseline: gives pictures.
+        followup: gives pictures.
+    """
+    pair = Pair(
+        canvas(baseline.scan, baseline.segmentation.brain),
+        canvas(followup.scan, followup.segmentation.brain),
+        np.array(comparison.registration.followup_from_baseline),
+    )
+    environment = Environment(
+        loader=PackageLoader("microbleeds.followup"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("comparison.html.j2").render(
+        comparison=comparison,
+        style=_asset("microbleeds.report", "report.css") + _asset("microbleeds.followup", "comparison.css"),
+        script=_asset("microbleeds.followup", "comparison.js"),
+        states=STATES,
+        state_names=STATE_NAMES,
+        overviews=_overviews(pair, comparison.lesions) if comparison.registration.succeeded else [],
+        boards=checkerboards(pair),
+        cards=[_card(pair, lesion) for lesion in comparison.lesions[:MAX_PICTURED]],
+        places={lesion.id: describe_lesion(lesion) for lesion in comparison.lesions},
+        unpictured=max(0, len(comparison.lesions) - MAX_PICTURED),
+        methods=methods(comparison),
+        versions=package_versions(),
+        field_mm=FIELD_MM,
+    )
+
+
+def describe_lesion(lesion: LesionRecord) -> str:
+    """Return where a lesion lies, such as ``left thalamus``."""
+    name = describe_region(lesion)  # type: ignore[arg-type]  # it reads the region alone
+    return name if lesion.side == "none" else f"{lesion.side} {name}"
+
+
+def methods(comparison: Comparison) -> str:
+    """Return a paragraph that a report or a paper can quote."""
+    registration, rule, model = comparison.registration, comparison.rule, comparison.followup.model
+    return (
+        f"Both visits were searched with microbleeds {comparison.program_version}, weights {model.name} "
+        f"(sha256 {model.sha256[:12]}), at the operating point '{model.operating_point.name}' (score from "
+        f"{model.operating_point.cut:.2f}). The scans were aligned rigidly by the mutual information of "
+        "the brain, twice on halves of its voxels; the two results differ by up to "
+        f"{registration.error_mm:.1f} mm in 95 % of the brain. Findings were matched one to one within "
+        f"{rule.tolerance_mm:.1f} mm. One is called new if it counts at follow-up and no candidate at its place "
+        f"scored {rule.low_cut:.2f} or more at baseline, and no longer seen in the reverse case. "
+        "No reader has confirmed these findings."
+    )
+
+
+def _overviews(pair: Pair, lesions: list[LesionRecord]) -> list[Overview]:
+    """Draw the follow-up's three projections and place the lesions on them."""
+    part = brain_box(pair.followup)
+    return [
+        Overview(picture, [Dot(n, *part.place(plane, n.followup.position_ras_mm)) for n in lesions])
+        for plane, picture in zip(PLANES, overviews(pair.followup, part), strict=True)
+    ]
+
+
+def _card(pair: Pair, lesion: LesionRecord) -> Card:
+    """Draw one lesion in the planes of the scan in which it counts; the ring stands 3 mm off it."""
+    of_baseline = lesion.baseline.counted
+    seen = lesion.baseline if of_baseline else lesion.followup
+    views = close_ups(pair, np.array(seen.position_ras_mm), of_baseline=of_baseline)
+    radius_mm = (seen.diameter_mm or DEFAULT_DIAMETER_MM) / 2 + 3
+    width = views["SWI"][0][0].width
+    return Card(lesion, describe_lesion(lesion), views, round(radius_mm * width / FIELD_MM, 1))
+
+
+def _asset(package: str, name: str) -> Markup:
+    """Read a style or script of ours; it is trusted and goes into the page as it is."""
+    return Markup((resources.files(package) / "templates" / name).read_text(encoding="utf-8"))

@@ -1,0 +1,153 @@
+"""The comparison of two visits: what `comparison.json` holds; the table and the page follow from it.
+
+Conventions:
+    * Positions are RAS mm, each in the world of its own scan; ``followup_from_baseline`` takes one to the other.
+    * ``lesions`` lists every place that counts at one visit at least, or is surely new: new ones first, then
+      stable, no longer seen and outside the other scan's field of view; ids start at 1.
+    * ``counts`` and ``aria_h`` are null where the scans could not be aligned: nothing is matched then.
+    * A minor version adds fields, a major version changes or removes them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from microbleeds.errors import InputError
+from microbleeds.followup.rule import AriaClass, State
+from microbleeds.report.record import (
+    Count,
+    Counts,
+    Group,
+    ModelRecord,
+    RemovedBy,
+    ScanRecord,
+    Share,
+    Side,
+    Strict,
+    Triple,
+)
+
+COMPARISON_SCHEMA: Literal["1.0.0"] = "1.0.0"
+DISCLAIMER = (
+    "Research use. Not a medical device, no diagnosis. Weights learned from simulated scans. "
+    "A reader must look at every new finding."
+)
+Row = tuple[float, float, float, float]
+
+
+class VisitRecord(Strict):
+    """One visit as it was searched."""
+
+    name: str = Field(description="Result folder as given.")
+    scan: ScanRecord
+    model: ModelRecord
+    counts: Counts
+
+
+class RegistrationRecord(Strict):
+    """How the scans were aligned."""
+
+    succeeded: bool
+    failure: str | None = Field(description="Why the scans could not be aligned.")
+    followup_from_baseline: tuple[Row, Row, Row, Row] = Field(
+        description="Rigid map from baseline to follow-up RAS mm."
+    )
+    rotation_deg: float = Field(ge=0)
+    error_mm: float = Field(ge=0, description="95th percentile of the distance between two independent results.")
+    common_share: Share = Field(description="Share of the brain in the common field of view that both scans hold.")
+    likeness: float = Field(ge=-1, le=1, description="Correlation of both scans' fine structure.")
+
+
+class RuleRecord(Strict):
+    """The thresholds of the matching."""
+
+    low_cut: Share = Field(description="New only if no candidate there scored this much at baseline.")
+    sure_cut: Share = Field(description="From this score on one that its place ruled out may be new.")
+    tolerance_mm: float = Field(gt=0, description="Largest distance of a match.")
+
+
+class Sighting(Strict):
+    """A place at one visit."""
+
+    finding_id: int | None = Field(description="Id in that visit's findings.json; null without a candidate.")
+    counted: bool = Field(description="Whether it counts at that visit.")
+    removed_by: RemovedBy | None
+    score: Share | None = Field(description="Of the candidate there; null where none reached the search's floor.")
+    diameter_mm: float | None = Field(description="Apparent; it depends on the sequence.")
+    position_ras_mm: Triple = Field(description="The candidate's, or where the other visit's one comes to lie.")
+
+
+class LesionRecord(Strict):
+    """One place at both visits."""
+
+    id: int = Field(ge=1)
+    state: State
+    group: Group
+    region: str | None
+    side: Side
+    baseline: Sighting
+    followup: Sighting
+    distance_mm: float | None = Field(description="Between both after alignment.")
+    note: str | None
+
+
+class StateCounts(Strict):
+    """Numbers of lesions of one state."""
+
+    total: Count
+    lobar: Count
+    deep: Count
+    infratentorial: Count
+    unplaced: Count
+
+
+class Comparison(Strict):
+    """Everything that `comparison.json` says about two visits."""
+
+    schema_version: Literal["1.0.0"] = COMPARISON_SCHEMA
+    program_version: str
+    disclaimer: str = DISCLAIMER
+    baseline: VisitRecord
+    followup: VisitRecord
+    registration: RegistrationRecord
+    rule: RuleRecord
+    counts: dict[State, StateCounts] | None
+    aria_h: AriaClass | None = Field(description="Class of the number of new microbleeds; no diagnosis.")
+    lesions: list[LesionRecord]
+    warnings: list[str]
+
+    def of(self, state: State) -> list[LesionRecord]:
+        """Return the lesions of one state."""
+        return [lesion for lesion in self.lesions if lesion.state == state]
+
+
+def write_record(comparison: Comparison, path: Path) -> None:
+    """Write `comparison.json`."""
+    Path(path).write_text(comparison.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_comparison(path: Path) -> Comparison:
+    """Read `comparison.json`.
+
+    Raises:
+        InputError: if the file can't be read or doesn't follow the schema.
+    """
+    try:
+        return Comparison.model_validate_json(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The comparison {path} can't be read; check the path.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise InputError(
+            f"The comparison {path} doesn't follow schema {COMPARISON_SCHEMA} ({where}: {first['msg']})."
+        ) from error
+
+
+def comparison_schema_json() -> str:
+    """Return the JSON Schema of `comparison.json` as text."""
+    return json.dumps(Comparison.model_json_schema(), indent=2) + "\n"

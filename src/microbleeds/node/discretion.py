@@ -1,0 +1,65 @@
+"""Nothing of a patient in logs and queues: studies go by a token, and sentences are cleared of names.
+
+A token is the beginning of a hash of the Study Instance UID; it says nothing without the archive.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+_SHORTEST = 3
+_IDENTIFYING = (
+    "PatientName",
+    "PatientID",
+    "OtherPatientIDs",
+    "OtherPatientNames",
+    "PatientBirthName",
+    "PatientMotherBirthName",
+    "PatientBirthDate",
+    "PatientAddress",
+    "PatientTelephoneNumbers",
+    "AccessionNumber",
+    "StudyID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SOPInstanceUID",
+    "ReferringPhysicianName",
+    "InstitutionName",
+)
+
+
+def token_of(study_uid: str) -> str:
+    """Return what a study is called in logs and on disk."""
+    return hashlib.sha256(study_uid.encode()).hexdigest()[:20]
+
+
+def cleared(sentence: str, folder: Path) -> str:
+    """Return a sentence without anything that the images of a folder say about their patient, nor its path."""
+    words: set[str] = {str(folder), str(folder.resolve())}
+    for path in sorted(folder.glob("*"))[:1]:
+        try:
+            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_IDENTIFYING))
+        except (OSError, InvalidDicomError):
+            continue
+        words |= identifying(header)
+    for word in sorted(words, key=len, reverse=True):
+        sentence = re.sub(re.escape(word), "...", sentence, flags=re.IGNORECASE)
+    return sentence
+
+
+def identifying(header: Dataset) -> set[str]:
+    """Return the texts of a header that name a patient, whole and in their parts."""
+    found: set[str] = set()
+    for name in _IDENTIFYING:
+        value = header.get(name)
+        for text in value if isinstance(value, list | tuple | pydicom.multival.MultiValue) else [value]:
+            if text is not None:
+                whole = str(text)
+                found |= {whole, *re.split(r"[\^=\s,]+", whole)}
+    return {word for word in found if len(word) >= _SHORTEST}

@@ -1,0 +1,81 @@
+"""One image of an acquisition, from whatever kind of file: its voxels, its place and what is known of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from microbleeds.geometry import Grid, canonical
+from microbleeds.read.nifti import geometry_warnings, read_nifti
+from microbleeds.read.sidecar import read_sidecar
+from microbleeds.scan import SequenceFacts, Volume
+
+
+@dataclass(frozen=True)
+class StatedUnit:
+    """The unit of a phase image as its headers settle it: ``(value - centre) * radians_per_unit``.
+
+    Args:
+        name: as in :class:`microbleeds.scan.PhaseFacts`.
+        source: a short clause that tells which header says so.
+        centre: value of zero phase.
+        radians_per_unit: radians for one unit.
+    """
+
+    name: str
+    source: str
+    centre: float
+    radians_per_unit: float
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One image.
+
+    Args:
+        name: its path, or study and series, as it may be shown and stored.
+        image: [X, Y, Z] values on the canonical grid.
+        grid: the canonical grid.
+        source_grid: the grid as stored.
+        facts: of the acquisition.
+        phase_units: BIDS ``Units`` of a sidecar.
+        stated_unit: unit of a phase image by its headers.
+        warnings: sentences for the reader.
+    """
+
+    name: str
+    image: Volume
+    grid: Grid
+    source_grid: Grid
+    facts: SequenceFacts
+    phase_units: str | None = None
+    stated_unit: StatedUnit | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def upright(stored: Volume, source_grid: Grid) -> tuple[Volume, Grid]:
+    """Return an array on its canonical grid, contiguous, and that grid."""
+    turned, grid = canonical(stored, source_grid)
+    return np.ascontiguousarray(turned), grid
+
+
+def nifti_part(path: Path) -> Part:
+    """Read a NIfTI image and its sidecar.
+
+    Raises:
+        InputError: if the file can't be used.
+    """
+    stored, source_grid = read_nifti(path)
+    image, grid = upright(stored, source_grid)
+    sidecar = read_sidecar(path)
+    return Part(
+        name=str(path),
+        image=image,
+        grid=grid,
+        source_grid=source_grid,
+        facts=sidecar.facts,
+        phase_units=sidecar.phase_units,
+        warnings=(*geometry_warnings(path), *sidecar.warnings),
+    )

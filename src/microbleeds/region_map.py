@@ -1,0 +1,98 @@
+"""The segmentation alone: one scan of a head becomes a folder with its regions.
+
+The folder appears whole or not at all. It holds `regions.nii.gz` with `regions.tsv` and `regions.json`,
+`brain.nii.gz`, `regions.html` and `run.json`; without the first three where the scan shows too little of the head
+to tell regions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from microbleeds.atomic import atomic_folder
+from microbleeds.compute import choose
+from microbleeds.errors import InputError
+from microbleeds.report.record import SegmentationRecord
+from microbleeds.report.regions_image import segmentation_record, write_on_input_grid, write_regions
+from microbleeds.report.regions_page import write_regions_page
+from microbleeds.report.run_record import Stopwatch, run_record, sha256_of, write_run_record
+from microbleeds.segmentation import segment
+from microbleeds.study import open_scan
+from microbleeds.weights.anatomy_card import SHIPPED
+
+_RESULT_FILES = ("brain.nii.gz", "regions.html", "run.json")
+
+
+@dataclass(frozen=True)
+class RegionRequest:
+    """What to segment, and where the result goes.
+
+    Args:
+        scan: SWI, T2*-weighted magnitude or T1-weighted image (NIfTI), or a DICOM study.
+        out: folder of the result.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        overwrite: whether an earlier result in ``out`` may be replaced.
+    """
+
+    scan: Path
+    out: Path
+    device: str = "auto"
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class RegionResult:
+    """What was found: the segmentation's description and its sentences for the reader."""
+
+    segmentation: SegmentationRecord
+    warnings: tuple[str, ...]
+
+
+def map_regions(request: RegionRequest, announce: Callable[[str], None] = lambda stage: None) -> RegionResult:
+    """Segment one scan and write the result.
+
+    Args:
+        request: what to do.
+        announce: called with the name of each stage as it begins.
+
+    Raises:
+        InputError: if the scan or the folder can't be used; nothing is left behind then.
+    """
+    _refuse_to_destroy(request)
+    watch = Stopwatch()
+    with atomic_folder(request.out, overwrite=request.overwrite) as folder:
+        announce("read")
+        with watch.stage("read"), open_scan(request.scan) as study:
+            scan = study.scan
+        announce("segment")
+        with watch.stage("segment"):
+            compute = choose(request.device)
+            segmentation = segment(scan, compute=compute)
+        announce("write")
+        with watch.stage("write"):
+            write_regions(segmentation, scan, folder)
+            write_on_input_grid(segmentation.brain, scan.source_grid, folder / "brain.nii.gz")
+            write_regions_page(segmentation, scan, folder / "regions.html")
+        written = run_record(
+            watch,
+            options={"scan": dict(scan.files), "device": request.device, "overwrite": request.overwrite},
+            inputs={"scan": request.scan} if request.scan.is_file() else {},
+            weights_sha256={"anatomy": sha256_of(SHIPPED)},
+            compute=compute.describe(),
+        )
+        write_run_record(written, folder / "run.json")
+    return RegionResult(segmentation_record(segmentation), tuple(segmentation.warnings))
+
+
+def _refuse_to_destroy(request: RegionRequest) -> None:
+    """Refuse to replace a folder that isn't an earlier result, or that holds the scan itself."""
+    out = request.out
+    if not request.overwrite or not out.is_dir() or not any(out.iterdir()):
+        return
+    scan = request.scan.resolve()
+    if out.resolve() in (scan, *scan.parents):
+        raise InputError(f"The output folder {out} holds the scan itself; choose another.")
+    if not all((out / name).exists() for name in _RESULT_FILES):
+        raise InputError(f"The folder {out} is no earlier result and won't be overwritten; choose another.")

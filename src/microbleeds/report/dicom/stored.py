@@ -1,0 +1,146 @@
+"""A result that lies on disk becomes DICOM objects, given the study that was searched.
+
+The result may have been made from NIfTI files of the study, and it may have been read (`review.json`): positions
+in the world tie it to the study's images, whatever axes its own files have.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from microbleeds.atomic import atomic_folder
+from microbleeds.errors import InputError
+from microbleeds.geometry import Grid, canonical, grid_of
+from microbleeds.regions import CSF
+from microbleeds.report.dicom.export import write_result
+from microbleeds.report.dicom.reading import Reading, reading_of
+from microbleeds.report.record import Record, read_record
+from microbleeds.report.review.signed import Review
+from microbleeds.scan import Scan
+from microbleeds.study import open_scan
+from microbleeds.susceptibility.foreground import head_core
+
+
+@dataclass(frozen=True, eq=False)
+class StoredSegmentation:
+    """Regions as a result holds them, on the canonical grid of the scan; none if ``located`` is false."""
+
+    grid: Grid
+    brain: NDArray[np.bool_]
+    regions: NDArray[np.uint8]
+    located: bool
+    confident: bool = True
+    warnings: Sequence[str] = ()
+
+
+def export_result(
+    result: Path,
+    study: Path,
+    out: Path,
+    *,
+    series: Sequence[str] = (),
+    organization: str | None = None,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write the DICOM objects of a finished or signed result.
+
+    Args:
+        result: its folder.
+        study: the DICOM study that was searched (folder, zip or file).
+        out: folder to write, whole or not at all.
+        series: which series of the study, as for `detect`.
+        organization: where the reader of a signed result works; with it the report is marked as verified.
+        overwrite: whether ``out`` may be replaced if it holds DICOM objects of an earlier export.
+
+    Raises:
+        InputError: if the result or the study can't be read, or don't belong together.
+    """
+    record = read_record(Path(result) / "findings.json")
+    reading = _reading(Path(result), organization)
+    _refuse_to_destroy(Path(out), overwrite)
+    with open_scan(Path(study), series=series) as opened:
+        if opened.dicom is None:
+            raise InputError(f"{study} is no DICOM study; give the folder, zip or file that was searched.")
+        _refuse_other_scan(record, opened.scan)
+        segmentation = stored_segmentation(Path(result), opened.scan)
+        with atomic_folder(Path(out), overwrite=overwrite) as folder:
+            paths = write_result(
+                record,
+                opened.scan,
+                segmentation,
+                opened.dicom.main,
+                folder,
+                created=reading.signed or _made(Path(result)),
+                reading=reading,
+            )
+    return [Path(out) / path.name for path in paths]
+
+
+def stored_segmentation(result: Path, scan: Scan) -> StoredSegmentation:
+    """Read `regions.nii.gz` of a result; of a signed result, which has none, that of the one it was made from."""
+    paths = [folder / "regions.nii.gz" for folder in (result, result.resolve().parent)]
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        core = head_core(scan.swi, scan.grid.spacing_mm)
+        return StoredSegmentation(scan.grid, core, np.zeros(scan.grid.shape, dtype=np.uint8), located=False)
+    try:
+        image = nib.load(path)
+        stored = np.asarray(image.dataobj).astype(np.uint8)  # type: ignore[attr-defined]
+    except (OSError, ValueError, nib.filebasedimages.ImageFileError) as error:
+        raise InputError(f"The regions {path} can't be read; make the result again.") from error
+    regions, grid = canonical(stored, grid_of(image))  # type: ignore[arg-type]
+    if not grid.same_as(scan.grid):
+        raise InputError(f"The regions {path} lie on another grid than the study's images; give its study.")
+    return StoredSegmentation(scan.grid, regions > CSF, np.ascontiguousarray(regions), located=True)
+
+
+def _refuse_other_scan(record: Record, scan: Scan) -> None:
+    """The images must have the voxels that were searched, in any order of the axes."""
+    expected = sorted(zip(record.scan.shape, np.round(record.scan.spacing_mm, 2), strict=True))
+    found = sorted(zip(scan.source_grid.shape, np.round(scan.source_grid.spacing_mm, 2), strict=True))
+    inside = all(bool(scan.grid.contains(finding.position_ras_mm)) for finding in record.kept)
+    if expected != found or not inside:
+        shape = " x ".join(map(str, record.scan.shape))
+        other = " x ".join(map(str, scan.source_grid.shape))
+        raise InputError(
+            f"The result was found on {shape} voxels and the study's images have {other}, or lie elsewhere; give "
+            "the study (and with --series the series) that was searched."
+        )
+
+
+def _reading(result: Path, organization: str | None) -> Reading:
+    """Read `review.json`, if the result was read."""
+    path = result / "review.json"
+    if not path.exists():
+        if organization is not None:
+            raise InputError(f"{result} holds no review.json, so nobody can vouch for it; finalize it first.")
+        return Reading()
+    try:
+        return reading_of(Review.model_validate_json(path.read_text(encoding="utf-8")), organization)
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        raise InputError(f"The review {path} can't be read; finalize the result again.") from error
+
+
+def _made(result: Path) -> datetime:
+    """Return when the result was made, from `run.json`; else from the age of `findings.json`."""
+    try:
+        started = json.loads((result / "run.json").read_text(encoding="utf-8"))["started"]
+        return datetime.fromisoformat(started)
+    except (OSError, ValueError, KeyError, TypeError):
+        age = (result / "findings.json").stat().st_mtime
+        return datetime.fromtimestamp(age, timezone.utc)
+
+
+def _refuse_to_destroy(out: Path, overwrite: bool) -> None:
+    """Refuse to replace what is no earlier export."""
+    if overwrite and out.is_dir() and any(out.iterdir()) and not (out / "sr.dcm").exists():
+        raise InputError(f"The folder {out} is no earlier export and won't be overwritten; choose another.")

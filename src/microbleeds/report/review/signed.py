@@ -1,0 +1,196 @@
+"""The reader's verdicts applied to the model's findings: the record that a reader signs.
+
+Conventions:
+    * accepted: counts, definite. uncertain: counts, possible. rejected: doesn't count, ``removed_by`` is `reader`.
+    * A verdict may also bring back a candidate that score or place had removed.
+    * Without a verdict a finding stays as the model proposed it, and :class:`Review` says how many did.
+    * Added findings follow with new ids. Their score is 0: the model proposed nothing there.
+    * The signed record has the schema of `findings.json`, so that every tool reads it; :class:`Review`, written
+      beside it as `review.json`, says who decided what and when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from pydantic import AwareDatetime
+
+from microbleeds.errors import InputError
+from microbleeds.geometry import Grid
+from microbleeds.regions import MARS, REGIONS, Group
+from microbleeds.report.record import Certainty, Finding, PlaceConfidence, Record, Strict
+from microbleeds.report.review.verdicts import Addition, Decision, Unaided, Verdict, Verdicts
+from microbleeds.report.scale_tables import recounted
+
+REJECTED = "Rejected by the reader."
+_GROUPS: dict[str, Group] = {region.name: region.group for region in REGIONS.values()}
+
+
+class ReadFinding(Strict):
+    """What a reader said about one finding of the signed record; ``id`` is its number there."""
+
+    id: int
+    source: Literal["model", "reader"]
+    verdict: Decision | Literal["added"]
+    unaided: bool
+    at: AwareDatetime
+    note: str
+
+
+class Review(Strict):
+    """Who read, when, and what was decided: `review.json` of a signed result."""
+
+    schema_version: Literal["1.0.0"] = "1.0.0"
+    reader: str
+    started: AwareDatetime
+    signed: AwareDatetime
+    unaided: Unaided | None
+    findings_sha256: str
+    verdicts_sha256: str
+    accepted: int
+    uncertain: int
+    rejected: int
+    added: int
+    unreviewed: list[int]
+    findings: list[ReadFinding]
+
+    @property
+    def sentence(self) -> str:
+        """One sentence for reports."""
+        left = len(self.unreviewed)
+        rest = f"; {left} counted without a verdict" if left else ""
+        return (
+            f"Read by {self.reader} on {self.signed:%Y-%m-%d}: {self.accepted} accepted, "
+            f"{self.uncertain} uncertain, {self.rejected} rejected, {self.added} added{rest}."
+        )
+
+
+@dataclass(frozen=True)
+class SignedResult:
+    """A record after reading, and how it came about."""
+
+    record: Record
+    review: Review
+
+
+def sign(
+    record: Record, verdicts: Verdicts, grid: Grid, *, findings_sha256: str, verdicts_sha256: str
+) -> SignedResult:
+    """Apply verdicts to a record.
+
+    Args:
+        record: the model's findings.
+        verdicts: the reader's.
+        grid: grid of the input file, for the voxels of added findings.
+        findings_sha256: of the file that ``record`` was read from.
+        verdicts_sha256: of the file that ``verdicts`` were read from.
+
+    Raises:
+        InputError: if the verdicts are those of another result, or name what isn't there.
+    """
+    _refuse_other_result(record, verdicts, findings_sha256)
+    by_id = {verdict.finding: verdict for verdict in verdicts.verdicts}
+    judged = [_judged(finding, by_id.get(finding.id)) for finding in record.findings]
+    first = max((finding.id for finding in record.findings), default=0) + 1
+    trusted = record.segmentation is None or record.segmentation.confident
+    added = [
+        _added(number, addition, grid, trusted) for number, addition in enumerate(verdicts.added, start=first)
+    ]
+    findings = sorted([*judged, *added], key=lambda finding: not finding.kept)
+    unreviewed = [finding.id for finding in record.kept if finding.id not in by_id]
+    review = _review(verdicts, unreviewed, first, findings_sha256, verdicts_sha256)
+    signed = recounted(record, findings).model_copy(update={"warnings": [review.sentence, *record.warnings]})
+    return SignedResult(Record.model_validate(signed.model_dump()), review)
+
+
+def _refuse_other_result(record: Record, verdicts: Verdicts, findings_sha256: str) -> None:
+    """Refuse verdicts that don't belong to this record."""
+    if verdicts.findings_sha256 != findings_sha256:
+        raise InputError(
+            f"The verdicts belong to another result (findings {verdicts.findings_sha256[:12]}, this one is "
+            f"{findings_sha256[:12]}); give the result whose review page they were exported from."
+        )
+    unknown = {verdict.finding for verdict in verdicts.verdicts} - {finding.id for finding in record.findings}
+    if unknown:
+        raise InputError(f"The verdicts name finding {min(unknown)}, which the result does not have.")
+
+
+def _judged(finding: Finding, verdict: Verdict | None) -> Finding:
+    """Return a finding after its verdict."""
+    if verdict is None:
+        return finding
+    if verdict.verdict == "rejected":
+        return finding.model_copy(update={"kept": False, "removed_by": "reader", "reason": REJECTED})
+    certainty: Certainty = "definite" if verdict.verdict == "accepted" else "possible"
+    update = {
+        "kept": True,
+        "removed_by": None,
+        "reason": None,
+        "certainty": certainty,
+        "certainty_reason": _by(certainty),
+    }
+    return finding.model_copy(update=update)
+
+
+def _by(certainty: Certainty) -> str:
+    """Return the reason of a certainty that a reader decided."""
+    return f"{certainty.capitalize()}: the reader decided."
+
+
+def _added(number: int, addition: Addition, grid: Grid, trusted: bool) -> Finding:
+    """Return the finding that a reader added; ``trusted`` tells whether the scan's regions are."""
+    x, y, z = addition.position_ras_mm
+    if not grid.contains((x, y, z)):
+        raise InputError(f"The added microbleed at ({x:.1f}, {y:.1f}, {z:.1f}) mm lies outside of the scan.")
+    confidence: PlaceConfidence | None = "unknown" if addition.region is None else None if trusted else "uncertain"
+    i, j, k = np.clip(np.rint(grid.to_ijk((x, y, z))), 0, np.asarray(grid.shape) - 1).astype(int).tolist()
+    return Finding(
+        id=number,
+        position_ras_mm=(x, y, z),
+        position_lps_mm=(-x + 0.0, -y + 0.0, z),
+        position_ijk=(i, j, k),
+        score=0.0,
+        certainty=addition.certainty,
+        certainty_reason=_by(addition.certainty),
+        diameter_mm=addition.diameter_mm,
+        group=_GROUPS.get(addition.region or "", "none"),
+        region=addition.region,
+        row=MARS.rows.get(addition.region or ""),
+        side=addition.side,
+        margin_mm=None,
+        place_confidence=confidence,
+        kept=True,
+        removed_by=None,
+        reason=None,
+    )
+
+
+def _review(
+    verdicts: Verdicts, unreviewed: Sequence[int], first: int, findings_sha256: str, verdicts_sha256: str
+) -> Review:
+    """Describe the reading."""
+    read = [
+        ReadFinding(id=v.finding, source="model", verdict=v.verdict, unaided=v.unaided, at=v.at, note=v.note)
+        for v in verdicts.verdicts
+    ] + [
+        ReadFinding(id=number, source="reader", verdict="added", unaided=a.unaided, at=a.at, note=a.note)
+        for number, a in enumerate(verdicts.added, start=first)
+    ]
+    decisions = [finding.verdict for finding in read]
+    return Review(
+        reader=verdicts.reader,
+        started=verdicts.started,
+        signed=verdicts.exported,
+        unaided=verdicts.unaided,
+        findings_sha256=findings_sha256,
+        verdicts_sha256=verdicts_sha256,
+        accepted=decisions.count("accepted"),
+        uncertain=decisions.count("uncertain"),
+        rejected=decisions.count("rejected"),
+        added=decisions.count("added"),
+        unreviewed=list(unreviewed),
+        findings=read,
+    )

@@ -1,0 +1,102 @@
+"""A finished result and a reader's verdicts become a folder of the signed result.
+
+It holds `findings.json`, `findings.tsv`, `labels.nii.gz` and `report.html` after the reading, `review.json` (who
+decided what and when), and copies of `verdicts.json` and of the regions. It appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import nibabel as nib
+from markupsafe import escape
+
+from microbleeds.atomic import atomic_folder
+from microbleeds.errors import InputError
+from microbleeds.geometry import Grid, grid_of
+from microbleeds.report.html import render_html
+from microbleeds.report.labels import write_labels
+from microbleeds.report.record import read_record, write_record
+from microbleeds.report.review.embedded import ReadBack, read_embedded
+from microbleeds.report.review.signed import Review, SignedResult, sign
+from microbleeds.report.review.verdicts import read_verdicts
+from microbleeds.report.run_record import sha256_of
+from microbleeds.report.tsv import write_tsv
+
+FOLDER = "reviewed"
+#: The last sentence of the methods paragraph, which a signed report must not say.
+NOT_CONFIRMED = "No reader has confirmed these findings."
+SIGNED_FILES = ("findings.json", "review.json")
+REGION_FILES = ("regions.nii.gz", "regions.tsv", "regions.json")
+#: Writes more of a signed result (DICOM objects, say) into its folder, in which all else lies already.
+Also = Callable[[Path], None]
+
+
+def finalise(
+    result: Path, verdicts: Path, out: Path | None = None, *, overwrite: bool = False, also: Sequence[Also] = ()
+) -> SignedResult:
+    """Write the signed result.
+
+    Args:
+        result: folder of a finished result, with its `review.html`.
+        verdicts: `verdicts.json` as the page exported it.
+        out: folder to write; `reviewed` in the result if ``None``.
+        overwrite: whether an earlier signed result there may be replaced.
+        also: what else to write; if one of them fails nothing is left behind.
+
+    Raises:
+        InputError: if the verdicts are no export or of another result, or a file is missing.
+    """
+    folder = Path(result)
+    target = folder / FOLDER if out is None else Path(out)
+    _refuse_to_destroy(target, overwrite)
+    if not (folder / "findings.json").is_file():
+        raise InputError(f"The folder {folder} holds no findings.json; give the folder of a finished result.")
+    findings_sha256 = sha256_of(folder / "findings.json")
+    record, given, grid = read_record(folder / "findings.json"), read_verdicts(verdicts), _input_grid(folder)
+    signed = sign(record, given, grid, findings_sha256=findings_sha256, verdicts_sha256=sha256_of(verdicts))
+    shown = read_embedded(folder / "review.html", record, grid, findings_sha256)
+    with atomic_folder(target, overwrite=overwrite) as made:
+        _write(signed, shown, grid, made)
+        shutil.copyfile(verdicts, made / "verdicts.json")
+        for path in [folder / name for name in REGION_FILES if (folder / name).is_file()]:
+            shutil.copyfile(path, made / path.name)
+        for write in also:
+            write(made)
+    return signed
+
+
+def write_review_record(review: Review, path: Path) -> None:
+    """Write `review.json`."""
+    Path(path).write_text(review.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def _write(signed: SignedResult, shown: ReadBack, grid: Grid, folder: Path) -> None:
+    """Write the files of the signed result."""
+    write_record(signed.record, folder / "findings.json")
+    write_tsv(signed.record, folder / "findings.tsv")
+    write_labels(signed.record.findings, grid, folder / "labels.nii.gz")
+    write_review_record(signed.review, folder / "review.json")
+    page = render_html(signed.record, shown.scan, shown.brain, shown.regions)
+    (folder / "report.html").write_text(
+        page.replace(NOT_CONFIRMED, str(escape(signed.review.sentence))), encoding="utf-8"
+    )
+
+
+def _input_grid(folder: Path) -> Grid:
+    """Return the grid of the input file, which the labels lie on."""
+    path = folder / "labels.nii.gz"
+    try:
+        return grid_of(nib.load(path))  # type: ignore[arg-type]
+    except (OSError, nib.filebasedimages.ImageFileError) as error:
+        raise InputError(f"The label image {path} can't be read; give the folder of a finished result.") from error
+
+
+def _refuse_to_destroy(target: Path, overwrite: bool) -> None:
+    """Refuse to replace what is no signed result."""
+    if not overwrite or not target.is_dir() or not any(target.iterdir()):
+        return
+    if not all((target / name).exists() for name in SIGNED_FILES):
+        raise InputError(f"The folder {target} is no signed result and won't be overwritten; choose another.")

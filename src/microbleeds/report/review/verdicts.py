@@ -1,0 +1,110 @@
+"""What a reader decided, as `review.html` exports it: `verdicts.json`, read back strictly.
+
+Conventions:
+    * ``findings_sha256`` is the hash of the `findings.json` that the page was made from; verdicts fit no other.
+    * A finding without a verdict was not judged; it counts as the model proposed.
+    * ``unaided`` marks what the reader decided before the model's findings were shown.
+    * Times are ISO 8601 with a zone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field, StringConstraints, ValidationError, model_validator
+
+from microbleeds.errors import InputError
+from microbleeds.regions import REGIONS
+from microbleeds.report.record import Certainty, Side, Strict, Triple
+
+SCHEMA_VERSION: Literal["1.0.0"] = "1.0.0"
+#: Far above what a reader can mark; a larger file is no export of the page.
+MOST_BYTES = 5_000_000
+
+Decision = Literal["accepted", "rejected", "uncertain"]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)]
+_SIDES = {(region.name, region.side) for region in REGIONS.values() if region.group != "none"}
+
+
+class Unaided(Strict):
+    """A first reading with the model's findings hidden."""
+
+    started: AwareDatetime
+    ended: AwareDatetime
+
+
+class Verdict(Strict):
+    """What the reader says about one of the model's candidates."""
+
+    finding: int = Field(ge=1)
+    verdict: Decision
+    at: AwareDatetime
+    unaided: bool = Field(description="The reader had marked this place before the findings were shown.")
+    note: Note = ""
+
+
+class Addition(Strict):
+    """A microbleed that the reader marked and the model did not find."""
+
+    position_ras_mm: Triple
+    region: str | None = Field(description="Fine region, null where unknown.")
+    side: Side
+    certainty: Certainty
+    diameter_mm: Annotated[float, Field(gt=0, le=30)] | None
+    at: AwareDatetime
+    unaided: bool
+    note: Note = ""
+
+    @model_validator(mode="after")
+    def _known_place(self) -> Addition:
+        """Refuse a region that doesn't exist; a known region of the parenchyma has a side."""
+        if self.region is not None and (self.region, self.side) not in _SIDES:
+            raise ValueError(f"there is no region {self.region!r} on side {self.side!r}")
+        return self
+
+
+class Verdicts(Strict):
+    """The whole of `verdicts.json`."""
+
+    schema_version: Literal["1.0.0"]
+    program_version: str
+    findings_sha256: Sha256
+    reader: Name
+    started: AwareDatetime
+    exported: AwareDatetime
+    unaided: Unaided | None
+    verdicts: list[Verdict]
+    added: list[Addition]
+
+    @model_validator(mode="after")
+    def _one_verdict_each(self) -> Verdicts:
+        """Refuse two verdicts on one finding, and times that run backwards."""
+        ids = [verdict.finding for verdict in self.verdicts]
+        if len(ids) != len(set(ids)):
+            raise ValueError("a finding has two verdicts")
+        if self.exported < self.started:
+            raise ValueError("the export lies before the start of the reading")
+        return self
+
+
+def read_verdicts(path: Path) -> Verdicts:
+    """Read `verdicts.json`.
+
+    Raises:
+        InputError: if the file can't be read or isn't an export of the review page.
+    """
+    try:
+        if Path(path).stat().st_size > MOST_BYTES:
+            raise InputError(f"The verdicts {path} are larger than any export of the review page; check the path.")
+        return Verdicts.model_validate_json(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The verdicts {path} can't be read; check the path.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise InputError(
+            f"The verdicts {path} are no export of the review page ({where}: {first['msg']})."
+        ) from error

@@ -1,0 +1,136 @@
+"""Writes several visits of each head as a BIDS-style data set with sessions.
+
+The layout is that of ``docs/architecture.md`` with ``ses-01``, ``ses-02``, ... below each subject. The truth of a
+visit has two columns more (``lesion``, the same number at every visit, and ``new``, 1 at the visit at which it
+appears) and a file ``*_from-baseline_xfm.json`` with the rigid map from the first visit.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+
+from microbleeds.errors import InputError
+from microbleeds.simulate.dataset import (
+    TRUTH,
+    participant_row,
+    write_description,
+    write_json,
+    write_participants,
+    write_scan,
+    write_table,
+)
+from microbleeds.simulate.visits import SimulatedVisit, VisitSettings, check_settings, visits_of_head
+
+
+def simulate_visits(
+    out: Path,
+    *,
+    heads: int,
+    seed: int,
+    settings: VisitSettings,
+    anatomies: Sequence[Path] = (),
+    device: str = "auto",
+    jobs: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Write the visits of ``heads`` heads; the same arguments write the same bytes, whatever ``jobs`` is.
+
+    Args:
+        out: a new or empty folder.
+        anatomies: label maps to draw heads from; none for the MNI152 head that pip brings.
+        jobs: processes that work side by side, one head each.
+        progress: called with the heads done and the total.
+
+    Raises:
+        InputError: if ``out`` holds something or a setting is unknown.
+    """
+    check_settings(settings)
+    if heads < 1:
+        raise InputError(f"The number of subjects must be at least 1, got {heads}.")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"The output folder {out} is not empty; choose another.")
+    out.mkdir(parents=True, exist_ok=True)
+    write_description(out, {"heads": heads, "seed": seed, **vars(settings)})
+    rows: list[dict[str, object]] = []
+    work = partial(_write_head, out, seed, settings, tuple(anatomies), device)
+    for row in _each(work, heads, jobs):
+        rows.append(row)
+        progress(len(rows), heads)
+    write_participants(out, sorted(rows, key=lambda row: str(row["participant_id"])))
+
+
+def _each(work: Callable[[int], dict[str, object]], heads: int, jobs: int) -> Iterator[dict[str, object]]:
+    """Write head by head, in the order in which they are done."""
+    if jobs == 1:
+        yield from map(work, range(heads))
+        return
+    threads = max(1, torch.get_num_threads() // jobs)
+    with ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(threads,)
+    ) as pool:
+        for done in as_completed([pool.submit(work, head) for head in range(heads)]):
+            yield done.result()
+
+
+def _write_head(
+    out: Path, seed: int, settings: VisitSettings, anatomies: tuple[Path, ...], device: str, head: int
+) -> dict[str, object]:
+    """Write all visits of one head with its table of sessions, and return the participant's row."""
+    subject = f"sub-{head + 1:03d}"
+    person: dict[str, object] = {}
+    sessions: list[dict[str, object]] = []
+    for number, visit in enumerate(visits_of_head(head, seed, settings, anatomies, device), start=1):
+        session = f"ses-{number:02d}"
+        write_visit(out, subject, session, number, visit)
+        row = participant_row(subject, visit.scan, head + 1)
+        person = {name: row.pop(name) for name in ("participant_id", "head", "anatomy", "profile")}
+        sessions.append({"session_id": session, **row, **_new_counts(visit, number)})
+    write_table(
+        out / subject / f"{subject}_sessions.tsv", list(sessions[0]), (list(row.values()) for row in sessions)
+    )
+    return {**person, "visits": len(sessions)}
+
+
+def _new_counts(visit: SimulatedVisit, number: int) -> dict[str, object]:
+    """Count the microbleeds that appeared at this visit, and those of them that can be seen."""
+    seen = [look.visible for _, look in visit.scan.microbleeds]
+    new = [first == number and number > 1 for first in visit.first_visit]
+    return {"new": sum(new), "new_visible": sum(a and b for a, b in zip(new, seen, strict=True))}
+
+
+def write_visit(out: Path, subject: str, session: str, number: int, visit: SimulatedVisit) -> None:
+    """Write the images and the truth of one visit, for instance of ``sub-001`` and ``ses-02``."""
+    name = f"{subject}_{session}"
+    with tempfile.TemporaryDirectory(dir=out, prefix=".partial-") as partial_folder:
+        staged = Path(partial_folder)
+        write_scan(staged, name, visit.scan)
+        truth = staged / TRUTH / name / "anat"
+        _add_columns(truth / f"{name}_microbleeds.tsv", number, visit)
+        write_json(
+            truth / f"{name}_from-baseline_xfm.json",
+            {
+                "what": "RAS mm of ses-01 to RAS mm of this visit",
+                "matrix": [[round(float(value), 9) for value in row] for row in visit.visit_from_baseline],
+            },
+        )
+        for root in (Path(), TRUTH):
+            target = out / root / subject / session
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (staged / root / name).rename(target)
+
+
+def _add_columns(path: Path, number: int, visit: SimulatedVisit) -> None:
+    """Add ``lesion`` and ``new`` to the table of microbleeds."""
+    header, *lines = path.read_text(encoding="utf-8").splitlines()
+    rows = (
+        [*line.split("\t"), lesion, int(first == number and number > 1)]
+        for line, lesion, first in zip(lines, visit.lesion, visit.first_visit, strict=True)
+    )
+    write_table(path, [*header.split("\t"), "lesion", "new"], rows)

@@ -1,0 +1,91 @@
+"""Prepared subjects, kept on disk so that each scan is read and prepared once."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Protocol
+
+from microbleeds.prepare import PreparationSpec
+from microbleeds.training.subjects import TrainingSubject, load_subject, save_subject
+
+log = logging.getLogger(__name__)
+
+
+class Preparable(Protocol):
+    """A scan with labels on disk; picklable, since processes of their own prepare it."""
+
+    @property
+    def name(self) -> str:
+        """Unique in its data set."""
+        ...
+
+    @property
+    def group(self) -> str:
+        """Subject or head: scans that share it are learned from, or judged on, together."""
+        ...
+
+    def read(self, spec: PreparationSpec) -> TrainingSubject:
+        """Read and prepare it."""
+        ...
+
+    def key(self, spec: PreparationSpec) -> str:
+        """Hash of all that :meth:`read` depends on."""
+        ...
+
+    def bleeds(self) -> int:
+        """Number of microbleeds that count."""
+        ...
+
+
+def cached(
+    scans: Sequence[Preparable], cache: Path, spec: PreparationSpec, workers: int = 1
+) -> list[TrainingSubject]:
+    """Prepare each scan once and open all of them.
+
+    Args:
+        scans: to open.
+        cache: folder for prepared arrays; entries made from other files or by another specification are
+            made again.
+        spec: how to prepare.
+        workers: processes.
+    """
+    missing = [scan for scan in scans if not _fresh(cache / _folder(scan), scan.key(spec))]
+    prepare_one = partial(_prepare_into, cache, spec)
+    if workers > 1 and missing:
+        # Spawned: a process forked after torch has used its threads can hang.
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            list(pool.map(prepare_one, missing))
+    else:
+        for scan in missing:
+            prepare_one(scan)
+    return [load_subject(cache / _folder(scan)) for scan in scans]
+
+
+def _folder(scan: Preparable) -> str:
+    """Name of a scan's folder: people's file names may hold what a path can't."""
+    return re.sub(r"[^\w.+-]", "_", scan.name).lstrip(".") or "_"
+
+
+def _fresh(folder: Path, key: str) -> bool:
+    """Whether a prepared subject is there and was made from the same."""
+    facts = folder / "subject.json"
+    return facts.exists() and json.loads(facts.read_text(encoding="utf-8"))["key"] == key
+
+
+def _prepare_into(cache: Path, spec: PreparationSpec, scan: Preparable) -> None:
+    """Prepare a scan into its folder of the cache."""
+    log.info("Preparing %s", scan.name)
+    folder, key = cache / _folder(scan), scan.key(spec)
+    try:
+        save_subject(scan.read(spec), folder, key)
+    except OSError:
+        # Another process may have put the same there meanwhile; a folder can't be moved onto it then.
+        if not _fresh(folder, key):
+            raise

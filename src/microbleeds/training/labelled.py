@@ -1,0 +1,107 @@
+"""Scans that people labelled become training subjects.
+
+What they did not label counts as no microbleed. Brain masks come from the program's own segmentation, as in a
+search, so that the network learns on what it will see.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microbleeds.annotations import LabelledScan
+from microbleeds.evaluate import truth
+from microbleeds.geometry import Grid
+from microbleeds.prepare import PreparationSpec, Prepared, prepare
+from microbleeds.scan import Scan
+from microbleeds.training.subjects import TrainingSubject, subject_from
+from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class UserScan:
+    """A labelled scan; a :class:`~microbleeds.training.cache.Preparable`."""
+
+    labelled: LabelledScan
+
+    @property
+    def name(self) -> str:
+        """Of the scan."""
+        return self.labelled.name
+
+    @property
+    def group(self) -> str:
+        """The subject."""
+        return self.labelled.subject
+
+    def read(self, spec: PreparationSpec) -> TrainingSubject:
+        """Read, segment and prepare it."""
+        from microbleeds.study import load_study  # here, so that training can be imported without readers
+
+        scan = load_study(swi=self.labelled.swi, magnitude=self.labelled.magnitude, phase=self.labelled.phase)
+        prepared = prepare(scan, segmented_brain(self.name, scan), spec)
+        _tell_of_outsiders(self.labelled, prepared)
+        ignored = self.labelled.ignored_ras_mm
+        labels = truth(
+            self.labelled.positions_ras_mm,
+            diameter_mm=self.labelled.diameters_mm,
+            mimics_mm=ignored,
+            mimic_kinds=("ignored",) * len(ignored),
+            mimic_ignored=np.ones(len(ignored), dtype=bool),
+        )
+        return subject_from(self.name, prepared, labels)
+
+    def key(self, spec: PreparationSpec) -> str:
+        """Hash of the specification, the labels, the brain segmentation, and the images' sizes and times."""
+        scan = self.labelled
+        points = [np.round(p, 3).tolist() for p in (scan.positions_ras_mm, scan.ignored_ras_mm)]
+        files = [_stamp(path) for path in (scan.swi, scan.magnitude, scan.phase)]
+        facts = [spec.model_dump(), points, files, _stamp(ANATOMY_WEIGHTS)[:2]]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+    def bleeds(self) -> int:
+        """Number of labels."""
+        return len(self.labelled.positions_ras_mm)
+
+
+def segmented_brain(name: str, scan: Scan) -> NDArray[np.bool_]:
+    """The brain of a scan without a mask, bool [X, Y, Z] on its grid."""
+    from microbleeds.segmentation import segment
+
+    found = segment(scan)
+    if not found.confident:
+        log.warning("%s: the brain mask is doubtful: %s", name, " ".join(found.warnings))
+    return found.brain
+
+
+def _tell_of_outsiders(scan: LabelledScan, prepared: Prepared) -> None:
+    """Warn of labels outside the brain mask: they are never found, in training or afterwards."""
+    outside = int((~_inside(prepared.brain, prepared.grid, scan.positions_ras_mm)).sum())
+    if outside:
+        log.warning(
+            "%s: %d of %d labels lie outside the brain mask and can't be learned; check them"
+            " with microbleeds check-data.",
+            scan.name,
+            outside,
+            len(scan.positions_ras_mm),
+        )
+
+
+def _inside(brain: NDArray[np.bool_], grid: Grid, positions_mm: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether each position [N, 3] lies in the brain, shape [N]."""
+    voxels = np.round(grid.to_ijk(positions_mm)).astype(int).reshape(-1, 3)
+    held = np.clip(voxels, 0, np.asarray(brain.shape) - 1)
+    return np.all(held == voxels, axis=1) & brain[held[:, 0], held[:, 1], held[:, 2]]
+
+
+def _stamp(path: Path | None) -> list[object]:
+    """Name, size and time of a file."""
+    return [] if path is None else [path.name, path.stat().st_size, path.stat().st_mtime_ns]

@@ -1,0 +1,174 @@
+"""Which file is which image of which scan, from the names that people and converters give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from little_scans import blank, write
+
+from microbleeds.annotations.find import read_data_set
+from microbleeds.annotations.images import named_file, subject_of
+from microbleeds.annotations.statement import Statement
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("sub-01/anat/sub-01_swi.nii.gz", "swi"),
+        ("sub-01/swi/sub-01_part-phase_GRE.nii.gz", "phase"),
+        ("sub-01/swi/sub-01_part-mag_GRE.nii.gz", "magnitude"),
+        ("sub-01/anat/sub-01_minIP.nii.gz", "other"),
+        ("sub-01/anat/sub-01_T2starw.nii.gz", "magnitude"),
+        ("sub-01/anat/sub-01_T1w.nii.gz", "other"),
+        ("sub-101/sub-101_space-T2S_desc-masked_T1.nii.gz", "other"),
+        ("sub-101/sub-101_space-T2S_desc-masked_T2S.nii.gz", "magnitude"),
+        ("sub-101/sub-101_space-T2S_CMB.nii.gz", "mask"),
+        ("derivatives/a/sub-01/sub-01_label-CMB_mask.nii.gz", "mask"),
+        ("derivatives/a/sub-01/sub-01_desc-brain_mask.nii.gz", "other"),
+        ("p1/20200101_Mag_Images_5.nii.gz", "magnitude"),
+        ("p1/20200101_Pha_Images_6.nii.gz", "phase"),
+        ("p1/20200101_mIP_Images(SW)_7.nii.gz", "other"),
+        ("p1/20200101_SWI_Images_8.nii.gz", "swi"),
+        ("p1/SWI_3D_e1_ph.nii.gz", "phase"),
+        ("p1/CMB_001_SWI.nii", "swi"),
+        ("p1/001_SWI_CMB.nii", "mask"),
+        ("SWI/001.nii", "swi"),
+        ("Phase/001.nii", "phase"),
+        ("labels/001_SWI.nii", "mask"),
+        ("nii/01.nii", None),
+    ],
+)
+def test_role(name, role):
+    assert named_file(Path("/data") / name, Path("/data"), Statement()).role == role
+
+
+@pytest.mark.parametrize(
+    ("kinds", "role"),
+    [
+        (["ORIGINAL", "PRIMARY", "P", "ND"], "phase"),
+        (["ORIGINAL", "PRIMARY", "M", "SWI", "NORM"], "swi"),
+        (["DERIVED", "PRIMARY", "MNIP", "SWI"], "other"),
+    ],
+)
+def test_role_by_the_sidecar(tmp_path, kinds, role):
+    text = str({"ImageType": kinds}).replace("'", '"')
+    write(tmp_path / "p1" / "series_005.json", text)
+    assert named_file(tmp_path / "p1" / "series_005.nii.gz", tmp_path, Statement()).role == role
+
+
+@pytest.mark.parametrize(
+    ("key", "subject"),
+    [
+        (("sub-01", "ses-2"), "sub-01"),
+        (("HR", "007"), "HR_007"),
+        (("P12", "visit2"), "P12"),
+        (("P12", "20190301"), "P12"),
+        (("007_baseline",), "007"),
+        (("007_JD",), "007_JD"),
+    ],
+)
+def test_subject(key, subject):
+    assert subject_of(key) == subject
+
+
+def names(folder: Path) -> list[tuple[str, str]]:
+    return [(scan.name, scan.subject) for scan in read_data_set(folder).scans]
+
+
+class TestGrouping:
+    def test_sessions(self, tmp_path):
+        for session in ("1", "2"):
+            stem = f"sub-03_ses-{session}"
+            blank(tmp_path / "sub-03" / f"ses-{session}" / "swi" / f"{stem}_swi.nii.gz")
+            write(tmp_path / "sub-03" / f"ses-{session}" / "swi" / f"{stem}_cmb.tsv", "i0\tj0\tk0\n1\t2\t3\n")
+        assert names(tmp_path) == [("sub-03_ses-1", "sub-03"), ("sub-03_ses-2", "sub-03")]
+
+    def test_runs_and_their_labels(self, tmp_path):
+        for run in ("1", "2"):
+            blank(tmp_path / "sub-03" / f"sub-03_run-{run}_swi.nii.gz")
+        write(tmp_path / "sub-03" / "sub-03_run-2_cmb.tsv", "i0\tj0\tk0\n1\t2\t3\n")
+        scans = read_data_set(tmp_path).scans
+        assert [(scan.name, len(scan.positions_ras_mm)) for scan in scans] == [
+            ("sub-03_run-1", 0), ("sub-03_run-2", 1),
+        ]  # fmt: skip
+        write(tmp_path / "sub-03" / "sub-03_cmb.tsv", "i0\tj0\tk0\n1\t2\t3\n")
+        (refused,) = read_data_set(tmp_path).refused
+        assert "several scans (sub-03_run-1, sub-03_run-2)" in refused.sentence
+
+    def test_a_folder_of_converted_series_is_one_scan(self, tmp_path):
+        for name in (
+            "t2_Mag_Images_5",
+            "t2_Pha_Images_6",
+            "t2_mIP_Images(SW)_7",
+            "t2_SWI_Images_8",
+            "t1_mprage_9_T1",
+        ):
+            blank(tmp_path / "patient 4" / f"{name}.nii.gz")
+        write(tmp_path / "patient 4" / "marks.csv", "i0,j0,k0\n1,2,3\n")
+        (scan,) = read_data_set(tmp_path).scans
+        assert scan.name == "patient 4"
+        assert scan.swi is not None
+        assert (scan.swi.name, len(scan.positions_ras_mm)) == ("t2_SWI_Images_8.nii.gz", 1)
+        assert scan.magnitude is not None
+        assert scan.phase is not None
+
+    def test_an_unknown_name_is_taken_as_swi_and_said(self, tmp_path):
+        blank(tmp_path / "p1" / "series_005.nii.gz")
+        write(tmp_path / "p1" / "marks.csv", "i0,j0,k0\n1,2,3\n")
+        (scan,) = read_data_set(tmp_path).scans
+        assert any("taken as the SWI" in warning for warning in scan.warnings)
+
+    def test_two_of_a_role_are_refused_until_one_is_named(self, tmp_path):
+        for name in ("a", "b"):
+            blank(tmp_path / "sub-1" / f"sub-1_rec-{name}_swi.nii.gz")
+        write(tmp_path / "sub-1" / "sub-1.csv", "i0,j0,k0\n1,2,3\n")
+        data = read_data_set(tmp_path)
+        assert any("2 swi images" in one.sentence for one in data.refused)
+        write(tmp_path / "labels.json", '{"images": {"other": "*rec-b*"}}')
+        assert not read_data_set(tmp_path).refused
+
+    def test_phase_alone_is_refused(self, tmp_path):
+        blank(tmp_path / "p1" / "a_SWI.nii.gz")
+        blank(tmp_path / "p2" / "b_phase.nii.gz")
+        write(tmp_path / "p1" / "marks.csv", "i0,j0,k0\n1,2,3\n")
+        (refused,) = read_data_set(tmp_path).refused
+        assert "neither an SWI nor a magnitude" in refused.sentence
+
+    def test_hidden_files_are_left_alone(self, tmp_path):
+        blank(tmp_path / "p1" / "SWI.nii.gz")
+        write(tmp_path / "p1" / "marks.csv", "i0,j0,k0\n1,2,3\n")
+        write(tmp_path / ".git" / "x.csv", "i0,j0,k0\nleft,2,3\n")
+        write(tmp_path / "p1" / "._marks.csv", "\x00")
+        assert len(read_data_set(tmp_path).scans) == 1
+
+
+class TestOwnLayout:
+    def test_truth_tables(self, tmp_path):
+        blank(tmp_path / "sub-001" / "anat" / "sub-001_swi.nii.gz")
+        blank(tmp_path / "sub-001" / "anat" / "sub-001_part-phase_GRE.nii.gz")
+        truth = tmp_path / "derivatives" / "truth" / "sub-001" / "anat"
+        write(
+            truth / "sub-001_microbleeds.tsv",
+            "id\tx_mm\ty_mm\tz_mm\tdiameter_mm\tvisible\n1\t1\t2\t3\t2.5\t1\n2\t4\t5\t6\tn/a\t0\n",
+        )
+        write(
+            truth / "sub-001_mimics.tsv",
+            "id\tkind\tx_mm\ty_mm\tz_mm\tscored\n1\tcalcification\t7\t8\t9\tmimic\n"
+            "2\tpallidal-mineralisation\t9\t9\t9\tignored\n",
+        )
+        (scan,) = read_data_set(tmp_path).scans
+        assert scan.positions_ras_mm.tolist() == [[1, 2, 3]]
+        assert scan.diameters_mm.tolist() == [2.5]
+        assert scan.ignored_ras_mm.tolist() == [[4, 5, 6], [9, 9, 9]]
+
+    def test_a_missing_truth_is_refused(self, tmp_path):
+        for n in (1, 2):
+            blank(tmp_path / f"sub-00{n}" / "anat" / f"sub-00{n}_swi.nii.gz")
+        write(
+            tmp_path / "derivatives" / "truth" / "sub-001" / "anat" / "sub-001_microbleeds.tsv",
+            "id\tx_mm\ty_mm\tz_mm\n",
+        )
+        data = read_data_set(tmp_path)
+        assert [scan.name for scan in data.scans] == ["sub-001"]
+        assert "sub-002 has no derivatives" in data.refused[0].sentence

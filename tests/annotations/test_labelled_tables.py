@@ -1,0 +1,218 @@
+"""Text tables of points: mm and voxels, bases, spaces, one per scan or one for all, and words of readers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from little_scans import GRID, SPOTS, blank, close, rows, write
+
+from microbleeds.annotations import LabelledScan, labelled_scans
+from microbleeds.annotations.find import read_data_set
+from microbleeds.errors import InputError
+
+MM = GRID.to_mm(SPOTS)
+
+
+def one(folder: Path, name: str, text: str, statement: str = "") -> LabelledScan:
+    """Read a folder with one scan and one table."""
+    blank(folder / "sub-1" / "anat" / "sub-1_swi.nii.gz")
+    write(folder / "sub-1" / "anat" / name, text)
+    if statement:
+        write(folder / "labels.json", statement)
+    (scan,) = labelled_scans(folder)
+    return scan
+
+
+class TestMillimetres:
+    def test_ras(self, tmp_path):
+        scan = one(tmp_path, "sub-1_cmb.tsv", "x_mm\ty_mm\tz_mm\tdiameter_mm\n" + rows(np.c_[MM, SPOTS[:, 2]]))
+        close(scan.positions_ras_mm, MM)
+        close(scan.diameters_mm, SPOTS[:, 2])
+        assert not scan.warnings
+
+    @pytest.mark.parametrize("header", ["x_lps_mm,y_lps_mm,z_lps_mm", "L,P,S", "X LPS (mm),Y LPS (mm),Z LPS (mm)"])
+    def test_lps_by_its_columns(self, tmp_path, header):
+        scan = one(tmp_path, "sub-1_cmb.csv", f"{header}\n" + rows(MM * [-1, -1, 1], ","))
+        close(scan.positions_ras_mm, MM)
+
+    def test_lps_by_statement(self, tmp_path):
+        text = "x_mm,y_mm,z_mm\n" + rows(MM * [-1, -1, 1], ",")
+        close(one(tmp_path, "sub-1_cmb.csv", text, '{"space": "LPS"}').positions_ras_mm, MM)
+
+    def test_fiducials_of_a_viewer(self, tmp_path):
+        text = "# Markups fiducial file version = 4.11\n# CoordinateSystem = LPS\n# columns = id,x,y,z,ow,label\n"
+        text += "".join(f"m{n},{-x},{-y},{z},0,F-{n}\n" for n, (x, y, z) in enumerate(MM))
+        close(one(tmp_path, "sub-1.fcsv", text).positions_ras_mm, MM)
+
+    def test_no_header_and_no_unit_are_said(self, tmp_path):
+        assert any("no header" in w for w in one(tmp_path, "sub-1_cmb.csv", rows(MM, ",")).warnings)
+        assert any("no unit" in w for w in one(tmp_path, "sub-1_cmb.csv", "x,y,z\n" + rows(MM, ",")).warnings)
+
+    def test_semicolons_and_decimal_commas(self, tmp_path):
+        text = "x_mm;y_mm;z_mm\n" + rows(MM, ";").replace(".", ",")
+        close(one(tmp_path, "sub-1_cmb.csv", text).positions_ras_mm, MM)
+
+
+class TestVoxels:
+    @pytest.mark.parametrize(("header", "shift"), [("i0,j0,k0", 0), ("i1,j1,k1", 1)])
+    def test_base_by_the_columns(self, tmp_path, header, shift):
+        scan = one(tmp_path, "sub-1_cmb.csv", f"{header}\n" + rows(SPOTS + shift, ","))
+        close(scan.positions_ras_mm, MM)
+        assert not scan.warnings
+
+    def test_base_by_statement_and_by_sidecar(self, tmp_path):
+        text = "i,j,k\n" + rows(SPOTS + 1, ",")
+        close(one(tmp_path, "sub-1_cmb.csv", text, '{"base": 1}').positions_ras_mm, MM)
+        write(tmp_path / "labels.json", '{"base": 0}')
+        write(tmp_path / "sub-1" / "anat" / "sub-1_cmb.json", '{"base": 1, "i": {"Description": "column"}}')
+        close(labelled_scans(tmp_path)[0].positions_ras_mm, MM)
+
+    def test_a_silent_base_is_0_and_said(self, tmp_path):
+        scan = one(tmp_path, "sub-1_cmb.csv", "i,j,k\n" + rows(SPOTS, ","))
+        close(scan.positions_ras_mm, MM)
+        assert any("start at 0 (nothing says so" in warning for warning in scan.warnings)
+
+    def test_a_number_as_large_as_the_image_shows_base_1(self, tmp_path):
+        """The other scan of the data set, whose numbers would fit both, follows."""
+        blank(tmp_path / "sub-2" / "sub-2_swi.nii.gz")
+        write(tmp_path / "sub-2" / "sub-2_cmb.csv", "i,j,k\n50,60,28\n")
+        blank(tmp_path / "sub-1" / "anat" / "sub-1_swi.nii.gz")
+        write(tmp_path / "sub-1" / "anat" / "sub-1_cmb.csv", "i,j,k\n" + rows(SPOTS + 1, ","))
+        first, second = labelled_scans(tmp_path)
+        close(first.positions_ras_mm, MM)
+        close(second.positions_ras_mm, GRID.to_mm([[49, 59, 27]]))
+        assert any("as large as the image" in warning for warning in first.warnings)
+
+    def test_x_y_z_as_voxels_when_stated(self, tmp_path):
+        scan = one(tmp_path, "sub-1_cmb.csv", "x,y,z\n" + rows(SPOTS, ","), '{"units": "voxel", "base": 0}')
+        close(scan.positions_ras_mm, MM)
+
+    def test_directions(self, tmp_path):
+        """The image is stored towards L, A, S; a DICOM viewer counts rows to the back."""
+        seen = np.c_[SPOTS[:, 2], SPOTS[:, 0], 149 - SPOTS[:, 1]] + 1
+        statement = '{"row_direction": "posterior", "column_direction": "left", "slice_direction": "as-stored"}'
+        scan = one(tmp_path, "sub-1_cmb.csv", "slice,column,row\n" + rows(seen, ","), statement)
+        close(scan.positions_ras_mm, MM)
+
+    def test_a_direction_that_the_axis_has_not_is_refused(self, tmp_path):
+        affine = GRID.affine[:, [1, 0, 2, 3]]
+        blank(tmp_path / "sub-1" / "sub-1_swi.nii.gz", affine=affine)
+        write(tmp_path / "sub-1" / "sub-1.csv", "slice,column,row\n3,4,5\n")
+        write(tmp_path / "labels.json", '{"row_direction": "anterior"}')
+        with pytest.raises(InputError, match=r"row numbers grow to the anterior.*ALS"):
+            labelled_scans(tmp_path)
+
+    def test_outside_the_image_is_said(self, tmp_path):
+        scan = one(tmp_path, "sub-1_cmb.csv", "i0,j0,k0\n5,6,7\n500,6,7\n")
+        assert any("1 of 2 labels lie outside the image" in warning for warning in scan.warnings)
+
+
+class TestWords:
+    TEXT = "i0\tj0\tk0\tcertainty\n1\t2\t3\tDefinite\n4\t5\t6\tpossible\n7\t8\t9\tvessel\n"
+
+    def test_possible_counts_and_is_said(self, tmp_path):
+        scan = one(tmp_path, "sub-1_cmb.tsv", self.TEXT)
+        close(scan.positions_ras_mm, GRID.to_mm([[1, 2, 3], [4, 5, 6]]))
+        assert any("1 possible" in w for w in scan.warnings)
+        assert any("1 rows" in w and "no microbleed" in w for w in scan.warnings)
+
+    def test_possible_is_ignored_when_stated(self, tmp_path):
+        scan = one(tmp_path, "sub-1_cmb.tsv", self.TEXT, '{"possible": "ignore"}')
+        close(scan.positions_ras_mm, GRID.to_mm([[1, 2, 3]]))
+        close(scan.ignored_ras_mm, GRID.to_mm([[4, 5, 6]]))
+
+    def test_unknown_words_beside_known_ones_are_asked_for(self, tmp_path):
+        text = self.TEXT.replace("vessel", "flow void")
+        with pytest.raises(InputError, match=r'"labels": \{"flow void"'):
+            one(tmp_path, "sub-1_cmb.tsv", text)
+        write(tmp_path / "labels.json", '{"labels": {"flow void": "ignore"}}')
+        assert len(labelled_scans(tmp_path)[0].ignored_ras_mm) == 1
+
+    def test_regions_in_a_column_of_types_are_no_judgement(self, tmp_path):
+        scan = one(tmp_path, "sub-1_cmb.tsv", "i0\tj0\tk0\ttype\n1\t2\t3\tlobar\n4\t5\t6\tdeep\n")
+        assert len(scan.positions_ras_mm) == 2
+        assert any("lobar" in warning for warning in scan.warnings)
+
+    def test_not_visible_is_ignored(self, tmp_path):
+        scan = one(tmp_path, "sub-1_cmb.tsv", "x_mm\ty_mm\tz_mm\tvisible\n1\t2\t3\t1\n4\t5\t6\t0\n")
+        assert scan.positions_ras_mm.tolist() == [[1, 2, 3]]
+        assert scan.ignored_ras_mm.tolist() == [[4, 5, 6]]
+
+    def test_text_for_a_number_and_half_a_row(self, tmp_path):
+        with pytest.raises(InputError, match=r"Column j0 of sub-1_cmb.csv holds 'left'"):
+            one(tmp_path, "sub-1_cmb.csv", "i0,j0,k0\n1,left,3\n")
+        with pytest.raises(InputError, match="only 2 of three"):
+            one(tmp_path, "sub-1_cmb.csv", "i0,j0,k0\n1,2,n/a\n")
+
+
+class TestOneTableForAll:
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        for name in ("007", "008", "009"):
+            blank(tmp_path / "images" / f"{name}_SWI.nii")
+            blank(tmp_path / "images" / f"{name}_pha.nii")
+        return tmp_path
+
+    def test_rows_find_their_scans(self, folder):
+        write(folder / "all.csv", "case,i0,j0,k0\n7,1,2,3\n008_SWI.nii,4,5,6\n7,7,8,9\n9,,,\n")
+        scans = labelled_scans(folder)
+        assert [scan.name for scan in scans] == ["007", "008", "009"]
+        assert [len(scan.positions_ras_mm) for scan in scans] == [2, 1, 0]
+        assert scans[0].phase is not None
+        assert not scans[2].warnings, "a scan named without a position is known to have no microbleed"
+
+    def test_a_scan_that_is_not_named_is_said(self, folder):
+        write(folder / "all.csv", "case,i0,j0,k0\n7,1,2,3\n8,4,5,6\n")
+        data = read_data_set(folder)
+        assert any("no row for 009" in note for note in data.notes)
+        assert "without microbleeds" in data.scans[2].warnings[0]
+
+    def test_a_row_of_nobody_is_refused(self, folder):
+        write(folder / "all.csv", "case,i0,j0,k0\n7,1,2,3\n77,4,5,6\n")
+        data = read_data_set(folder)
+        assert len(data.scans) == 3
+        assert "names 77" in data.refused[0].sentence
+        with pytest.raises(InputError, match="77"):
+            labelled_scans(folder)
+
+    def test_without_labels_can_be_left_out(self, folder):
+        write(folder / "labels" / "007.csv", "i0,j0,k0\n1,2,3\n")
+        write(folder / "labels.json", '{"without_labels": "leave-out"}')
+        assert [scan.name for scan in labelled_scans(folder)] == ["007"]
+
+    def test_two_readers_need_a_choice(self, folder):
+        for reader, text in (("a", "1,2,3\n"), ("b", "1,2,3\n4,5,6\n")):
+            write(folder / f"reader_{reader}" / "007.csv", "i0,j0,k0\n" + text)
+        with pytest.raises(InputError, match=r"labels in 2 places.*labels_from"):
+            labelled_scans(folder)
+        write(folder / "labels.json", '{"labels_from": "reader_b/*"}')
+        assert len(labelled_scans(folder)[0].positions_ras_mm) == 2
+
+
+class TestStatement:
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("{", "can't be read as JSON"),
+            ("[1]", "must hold an object"),
+            ('{"bass": 1}', "unknown key bass"),
+            ('{"base": 2}', "gives base as 2"),
+            ('{"axes": "RLS"}', "three letters"),
+            ('{"voxel_mm": [1, 1]}', "voxel_mm"),
+        ],
+    )
+    def test_wrong_ones_are_refused(self, tmp_path, text, message):
+        with pytest.raises(InputError, match=message):
+            one(tmp_path, "sub-1_cmb.csv", "i0,j0,k0\n1,2,3\n", text)
+
+    def test_no_folder_no_image_no_label(self, tmp_path):
+        with pytest.raises(InputError, match="no folder"):
+            labelled_scans(tmp_path / "nothing")
+        with pytest.raises(InputError, match="no SWI"):
+            labelled_scans(tmp_path)
+        blank(tmp_path / "a" / "swi.nii.gz")
+        write(tmp_path / "README.txt", "These are scans of volunteers.\n")
+        with pytest.raises(InputError, match="1 scans but no labels"):
+            labelled_scans(tmp_path)

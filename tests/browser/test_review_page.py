@@ -1,0 +1,248 @@
+"""The review page in a real Chromium: read, judge, add, export, finalise.
+
+Every test also fails on any logged error and on any request to a network.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+from oblique_head import BLEEDS_MM, MISSED_MM
+from PIL import Image
+
+from microbleeds.report.record import read_record
+from microbleeds.report.review.signed_folder import finalise
+
+
+def begin(page, reader: str = "Dr A. Reader", how: str = "aided") -> None:
+    page.fill("#start-reader", reader)
+    page.click(f"#start button[value={how}]")
+
+
+def position(page) -> np.ndarray:
+    return np.array([float(value) for value in page.get_attribute("#position", "data-mm").split(",")])
+
+
+def number(page, name: str) -> str:
+    return page.text_content(f"[data-count={name}]")
+
+
+def cell(page, row: str, column: str) -> str:
+    return page.text_content(f'td[data-row="{row}"][data-column="{column}"]')
+
+
+def exported(page, folder: Path) -> Path:
+    with page.expect_download() as download:
+        page.keyboard.press("e")
+    path = folder / "verdicts.json"
+    download.value.save_as(path)
+    return path
+
+
+def shown(page) -> np.ndarray:
+    """Return the canvas as drawn, [rows, columns]."""
+    picture = Image.open(io.BytesIO(page.locator("#canvas").screenshot()))
+    return np.asarray(picture.convert("L")).astype(float)
+
+
+def tile_centre(picture: np.ndarray, row: int, column: int) -> float:
+    """Return the grey in the middle of a tile of the 3 x 3 layout."""
+    y, x = (int((n + 0.5) * size / 3) for n, size in zip((row, column), picture.shape, strict=True))
+    return float(picture[y - 1 : y + 2, x - 1 : x + 2].mean())
+
+
+class TestReading:
+    def test_from_the_first_look_to_the_signed_result(self, opened, finished: Path, tmp_path: Path):
+        page = opened()
+        assert page.get_attribute("body", "data-images") == "shown"
+        assert page.locator("#findings li").count() == 0, "nothing is shown before the reader chose how to read"
+        begin(page)
+        assert page.locator("#findings li").count() == 2
+        assert (number(page, "total"), number(page, "strictly_lobar")) == ("2", "no")
+
+        page.click("#findings li:nth-child(2) .jump")
+        assert np.abs(position(page) - BLEEDS_MM[1]).max() < 0.02
+        page.click("#findings li:nth-child(1) .jump")
+        assert np.abs(position(page) - BLEEDS_MM[0]).max() < 0.02
+        assert "left frontal white matter" in page.text_content("#position .where")
+
+        page.keyboard.press("n")
+        page.keyboard.press("r")
+        assert (number(page, "total"), number(page, "deep"), number(page, "strictly_lobar")) == ("1", "0", "yes")
+        assert cell(page, "thalamus", "possible_right") == "·"
+        page.keyboard.press("z")
+        assert number(page, "deep") == "1"
+        page.click("#findings li:nth-child(2) button.rejected")
+        page.keyboard.press("p")
+        page.keyboard.press("u")
+        assert cell(page, "frontal", "possible_left") == "1"
+        page.fill("#note", "Beside a vein")
+        page.keyboard.press("Tab")
+
+        self.add_missed(page)
+        assert (number(page, "total"), number(page, "lobar"), number(page, "definite")) == ("2", "2", "1")
+        self.check_signed(finished, exported(page, tmp_path), tmp_path / "signed")
+
+    def add_missed(self, page) -> None:
+        # As a reader moves: from the second finding, slice by slice and voxel by voxel, to the missed one.
+        page.focus("#canvas")
+        page.keyboard.press("n")
+        for _ in range(60):
+            away = np.asarray(MISSED_MM) - position(page)
+            steps = [("PageUp", "PageDown", 2, 3.0), ("Shift+ArrowLeft", "Shift+ArrowRight", 0, 1.1)]
+            steps.append(("Shift+ArrowUp", "Shift+ArrowDown", 1, 1.1))
+            keys = [up if away[axis] > 0 else down for up, down, axis, mm in steps if abs(away[axis]) > 0.6 * mm]
+            if not keys or np.linalg.norm(away) < 2.4:
+                break
+            page.keyboard.press(keys[0])
+        assert np.linalg.norm(np.asarray(MISSED_MM) - position(page)) < 2.4
+        page.keyboard.press("m")
+        assert page.input_value("#adding-region") == "frontal_white", "the place comes from the region image"
+        assert page.input_value("#adding-side") == "right"
+        page.fill("#adding-diameter", "3.5")
+        page.keyboard.press("Enter")
+        assert page.locator("#findings li").count() == 3
+        assert cell(page, "frontal", "definite_right") == "1"
+
+    def check_signed(self, result: Path, verdicts: Path, out: Path) -> None:
+        signed = finalise(result, verdicts, out)
+        record = read_record(out / "findings.json")
+        assert record.counts.total == 2
+        assert (record.counts.definite, record.counts.possible, record.counts.strictly_lobar) == (1, 1, True)
+        assert next(f for f in record.findings if f.id == 2).removed_by == "reader"
+        added = next(f for f in record.kept if f.id == 4)
+        assert (added.region, added.side, added.diameter_mm) == ("frontal_white", "right", 3.5)
+        assert np.linalg.norm(np.asarray(added.position_ras_mm) - MISSED_MM) < 2.4
+        assert (signed.review.reader, signed.review.added, signed.review.unreviewed) == ("Dr A. Reader", 1, [])
+        assert signed.review.findings[0].note == "Beside a vein"
+        report = (out / "report.html").read_text(encoding="utf-8")
+        assert "Read by Dr A. Reader" in report
+        assert "No reader has confirmed" not in report
+
+    def test_pictures_show_the_finding_in_the_middle(self, opened):
+        page = opened()
+        begin(page)
+        page.keyboard.press("n")
+        for _ in range(6):
+            page.keyboard.press("+")
+        picture = shown(page)
+        for column in range(3):
+            assert tile_centre(picture, 0, column) < 60, "the bleed is dark on SWI"
+            assert tile_centre(picture, 1, column) > 200, "and bright on phase"
+            assert tile_centre(picture, 2, column) < 60, "and dark on the mIP"
+        box = page.locator("#canvas").bounding_box()
+        before = position(page)
+        page.mouse.click(box["x"] + box["width"] / 6 + 30, box["y"] + box["height"] / 6)
+        moved = position(page) - before
+        assert moved[0] < -3, "the picture's right is the patient's left"
+        page.mouse.move(box["x"] + box["width"] / 6, box["y"] + box["height"] / 6)
+        page.mouse.wheel(0, 100)
+        assert abs((position(page) - before - moved)[2]) > 2, "the wheel changes the slice"
+
+    def test_window_slab_and_layouts(self, opened):
+        page = opened()
+        begin(page)
+        page.keyboard.press("n")
+        plain = shown(page)
+        page.keyboard.press("x")
+        page.keyboard.press("h")
+        bare = shown(page)
+        assert 0 < np.mean(np.abs(plain - bare) > 20) < 0.1, "rings and crosshair are lines"
+        box = page.locator("#canvas").bounding_box()
+        page.mouse.move(box["x"] + 50, box["y"] + 50)
+        page.mouse.down(button="right")
+        page.mouse.move(box["x"] + 50, box["y"] - 30)
+        page.mouse.up(button="right")
+        assert shown(page).mean() > bare.mean() + 5, "a lower level is brighter"
+        page.keyboard.press("[")
+        assert page.text_content("#slab-out") == "12 mm"
+        page.keyboard.press("3")
+        assert page.get_attribute("[data-layout=swi]", "aria-pressed") == "true"
+        assert page.locator("#labels span").count() == 3
+
+    def test_unaided_first(self, opened, tmp_path: Path):
+        page = opened()
+        begin(page, how="unaided")
+        assert page.locator("#findings li").count() == 0
+        assert number(page, "total") == "0"
+        assert page.evaluate("document.body.innerText").count("Left frontal white matter") == 0
+        page.keyboard.press("m")
+        page.select_option("#adding-certainty", "possible")
+        page.click("#adding button[value=add]")
+        assert number(page, "total") == "1"
+        page.keyboard.press("e")
+        assert "still hidden" in page.text_content("#say")
+        page.click("#reveal")
+        # The first place was the middle of the head, far from any finding: it stays the reader's own.
+        assert (number(page, "total"), page.locator("#findings li").count()) == ("3", 3)
+        page.keyboard.press("n")
+        page.keyboard.press("a")
+        content = json.loads(exported(page, tmp_path).read_text(encoding="utf-8"))
+        assert content["unaided"]["ended"] > content["unaided"]["started"]
+        assert [one["unaided"] for one in content["added"]] == [True]
+        assert [one["unaided"] for one in content["verdicts"]] == [False]
+
+    def test_work_is_kept(self, opened):
+        page = opened()
+        begin(page)
+        page.keyboard.press("n")
+        page.keyboard.press("r")
+        page.reload()
+        page.wait_for_selector("body[data-images]")
+        assert not page.is_visible("#start")
+        assert number(page, "total") == "1"
+        assert page.input_value("#reader") == "Dr A. Reader"
+
+    def test_bringing_back_what_was_not_counted(self, opened):
+        page = opened()
+        begin(page)
+        page.check("#removed")
+        assert page.locator("#findings li").count() == 3
+        page.click("#findings li:nth-child(3) button.accepted")
+        assert number(page, "total") == "3"
+
+
+class TestAccess:
+    def test_everything_has_a_name(self, opened):
+        page = opened()
+        begin(page)
+        page.keyboard.press("n")
+        nameless = page.evaluate(
+            """[...document.querySelectorAll("button, input, select, canvas")].filter((e) =>
+                !(e.getAttribute("aria-label") || e.textContent.trim() || e.closest("label")?.textContent.trim()))
+                .map((e) => e.outerHTML)"""
+        )
+        assert nameless == []
+
+    def test_by_tab_alone(self, opened):
+        page = opened()
+        page.keyboard.type("B")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        reached = set()
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
+        assert {"reader", "export", "add", "jump", "accepted", "rejected", "slab", "zoom", "canvas"} <= reached
+
+    def test_the_policy_forbids_connections(self, launched, finished: Path):
+        page = launched().new_page()
+        page.goto((finished / "review.html").as_uri())
+        assert page.evaluate("fetch('data:,x').then(() => 'came', () => 'refused')") == "refused"
+        assert page.evaluate("import('data:text/javascript,1').then(() => 'came', () => 'refused')") == "refused"
+
+
+def test_without_webgl_the_list_still_works(opened):
+    page = opened(webgl=False)
+    assert page.get_attribute("body", "data-images") == "none"
+    assert "WebGL 2" in page.text_content("#wait")
+    begin(page)
+    page.keyboard.press("n")
+    assert page.locator("#stills img").count() == 5
+    page.keyboard.press("r")
+    assert number(page, "total") == "1"
+    page.keyboard.press("m")
+    assert "needs a place" in page.text_content("#say")

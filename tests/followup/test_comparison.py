@@ -1,0 +1,199 @@
+"""Two visits become a comparison: counts, warnings, files, page."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from made_up import finding, record, sequence, visit
+
+from microbleeds.errors import InputError
+from microbleeds.followup import compare_visits, follow, read_comparison, write_comparison
+from microbleeds.followup import series as series_module
+from microbleeds.followup.differences import differences
+from microbleeds.followup.page import render_page
+from microbleeds.followup.record import comparison_schema_json
+from microbleeds.followup.registration import Registration
+from microbleeds.followup.rigid import applied
+from microbleeds.simulate.pose import rigid
+
+POSE = rigid(6.0, np.array([0.2, 1.0, -0.5]), np.array([4.0, -7.0, 3.0]), np.zeros(3))
+OLD, GONE, NEW, FLICKER = (20.0, 5.0, 3.0), (-18.0, 20.0, 6.0), (10.0, -25.0, -9.0), (-12.0, -12.0, 12.0)
+ALIGNED = Registration(POSE, 0.2, 0.95, 0.9, None)
+FAILED = replace(ALIGNED, failure="The scans could not be aligned: made up.")
+
+
+def moved(place):
+    return tuple(applied(POSE, np.array(place)))
+
+
+@pytest.fixture(scope="module")
+def visits():
+    before = [finding(1, OLD, 0.95), finding(2, GONE, 0.7, group="deep"), finding(3, FLICKER, 0.1, "score")]
+    after = [finding(1, moved(OLD), 0.9), finding(2, moved(NEW), 0.8), finding(3, moved(FLICKER), 0.3)]
+    return (
+        visit(before, noise=1, bleeds=(OLD, GONE, FLICKER)),
+        visit(after, noise=2, pose=POSE, bleeds=(OLD, NEW, FLICKER)),
+    )
+
+
+@pytest.fixture(scope="module")
+def comparison(visits):
+    return compare_visits(*visits, registration=ALIGNED)
+
+
+class TestComparison:
+    def test_states_counts_and_class(self, comparison):
+        assert [lesion.state for lesion in comparison.lesions] == ["new", "stable", "stable", "no-longer-seen"]
+        assert comparison.counts["new"].model_dump() == {
+            "total": 1, "lobar": 1, "deep": 0, "infratentorial": 0, "unplaced": 0,
+        }  # fmt: skip
+        assert comparison.counts["no-longer-seen"].deep == 1
+        assert comparison.aria_h == "mild"
+        assert [lesion.id for lesion in comparison.lesions] == [1, 2, 3, 4]
+
+    def test_where_a_new_one_lies_at_baseline(self, comparison):
+        (lesion,) = comparison.of("new")
+        assert lesion.baseline.finding_id is None
+        assert lesion.baseline.score is None
+        np.testing.assert_allclose(lesion.baseline.position_ras_mm, NEW, atol=0.02)
+        np.testing.assert_allclose(lesion.followup.position_ras_mm, moved(NEW), atol=1e-6)
+
+    def test_scans_are_aligned_where_nothing_is_given(self, visits):
+        found = compare_visits(*visits)
+        assert found.registration.succeeded
+        np.testing.assert_allclose(found.registration.followup_from_baseline, POSE, atol=0.6)
+        assert [lesion.state for lesion in found.lesions] == ["new", "stable", "stable", "no-longer-seen"]
+
+    def test_a_failed_alignment_is_said_and_matches_nothing(self, visits):
+        failed = compare_visits(*visits, registration=FAILED)
+        assert failed.lesions == []
+        assert failed.counts is None
+        assert failed.aria_h is None
+        assert failed.warnings[0] == f"{FAILED.failure} No finding was matched."
+        page = render_page(failed, *visits)
+        assert "Nothing was matched" in page
+        assert FAILED.failure in page
+        assert 'data-state="new"' not in page
+
+    def test_warnings_of_both_are_said_once(self, comparison):
+        assert comparison.warnings == ["Said by both."]
+
+    def test_a_reader_at_one_visit_only(self, visits):
+        baseline, followup = visits
+        said = compare_visits(replace(baseline, signed=True), followup, registration=ALIGNED).warnings
+        assert "signed the baseline's findings but not the follow-up's" in said[0]
+
+
+class TestDifferences:
+    def test_none(self):
+        assert differences(record([]), record([])) == []
+
+    @pytest.mark.parametrize(
+        ("changes", "words"),
+        [
+            ({"sequence": sequence(field_strength_t=1.5)}, "baseline 3 T, follow-up 1.5 T"),
+            ({"sequence": sequence(echo_time_ms=40.0)}, "baseline 20 ms, follow-up 40 ms"),
+            ({"sequence": sequence(manufacturer="Other")}, "different makers"),
+            ({"sequence": sequence(echo_time_ms=None)}, "not compared: echo time"),
+            ({"spacing_mm": (1.2, 1.2, 4.0)}, "voxel sizes differ"),
+            ({"phase": None}, "The follow-up has no phase"),
+            ({"kind": "t2star"}, "a T2*-weighted magnitude"),
+            ({"files": {"magnitude": "m.nii", "phase": "p.nii"}}, "made here from magnitude and phase"),
+        ],
+    )
+    def test_each_is_a_sentence(self, changes, words):
+        (sentence,) = differences(record([]), record([], **changes))
+        assert words in sentence
+        assert sentence.endswith(".")
+
+    def test_small_ones_are_none(self):
+        facts = sequence(field_strength_t=2.89, echo_time_ms=20.5, manufacturer="acme")
+        assert differences(record([]), record([], sequence=facts, spacing_mm=(3.0, 1.21, 1.19))) == []
+
+    def test_of_the_search(self):
+        one = record([])
+        other = one.model_copy(update={"model": one.model.model_copy(update={"sha256": "cd" * 32})})
+        assert "different weights" in differences(one, other)[0]
+        point = one.model.operating_point.model_copy(update={"name": "screening", "cut": 0.02})
+        other = one.model_copy(update={"model": one.model.model_copy(update={"operating_point": point})})
+        assert "balanced and screening" in differences(one, other)[0]
+
+
+class TestFiles:
+    def test_written_and_read(self, comparison, visits, tmp_path):
+        write_comparison(comparison, *visits, tmp_path)
+        assert read_comparison(tmp_path / "comparison.json") == comparison
+        with (tmp_path / "comparison.tsv").open(newline="") as stream:
+            rows = list(csv.DictReader(stream, delimiter="\t"))
+        assert [row["state"] for row in rows] == [lesion.state for lesion in comparison.lesions]
+        assert rows[0]["baseline_score"] == "n/a"
+        assert rows[0]["followup_score"] == "0.8"
+        assert (tmp_path / "comparison.html").stat().st_size < 1_500_000
+
+    def test_another_file_is_refused_in_a_sentence(self, tmp_path):
+        (tmp_path / "comparison.json").write_text('{"schema_version": "9.0.0"}')
+        with pytest.raises(InputError, match="doesn't follow schema"):
+            read_comparison(tmp_path / "comparison.json")
+        with pytest.raises(InputError, match="can't be read"):
+            read_comparison(tmp_path / "none.json")
+
+    def test_schema_is_json(self):
+        assert json.loads(comparison_schema_json())["properties"]["aria_h"]
+
+
+class TestPage:
+    @pytest.fixture(scope="class")
+    def page(self, comparison, visits):
+        return render_page(comparison, *visits)
+
+    def test_needs_nothing_from_elsewhere(self, page):
+        assert all(source.startswith("data:image/") for source in re.findall(r'\bsrc="([^"]*)"', page))
+        assert not re.search(r"https?://|@import|url\(", page.replace("http-equiv", ""))
+        assert "default-src 'none'" in page
+
+    def test_file_names_are_escaped(self, page):
+        assert "<b>swi</b>" not in page
+        assert "&lt;b&gt;swi" in page
+
+    def test_pairs_of_pictures(self, page):
+        # Four lesions, SWI and phase, axial and coronal, two visits; three projections, three checkerboards.
+        assert page.count("<img ") == 4 * 8 + 3 + 3
+        assert page.count("at baseline, axial plane") == page.count("at follow-up, axial plane") == 8
+
+    def test_every_link_has_its_target(self, page):
+        targets = set(re.findall(r'id="([^"]+)"', page))
+        assert set(re.findall(r'href="#([^"]+)"', page)) <= targets
+
+    def test_phase_needs_both(self, visits):
+        baseline = replace(visits[0], scan=replace(visits[0].scan, phase_rad=None))
+        page = render_page(compare_visits(baseline, visits[1], registration=ALIGNED), baseline, visits[1])
+        assert page.count("<img ") == 4 * 4 + 3 + 3
+
+    def test_says_what_it_must(self, page, comparison):
+        for words in (comparison.disclaimer, "no diagnosis", "mild", "No reader has confirmed", "Said by both."):
+            assert words in page
+
+
+class TestSeries:
+    def test_what_comes_back_is_not_new(self, monkeypatch):
+        monkeypatch.setattr(series_module, "register", lambda *_: Registration(np.eye(4), 0.1, 0.9, 0.9, None))
+        all_visits = [
+            visit([finding(1, OLD), finding(2, FLICKER)], noise=1),
+            visit([finding(1, OLD), finding(2, NEW)], noise=2),
+            visit([finding(1, OLD), finding(2, FLICKER), finding(3, NEW), finding(4, GONE)], noise=3),
+        ]
+        found = follow(all_visits)
+        assert [step.new_ids for step in found.steps] == [(2,), (4,)]
+        assert [(step.new_so_far, step.aria_h) for step in found.steps] == [(1, "mild"), (2, "mild")]
+        last = found.steps[1]
+        assert {lesion.followup.finding_id for lesion in last.since_first.of("new")} == {3, 4}
+        assert {lesion.followup.finding_id for lesion in last.since_previous.of("new")} == {2, 4}
+
+    def test_one_visit_is_refused(self):
+        with pytest.raises(InputError, match="at least two"):
+            follow([visit()])

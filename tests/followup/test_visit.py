@@ -1,0 +1,199 @@
+"""What a user names as a visit, and the verb."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from made_up import SPACING_MM, finding, record, visit
+
+from microbleeds import followup
+from microbleeds.cli import main
+from microbleeds.errors import InputError
+from microbleeds.followup import visit as visit_module
+from microbleeds.followup.study_files import is_study, study_files
+from microbleeds.followup.visit import load_visit
+from microbleeds.geometry import Grid
+from microbleeds.report.record import write_record
+from microbleeds.report.run_record import sha256_of
+from microbleeds.segmentation import Segmentation
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as left:
+        main([str(argument) for argument in arguments])
+    return int(left.value.code or 0)
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+class TestStudyFiles:
+    def test_a_session_of_a_data_set(self, tmp_path):
+        anat = tmp_path / "sub-1" / "ses-2" / "anat"
+        names = ("swi.nii.gz", "part-phase_GRE.nii.gz", "part-mag_GRE.nii.gz", "minIP.nii.gz", "swi.json")
+        touch(*(anat / f"sub-1_ses-2_{name}" for name in names))
+        for folder in (anat, anat.parent):
+            files = {role: path.name for role, path in study_files(folder).items()}
+            assert files == {
+                "swi": "sub-1_ses-2_swi.nii.gz",
+                "phase": "sub-1_ses-2_part-phase_GRE.nii.gz",
+                "magnitude": "sub-1_ses-2_part-mag_GRE.nii.gz",
+            }
+
+    def test_a_whole_subject_is_refused(self, tmp_path):
+        touch(tmp_path / "ses-1" / "anat" / "a_swi.nii.gz")
+        with pytest.raises(InputError, match="one session"):
+            study_files(tmp_path)
+
+    def test_two_acquisitions_are_refused(self, tmp_path):
+        touch(tmp_path / "a_swi.nii.gz", tmp_path / "b_swi.nii.gz")
+        with pytest.raises(InputError, match="2 images of one kind"):
+            study_files(tmp_path)
+
+    def test_an_image_and_a_dicom_study(self, tmp_path):
+        touch(tmp_path / "a.nii.gz", tmp_path / "dicom" / "IM0001")
+        assert study_files(tmp_path / "a.nii.gz") == {"swi": tmp_path / "a.nii.gz"}
+        assert study_files(tmp_path / "dicom") == {"swi": tmp_path / "dicom"}
+        with pytest.raises(InputError, match="doesn't exist"):
+            study_files(tmp_path / "none")
+
+    def test_a_result_is_no_study(self, tmp_path):
+        assert is_study(tmp_path)
+        touch(tmp_path / "findings.json")
+        assert not is_study(tmp_path)
+
+
+class TestLoad:
+    @pytest.fixture
+    def result(self, tmp_path, monkeypatch):
+        """A result folder with its scan; the segmentation is what it would say."""
+        shape = (60, 70, 20)
+        affine = np.diag([*SPACING_MM, 1.0])
+        affine[:3, 3] = (-36, -42, -30)
+        values = np.random.default_rng(0).normal(300, 20, shape).astype(np.float32)
+        nib.save(nib.Nifti1Image(values, affine), tmp_path / "swi.nii.gz")
+        folder = tmp_path / "result"
+        folder.mkdir()
+        files = {"swi": str(tmp_path / "swi.nii.gz")}
+        write_record(
+            record([finding(1, (0, 0, 0))], files=files, shape=shape, phase=None), folder / "findings.json"
+        )
+        whole = np.ones(shape, dtype=bool)
+        nothing = np.zeros(shape, dtype=np.uint8)
+        anatomy = Segmentation(Grid(shape, affine), whole, nothing, nothing, np.eye(4), False, False)
+        monkeypatch.setattr(visit_module, "segment", lambda scan, compute=None: anatomy)
+        return folder
+
+    def written_run(self, folder: Path, **changes: object) -> None:
+        swi = folder.parent / "swi.nii.gz"
+        content = {
+            "program_version": "0", "started": "now", "options": {"swi": str(swi), "phase": None, "series": []},
+            "inputs_sha256": {"swi": sha256_of(swi)}, "weights_sha256": {}, "seconds": {}, "total_seconds": 1.0,
+            "peak_memory_mb": None, "compute": "cpu", "python": "3", "packages": {}, "platform": "x", "cores": 1,
+        } | changes  # fmt: skip
+        (folder / "run.json").write_text(json.dumps(content))
+
+    def test_result_and_its_scan(self, result):
+        loaded = load_visit(result, name="first")
+        assert (loaded.name, loaded.signed) == ("first", False)
+        assert loaded.scan.grid.shape == (60, 70, 20)
+        assert len(loaded.record.findings) == 1
+        self.written_run(result)
+        assert load_visit(result).scan.files["swi"].endswith("swi.nii.gz")
+
+    def test_a_signed_result_uses_the_run_above_it(self, result):
+        self.written_run(result)
+        signed = result / "reviewed"
+        signed.mkdir()
+        (signed / "findings.json").write_text((result / "findings.json").read_text())
+        (signed / "review.json").write_text("{}")
+        assert load_visit(signed).signed
+
+    def test_a_changed_scan_is_refused(self, result):
+        self.written_run(result, inputs_sha256={"swi": "0" * 64})
+        with pytest.raises(InputError, match="changed since"):
+            load_visit(result)
+
+    def test_a_missing_scan_is_refused(self, result):
+        (result.parent / "swi.nii.gz").unlink()
+        with pytest.raises(InputError, match="isn't there any more"):
+            load_visit(result)
+
+    def test_no_result_and_a_broken_run(self, result, tmp_path):
+        with pytest.raises(InputError, match=r"holds no findings\.json"):
+            load_visit(tmp_path)
+        (result / "run.json").write_text("{")
+        with pytest.raises(InputError, match=r"run\.json can't be read"):
+            load_visit(result)
+
+
+class TestVerb:
+    @pytest.fixture
+    def results(self, tmp_path, monkeypatch):
+        """Two result folders; loading them gives made-up visits that lie on each other."""
+        made = {
+            "one": visit([finding(1, (0, 0, 0))], noise=1),
+            "two": visit([finding(1, (0, 0, 0)), finding(2, (20, 0, 0))], noise=2),
+            "other": visit([finding(1, (0, 0, 0))], noise=3, head=4),
+        }
+        for name in made:
+            touch(tmp_path / name / "findings.json")
+        loaded = lambda folder, name=None, compute=None: replace(made[Path(folder).name], name=name)  # noqa: E731
+        monkeypatch.setattr(followup, "load_visit", loaded)
+        return tmp_path
+
+    def test_writes_a_comparison(self, results, capsys):
+        out = results / "out"
+        assert run("compare", results / "one", results / "two", "--out", out, "--device", "cpu") == 0
+        assert {path.name for path in out.iterdir()} == {f"comparison.{end}" for end in ("json", "tsv", "html")}
+        captured = capsys.readouterr()
+        assert "mild" in captured.out
+        assert "no diagnosis" in captured.out
+        assert "Warning: Said by both." in captured.err
+        assert run("compare", results / "one", results / "two", "--out", out, "--device", "cpu") == 2
+        assert "--overwrite" in capsys.readouterr().err
+
+    def test_two_heads_are_exit_3(self, results, capsys):
+        out = results / "out"
+        assert run("compare", results / "one", results / "other", "--out", out, "--device", "cpu") == 3
+        assert json.loads((out / "comparison.json").read_text())["lesions"] == []
+        assert "could not be aligned" in capsys.readouterr().err
+
+    def test_a_study_is_searched_first(self, results, monkeypatch):
+        requests = []
+
+        def noted(request, announce):
+            requests.append(request)
+            raise InputError("Enough.")
+
+        monkeypatch.setattr("microbleeds.pipeline.run", noted)
+        touch(results / "scan.nii.gz")
+        code = run(
+            "compare", results / "one", results / "scan.nii.gz", "--out", results / "out",
+            "--operating-point", "screening", "--phase-sign", "paramagnetic-dark", "--weights", "w.safetensors",
+        )  # fmt: skip
+        assert code == 2
+        (request,) = requests
+        assert request.inputs == {"swi": results / "scan.nii.gz"}
+        assert (request.out.name, request.operating_point, request.phase_sign) == (
+            "followup", "screening", "paramagnetic-dark",
+        )  # fmt: skip
+        assert not (results / "out").exists(), "nothing half-written stays"
+
+    def test_nothing_else_is_overwritten(self, results, capsys):
+        (results / "mine").mkdir()
+        touch(results / "mine" / "thesis.doc")
+        given = ("compare", results / "one", results / "two", "--overwrite", "--out")
+        assert run(*given, results / "mine") == 2
+        assert "no earlier comparison" in capsys.readouterr().err
+        assert run(*given, results) == 2
+        assert "holds a visit" in capsys.readouterr().err
+        assert (results / "one" / "findings.json").exists()

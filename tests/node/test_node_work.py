@@ -1,0 +1,224 @@
+"""From received to sent: waiting, retries, late images, archives that refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from little_study import OBJECTS, Archive, Running, free_port, image, send, stand_in, study, wait_for
+
+from microbleeds.errors import InputError
+from microbleeds.node.config import Config
+from microbleeds.node.queue import Queue
+from microbleeds.node.serve import Node
+from microbleeds.node.work import Outcome
+
+Settings = Callable[..., Config]
+
+
+class Flaky:
+    """Fails some times, then works."""
+
+    def __init__(self, failures: int, error: Exception) -> None:
+        self.failures, self.error, self.calls = failures, error, 0
+
+    def __call__(self, images: Path, out: Path) -> Outcome:
+        self.calls += 1
+        if self.calls <= self.failures:
+            out.mkdir(parents=True)
+            raise self.error
+        return stand_in(images, out)
+
+
+def states(node: Node) -> list[str]:
+    return [entry.state for entry in node.queue.studies()]
+
+
+class TestRetries:
+    def test_a_passing_fault_is_tried_again(self, settings: Settings, archive: Archive):
+        process = Flaky(2, RuntimeError("out of memory"))
+        config = settings(archive.port)
+        with Running(Node(config, process)) as node:
+            send(config.port, study())
+            wait_for(lambda: states(node) == ["done"])
+        assert process.calls == 3
+        assert set(archive.stored.values()) == {1}
+
+    def test_it_is_given_up_in_the_end_with_its_sentence(self, settings: Settings, archive: Archive):
+        process = Flaky(99, RuntimeError("out of memory"))
+        config = settings(archive.port)
+        with Running(Node(config, process)) as node:
+            send(config.port, study())
+            wait_for(lambda: states(node) == ["failed"])
+            assert node.queue.studies()[0].sentence == "An unexpected error, RuntimeError: out of memory"
+        assert process.calls == config.retries
+        assert not archive.stored
+
+    def test_bad_input_is_not_tried_again(self, settings: Settings, archive: Archive):
+        process = Flaky(99, InputError("No SWI was found."))
+        config = settings(archive.port)
+        with Running(Node(config, process)) as node:
+            send(config.port, study())
+            wait_for(lambda: states(node) == ["failed"])
+            assert node.queue.studies()[0].sentence == "No SWI was found."
+        assert process.calls == 1
+
+    def test_failed_studies_can_be_taken_up_again(self, settings: Settings, archive: Archive):
+        process = Flaky(1, InputError("The weights are missing."))
+        config = settings(archive.port)
+        with Running(Node(config, process)) as node:
+            send(config.port, study())
+            wait_for(lambda: states(node) == ["failed"])
+            assert node.queue.retry_failed() == 1
+            wait_for(lambda: states(node) == ["done"])
+        assert len(archive.stored) == OBJECTS
+
+
+class TestLateImages:
+    def test_a_changed_result_is_sent_too(self, settings: Settings, archive: Archive):
+        def by_number(images: Path, out: Path) -> Outcome:
+            outcome = stand_in(images, out)
+            number = len(list(images.glob("*.dcm")))
+            return Outcome(outcome.objects[: number - 2], str(number))
+
+        config = settings(archive.port)
+        with Running(Node(config, by_number)) as node:
+            send(config.port, study(3))
+            wait_for(lambda: states(node) == ["done"])
+            assert len(archive.stored) == 1
+            send(config.port, [image(4)])
+            wait_for(lambda: len(archive.stored) == 2 and states(node) == ["done"])
+        assert set(archive.stored.values()) == {1}
+
+    def test_an_unchanged_result_is_not_sent_again(self, settings: Settings, archive: Archive):
+        calls = []
+
+        def same(images: Path, out: Path) -> Outcome:
+            calls.append(len(list(images.glob("*.dcm"))))
+            return Outcome(stand_in(images, out).objects, "the same")
+
+        config = settings(archive.port)
+        with Running(Node(config, same)) as node:
+            send(config.port, study(3))
+            wait_for(lambda: states(node) == ["done"])
+            send(config.port, [image(4)])
+            wait_for(lambda: len(calls) == 2 and states(node) == ["done"])
+        assert calls == [3, 4]
+        assert set(archive.stored.values()) == {1}
+
+    def test_images_that_come_while_it_is_processed(self, settings: Settings, archive: Archive):
+        config, calls = settings(archive.port), []
+
+        def slow(images: Path, out: Path) -> Outcome:
+            calls.append(len(list(images.glob("*.dcm"))))
+            if len(calls) == 1:
+                send(config.port, [image(4)])
+            return stand_in(images, out)
+
+        with Running(Node(config, slow)) as node:
+            send(config.port, study(3))
+            wait_for(lambda: states(node) == ["done"])
+        assert calls == [3, 4]
+        assert len(archive.stored) == OBJECTS
+
+
+class TestStarts:
+    def test_a_study_that_always_ends_the_program_is_given_up(self, tmp_path: Path):
+        """What a start finds half-processed was cut off; after `retries` times it is the study's fault."""
+        for start in range(3):
+            queue = Queue(tmp_path / "queue.sqlite")
+            if start == 0:
+                queue.received("a", "1.2.3", "1.2.3.1")
+            queue.recover(retries=2)
+            expected = "receiving" if start < 2 else "failed"
+            assert queue.studies()[0].state == expected
+            if start < 2:
+                assert queue.begin("a") == start + 1
+            queue.close()
+        assert queue_sentence(tmp_path) == "The program ended while it processed this study."
+
+    def test_what_was_about_to_leave_may_have_arrived(self, tmp_path: Path):
+        queue = Queue(tmp_path / "queue.sqlite")
+        queue.received("a", "1.2.3", "1.2.3.1")
+        queue.begin("a")
+        queue.processed("a", [("1.9.1", Path("x.dcm")), ("1.9.2", Path("y.dcm"))], ["PACS@h:1"], "digest")
+        first, second = queue.unsent("a")
+        queue.sending(first)
+        queue.close()
+        again = Queue(tmp_path / "queue.sqlite")
+        assert [(item.uid, item.interrupted) for item in again.unsent("a")] == [("1.9.1", True), ("1.9.2", False)]
+        again.sent(second)
+        assert [item.uid for item in again.unsent("a")] == ["1.9.1"]
+        again.close()
+
+
+def queue_sentence(folder: Path) -> str | None:
+    queue = Queue(folder / "queue.sqlite")
+    try:
+        return queue.studies()[0].sentence
+    finally:
+        queue.close()
+
+
+class TestComplete:
+    def test_a_study_waits_for_its_quiet_time_and_open_associations(self, tmp_path: Path):
+        queue = Queue(tmp_path / "queue.sqlite")
+        queue.received("a", "1.2.3", "1.2.3.1")
+        assert queue.complete(60) is None
+        assert queue.complete(0) == "a"
+        assert queue.complete(0, busy=["a"]) is None
+        queue.close()
+
+
+class TestArchives:
+    def test_two_archives_get_everything(self, settings: Settings, archive: Archive):
+        other = Archive(free_port())
+        destinations = [
+            {"ae_title": "PACS", "host": "127.0.0.1", "port": archive.port},
+            {"ae_title": "PACS", "host": "127.0.0.1", "port": other.port},
+        ]
+        config = settings(archive.port, destinations=destinations)
+        try:
+            with Running(Node(config, stand_in)) as node:
+                send(config.port, study())
+                wait_for(lambda: states(node) == ["done"])
+            assert len(archive.stored) == len(other.stored) == OBJECTS
+        finally:
+            other.stop()
+
+    def test_an_archive_that_is_down_gets_it_later(self, settings: Settings):
+        port = free_port()
+        config = settings(port)
+        with Running(Node(config, stand_in)) as node:
+            send(config.port, study())
+            wait_for(lambda: (node.queue.studies() or [None])[0] and node.queue.studies()[0].sentence)
+            assert node.queue.studies()[0].state == "processed"
+            assert "accepted no association" in str(node.queue.studies()[0].sentence)
+            archive = Archive(port)
+            wait_for(lambda: states(node) == ["done"])
+        assert set(archive.stored.values()) == {1}
+        archive.stop()
+
+    def test_an_archive_that_refuses_is_given_up(self, settings: Settings):
+        archive = Archive(free_port(), status=0xA900)
+        config = settings(archive.port, retries=2)
+        with Running(Node(config, stand_in)) as node:
+            send(config.port, study())
+            wait_for(lambda: states(node) == ["failed"])
+            assert "0xA900" in str(node.queue.studies()[0].sentence)
+            archive.status = 0
+            node.queue.retry_failed()
+            wait_for(lambda: states(node) == ["done"])
+        assert set(archive.stored.values()) == {1}
+        archive.stop()
+
+    @pytest.mark.parametrize("lost", ["0.dcm", "2.dcm"])
+    def test_a_lost_result_is_a_failed_study(self, settings: Settings, lost: str):
+        config = settings(free_port())
+        with Running(Node(config, stand_in)) as node:
+            send(config.port, study())
+            wait_for(lambda: states(node) == ["processed"])
+            next((config.folder / "results").glob(f"*/{lost}")).unlink()
+            wait_for(lambda: states(node) == ["failed"])
+            assert "can't be read" in str(node.queue.studies()[0].sentence)

@@ -1,0 +1,86 @@
+"""Pages of the report as secondary captures: what stands on them and what must not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from dicom_result import Written
+from dicom_series import NAME, PATIENT_ID
+
+from microbleeds.report.dicom import Reading
+from microbleeds.report.dicom.pages import HEIGHT, MAX_PICTURED, PER_PAGE, WIDTH, Page, draw_pages
+from microbleeds.report.record import Record
+
+
+def words(pages: list[Page]) -> str:
+    return " | ".join(word for page in pages for word in page.words)
+
+
+@pytest.fixture(scope="module")
+def pages(written: Written) -> list[Page]:
+    return draw_pages(written.head.record, Reading(), written.volumes.canvas)
+
+
+class TestContent:
+    def test_counts_form_and_findings(self, pages: list[Page], written: Written):
+        said = words(pages)
+        assert "Research use. Not a medical device." in said
+        assert "Not reviewed" in said
+        assert "MARS form" in said
+        for row in written.head.record.form:
+            assert row.row[1:] in said
+        for finding in written.head.record.kept:
+            assert f"Microbleed {finding.id}" in said
+        assert "L 30.0, A 20.0, S 6.0 mm; voxel 74, 34, 18" in said
+        assert len(pages) == 2
+
+    def test_the_pictures_are_there(self, pages: list[Page], written: Written):
+        bare = draw_pages(written.head.record, Reading(), None)
+        for drawn, without in zip(pages, bare, strict=True):
+            changed = np.asarray(drawn.image) != np.asarray(without.image)
+            assert changed.any(axis=2).mean() > 0.02
+
+    def test_every_word_lies_on_the_page(self, pages: list[Page]):
+        for page in pages:
+            picture = np.asarray(page.image)
+            assert picture.shape == (HEIGHT, WIDTH, 3)
+            border = np.concatenate(
+                [picture[:30].reshape(-1, 3), picture[:, :30].reshape(-1, 3), picture[:, -30:].reshape(-1, 3)]
+            )
+            assert (border == border[0]).all()
+
+    def test_what_the_reader_said(self, written: Written):
+        reading = Reading({1: "accepted", 2: "uncertain", 3: "added"}, "Ader^Rea")
+        said = words(draw_pages(written.head.record, reading, None))
+        assert "1 accepted, 0 rejected, 1 uncertain, 1 added" in said
+        assert "Reader: uncertain" in said
+        assert "No score" in said
+
+    def test_many_findings_fill_a_few_pages(self, written: Written):
+        record = written.head.record
+        first = record.kept[0]
+        many = [first.model_copy(update={"id": n}) for n in range(1, MAX_PICTURED + 20)]
+        drawn = draw_pages(record.model_copy(update={"findings": many}), Reading(), None)
+        assert len(drawn) == 1 + MAX_PICTURED // PER_PAGE
+
+
+class TestIdentity:
+    def test_no_name_number_or_path_on_a_page(self, written: Written):
+        record = written.head.record
+        path = f"/archive/{NAME}/{PATIENT_ID}/swi.nii.gz"
+        scan = record.scan.model_copy(update={"files": {"swi": path}})
+        named: Record = record.model_copy(
+            update={"scan": scan, "warnings": [f"The file {path} in /archive/{NAME}/{PATIENT_ID} is odd."]}
+        )
+        said = words(draw_pages(named, Reading(), written.volumes.canvas))
+        assert NAME not in said
+        assert PATIENT_ID not in said
+        assert "/archive" not in said
+
+    def test_header(self, written: Written):
+        page = written.read("report.dcm")
+        assert page.BurnedInAnnotation == "NO"
+        assert (str(page.PatientName), page.PatientID, page.StudyInstanceUID) == (NAME, PATIENT_ID, "1.2.3.4")
+        assert page.pixel_array.shape == (HEIGHT, WIDTH, 3)
+        assert len(page.SourceImageSequence) == len(written.source.headers)
+        assert written.read("report-2.dcm").InstanceNumber == 2

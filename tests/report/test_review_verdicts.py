@@ -1,0 +1,141 @@
+"""Verdicts: what is read, what is refused, what they do to the counts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+from little_head import Head, source_grid
+from reader_verdicts import HASH, addition, content, verdict
+
+from microbleeds.errors import InputError
+from microbleeds.report.record import Record, read_record
+from microbleeds.report.review.signed import REJECTED, SignedResult, sign
+from microbleeds.report.review.verdicts import MOST_BYTES, Verdicts, read_verdicts
+
+
+def signed(record: Record, verdicts: list | None = None, added: list | None = None) -> SignedResult:
+    given = Verdicts.model_validate_json(json.dumps(content(verdicts, added)))
+    return sign(record, given, source_grid(), findings_sha256=HASH, verdicts_sha256="cd" * 32)
+
+
+class TestReading:
+    def test_an_export_is_read(self, tmp_path: Path):
+        path = tmp_path / "verdicts.json"
+        path.write_text(json.dumps(content([verdict(1, "accepted")], [addition()])), encoding="utf-8")
+        read = read_verdicts(path)
+        assert (read.verdicts[0].verdict, read.added[0].region) == ("accepted", "occipital_white")
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ({"reader": "   "}, "reader"),
+            ({"findings_sha256": "short"}, "findings_sha256"),
+            ({"started": "2026-03-01T10:00:00"}, "started"),
+            ({"exported": "2026-02-01T10:00:00Z"}, "before the start"),
+            ({"schema_version": "9.0.0"}, "schema_version"),
+            ({"surprise": 1}, "surprise"),
+            ({"verdicts": [verdict(1, "maybe")]}, "verdict"),
+            ({"verdicts": [verdict(1, "accepted"), verdict(1, "rejected")]}, "two verdicts"),
+            ({"verdicts": [verdict(0, "accepted")]}, "finding"),
+            ({"added": [addition(region="elbow")]}, "no region 'elbow'"),
+            ({"added": [addition(side="none")]}, "on side 'none'"),
+            ({"added": [addition(position_ras_mm=[1, 2])]}, "position_ras_mm"),
+            ({"added": [addition(diameter_mm=-1)]}, "diameter_mm"),
+        ],
+    )
+    def test_anything_else_is_refused_in_a_sentence(self, tmp_path: Path, change: dict, words: str):
+        path = tmp_path / "verdicts.json"
+        path.write_text(json.dumps(content() | change), encoding="utf-8")
+        with pytest.raises(InputError, match="no export of the review page") as caught:
+            read_verdicts(path)
+        assert words in str(caught.value)
+
+    def test_what_is_no_file_of_verdicts(self, tmp_path: Path):
+        path = tmp_path / "verdicts.json"
+        with pytest.raises(InputError, match="can't be read"):
+            read_verdicts(path)
+        path.write_bytes(b"\xff\xfe{")
+        with pytest.raises(InputError, match="can't be read"):
+            read_verdicts(path)
+        path.write_text("[1", encoding="utf-8")
+        with pytest.raises(InputError, match="no export"):
+            read_verdicts(path)
+        path.write_text(" " * (MOST_BYTES + 1), encoding="utf-8")
+        with pytest.raises(InputError, match="larger"):
+            read_verdicts(path)
+
+
+class TestSigning:
+    def test_rejected_does_not_count(self, head: Head):
+        after = signed(head.record, [verdict(1, "rejected")]).record
+        assert after.counts.total == head.record.counts.total - 1
+        (gone,) = [f for f in after.findings if f.removed_by == "reader"]
+        assert (gone.id, gone.kept, gone.reason) == (1, False, REJECTED)
+        assert sum(row.total for row in after.form) == after.counts.total
+
+    def test_uncertain_is_possible_and_accepted_definite(self, head: Head):
+        after = signed(head.record, [verdict(1, "uncertain"), verdict(2, "accepted"), verdict(3, "accepted")])
+        assert (after.record.counts.definite, after.record.counts.possible) == (2, 1)
+        assert {f.id: f.certainty for f in after.record.kept} == {1: "possible", 2: "definite", 3: "definite"}
+        assert after.review.unreviewed == []
+
+    def test_a_removed_candidate_can_be_brought_back(self, head: Head):
+        removed = next(f for f in head.record.findings if f.removed_by == "score")
+        after = signed(head.record, [verdict(removed.id, "accepted")]).record
+        back = next(f for f in after.findings if f.id == removed.id)
+        assert (back.kept, back.removed_by, back.reason) == (True, None, None)
+        assert after.counts.total == head.record.counts.total + 1
+
+    def test_added_ones_count_with_their_place(self, head: Head):
+        result = signed(head.record, added=[addition()])
+        new = result.record.kept[-1]
+        assert new.id == max(f.id for f in head.record.findings) + 1
+        assert (new.group, new.row, new.side, new.score) == ("lobar", "occipital", "left", 0)
+        assert source_grid().to_mm(new.position_ijk) == pytest.approx((-20, -20, 6), abs=1.6)
+        assert new.position_lps_mm == (20, 20, 6)
+        row = next(row for row in result.record.form if row.row == "occipital")
+        assert row.possible_left == 1
+        (read,) = [f for f in result.review.findings if f.source == "reader"]
+        assert (read.id, read.verdict, read.unaided) == (new.id, "added", True)
+
+    def test_an_added_one_of_unknown_place(self, head: Head):
+        after = signed(head.record, added=[addition(region=None, side="none")]).record
+        assert (after.counts.unplaced, after.counts.strictly_lobar) == (1, None)
+
+    def test_no_verdict_leaves_the_finding_as_it_was(self, head: Head):
+        result = signed(head.record)
+        assert result.record.findings == signed(head.record, []).record.findings
+        assert result.record.counts == head.record.counts
+        assert result.review.unreviewed == [f.id for f in head.record.kept]
+        assert "3 counted without a verdict" in result.review.sentence
+        assert result.record.warnings[0] == result.review.sentence
+
+    def test_the_record_given_does_not_change(self, head: Head):
+        before = deepcopy(head.record)
+        signed(head.record, [verdict(1, "rejected")], [addition()])
+        assert head.record == before
+
+    def test_the_signed_record_follows_the_schema(self, head: Head, tmp_path: Path):
+        path = tmp_path / "findings.json"
+        after = signed(head.record, [verdict(1, "rejected")], [addition()]).record
+        path.write_text(after.model_dump_json(), encoding="utf-8")
+        assert read_record(path) == after
+        assert [f.kept for f in after.findings] == sorted((f.kept for f in after.findings), reverse=True)
+
+    def test_verdicts_of_another_result_are_refused(self, head: Head):
+        other = Verdicts.model_validate_json(json.dumps(content()))
+        digest = hashlib.sha256(b"other").hexdigest()
+        with pytest.raises(InputError, match="another result"):
+            sign(head.record, other, source_grid(), findings_sha256=digest, verdicts_sha256=HASH)
+
+    def test_an_unknown_finding_is_refused(self, head: Head):
+        with pytest.raises(InputError, match="finding 99, which"):
+            signed(head.record, [verdict(99, "accepted")])
+
+    def test_an_added_one_outside_of_the_scan_is_refused(self, head: Head):
+        with pytest.raises(InputError, match="outside of the scan"):
+            signed(head.record, added=[addition(position_ras_mm=[500, 0, 0])])

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from test_training_dataset import write_subject
+from toy_subjects import toy_preset, toy_subject
+
+from microbleeds.errors import InputError
+from microbleeds.networks.config import KIM_2023
+from microbleeds.pipeline import model_record
+from microbleeds.training.batches import FixedSubjects
+from microbleeds.training.checkpoint import load_checkpoint
+from microbleeds.training.finetune import FinetuneSettings, finetune, finetune_preset
+from microbleeds.training.loop import fit
+from microbleeds.training.plan import Mix
+from microbleeds.training.start import load_start, prototypes_path
+from microbleeds.training.trainer import RunSettings, Trainer
+from microbleeds.weights import Calibration, OperatingPoints, load_detector, save_weights
+
+pytest.importorskip("lightning_fabric")
+
+SUBJECTS = [toy_subject(n) for n in range(2)]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trained toy weights with a calibration of their own, and their prototypes."""
+    out = tmp_path_factory.mktemp("parent")
+    settings = RunSettings(out, "toys", device="cpu", precision="float32", workers=0)
+    fit(FixedSubjects(SUBJECTS), [], toy_preset(steps=5, mine_every=0), settings)
+    path = out / "weights.safetensors"
+    loaded, kept = load_detector(path), prototypes_path(path).read_bytes()
+    card = loaded.card.model_copy(
+        update={
+            "calibration": Calibration(intercept=-1.0, slope=2.0),
+            "operating_points": OperatingPoints(balanced=0.3, screening=0.1),
+        }
+    )
+    again = save_weights(path, loaded.model, card)
+    assert again.sha256 == loaded.card.sha256
+    prototypes_path(path).write_bytes(kept)
+    return path
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    for seed in range(5):
+        write_subject(tmp_path / "clinic", seed)
+    return tmp_path / "clinic"
+
+
+class TestStart:
+    def test_weights_and_prototypes_are_those_of_the_parent(self, weights: Path, tmp_path: Path) -> None:
+        start = load_start(weights)
+        assert start.prototypes is not None
+        settings = RunSettings(tmp_path, "x", device="cpu", precision="float32")
+        trainer = Trainer(finetune_preset(start.card, FinetuneSettings()), settings, start)
+        stored = load_detector(weights).model.state_dict()
+        for name, value in trainer.objective.detector.state_dict().items():
+            assert torch.equal(value, stored[name]), name
+            assert torch.equal(trainer.average.state[name], stored[name]), "the average starts there too"
+        assert trainer.objective.prototypes is not None
+        assert bool(trainer.objective.prototypes.started)
+        assert torch.equal(trainer.objective.prototypes.vectors, start.prototypes["vectors"])
+
+    def test_without_prototypes_they_start_again(self, weights: Path, tmp_path: Path) -> None:
+        for ending in (".safetensors", ".json"):
+            (tmp_path / f"w{ending}").write_bytes(weights.with_suffix(ending).read_bytes())
+        start = load_start(tmp_path / "w.safetensors")
+        assert start.prototypes is None
+        settings = RunSettings(tmp_path / "run", "x", device="cpu", precision="float32")
+        trainer = Trainer(finetune_preset(start.card, FinetuneSettings()), settings, start)
+        assert trainer.objective.prototypes is not None
+        assert not bool(trainer.objective.prototypes.started)
+
+    def test_prototypes_of_other_weights_are_refused(self, weights: Path, tmp_path: Path) -> None:
+        loaded = load_detector(weights)
+        with torch.no_grad():
+            loaded.model.head.classes.bias.add_(1)
+        path = tmp_path / "other.safetensors"
+        save_weights(path, loaded.model, loaded.card)
+        prototypes_path(path).write_bytes(prototypes_path(weights).read_bytes())
+        with pytest.raises(InputError, match="other weights"):
+            load_start(path)
+        prototypes_path(path).write_bytes(b"\x00")
+        with pytest.raises(InputError, match="can't be read"):
+            load_start(path)
+
+    def test_the_shipped_weights_can_be_started_from(self) -> None:
+        start = load_start(None)
+        preset = finetune_preset(start.card, FinetuneSettings(steps=40))
+        assert preset.architecture == start.card.architecture
+        assert preset.losses.prototype_warmup == 10
+
+
+class TestPreset:
+    def test_gentler_than_the_training(self, weights: Path) -> None:
+        card = load_start(weights).card
+        preset = finetune_preset(card, FinetuneSettings(rate_factor=0.1, steps=77, patience=2))
+        assert preset.optimiser.rate == pytest.approx(2e-4)
+        assert (preset.steps, preset.patience, preset.at_start) == (77, 2, True)
+        assert preset.preparation == card.preparation
+        strides = zip(preset.sampling.crop, card.architecture.total_stride, strict=True)
+        assert all(side % stride == 0 for side, stride in strides)
+
+    def test_of_the_papers_weights(self, weights: Path) -> None:
+        card = load_start(weights).card
+        training = card.training.model_copy(update={"preset": "kim2023"})
+        preset = finetune_preset(
+            card.model_copy(update={"training": training, "architecture": KIM_2023}), FinetuneSettings()
+        )
+        assert preset.optimiser.kind == "sgd"
+        assert preset.sampling.crop == (128, 128, 128)
+
+    def test_frozen_norms_stay(self, weights: Path, tmp_path: Path) -> None:
+        start = load_start(weights)
+        for frozen in (True, False):
+            how = FinetuneSettings(steps=2, frozen_norms=frozen)
+            preset = replace(finetune_preset(start.card, how), at_start=False, sampling=toy_preset().sampling)
+            settings = RunSettings(tmp_path / str(frozen), "x", device="cpu", precision="float32", workers=0)
+            fit(FixedSubjects(SUBJECTS), [], preset, settings, start)
+            state = load_checkpoint(settings.out / "checkpoint.pt")["objective"]
+            same = [
+                torch.equal(value, start.weights[name.removeprefix("detector.")])
+                for name, value in state.items()
+                if name.endswith("running_mean")
+            ]
+            assert all(same) if frozen else not any(same)
+
+
+class TestFinetune:
+    """The whole verb on a folder of five toys, of which one is held out."""
+
+    @pytest.fixture(autouse=True)
+    def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def preset(card, how):  # type: ignore[no-untyped-def]
+            return replace(finetune_preset(card, how), sampling=toy_preset().sampling)
+
+        monkeypatch.setattr("microbleeds.training.finetune.finetune_preset", preset)
+
+    def run(self, data: Path, out: Path, **changes: object):  # type: ignore[no-untyped-def]
+        how = FinetuneSettings(steps=3, validate_every=2, patience=0)
+        given: dict[str, object] = {"how": how, "device": "cpu", "precision": "float32", "workers": 0}
+        return finetune(data, out, **(given | changes))  # type: ignore[arg-type]
+
+    def test_says_where_it_comes_from(self, weights: Path, data: Path, tmp_path: Path) -> None:
+        parent, out = load_detector(weights).card, tmp_path / "run"
+        card = self.run(data, out, weights=weights)
+        assert (card.training.subjects, card.training.simulated) == (4, False)
+        learned = "Its weights learned from 4 scans of clinic, going on from toy-seed0."
+        assert model_record(card, "balanced").training == learned
+        assert f"started from toy-seed0, sha256 {parent.sha256}, which learned from 2 scans of toys" in (
+            card.training.notes
+        )
+        entries = [json.loads(line) for line in (out / "metrics.jsonl").open()]
+        assert [entry["step"] for entry in entries if "validation/mean_sensitivity" in entry] == [0, 2, 3]
+        assert json.loads((out / "run.json").read_text())["started_from"]["sha256"] == parent.sha256
+        assert load_checkpoint(out / "checkpoint.pt")["mined"], "hard negatives are sought at the start"
+        assert self.run(data, out, weights=weights).sha256 == card.sha256
+        with pytest.raises(InputError, match="other settings"):
+            self.run(data, out)  # the shipped weights are others
+        assert prototypes_path(out / "weights.safetensors").exists()
+
+    def test_simulated_heads_are_mixed_in(self, weights: Path, data: Path, tmp_path: Path) -> None:
+        for seed in (7, 8):
+            write_subject(tmp_path / "heads", seed)
+        (tmp_path / "heads" / "dataset_description.json").write_text('{"SimulationOptions": {}}')
+        out = tmp_path / "run"
+        card = self.run(data, out, weights=weights, mix=Mix(tmp_path / "heads", 0.4))
+        mixed = "clinic, mixed with 2 simulated scans (heads) in 40% of the crops, going on from toy-seed0"
+        assert card.training.data == mixed
+        assert card.training.subjects == 4
+        assert json.loads((out / "run.json").read_text())["simulated"] == {"data": "heads", "share": 0.4}
+
+    def test_without_validation_the_thresholds_of_the_parent_stay(
+        self, weights: Path, data: Path, tmp_path: Path
+    ) -> None:
+        parent = load_detector(weights).card
+        card = self.run(data, tmp_path / "run", weights=weights, validation_subjects=0)
+        assert card.calibration == parent.calibration
+        assert card.operating_points == parent.operating_points
+        assert "NO VALIDATION DATA: calibration and thresholds are those of toy-seed0, NOT FITTED" in (
+            card.training.notes
+        )
+
+    def test_fitted_where_there_is_enough(
+        self, weights: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        parent = load_detector(weights).card
+        few = self.run(data, tmp_path / "few", weights=weights)
+        assert "too little in 1 validation scans (2 microbleeds) to calibrate on" in few.training.notes
+        assert few.calibration == parent.calibration
+        monkeypatch.setattr("microbleeds.training.finish.kinds_of", lambda scored: (5, 5))
+        enough = self.run(data, tmp_path / "enough", weights=weights)
+        assert "calibrated on 1 validation scans" in enough.training.notes
+        assert enough.operating_points != parent.operating_points

@@ -1,0 +1,109 @@
+"""Scans that people labelled, as training sees them."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from toy_subjects import toy_prepared
+
+from microbleeds.annotations import LabelledScan
+from microbleeds.errors import InputError
+from microbleeds.prepare import PreparationSpec
+from microbleeds.training import collection
+from microbleeds.training.cache import cached
+from microbleeds.training.collection import open_collection
+from microbleeds.training.labelled import UserScan
+
+SPEC = PreparationSpec()
+
+
+def labelled(folder: Path, seed: int, subject: str | None = None, name: str | None = None) -> LabelledScan:
+    """Write a toy scan and return it with its labels."""
+    prepared, bleeds, mimics = toy_prepared(seed)
+    name = name or f"scan {seed}"
+    paths = {}
+    folder.mkdir(parents=True, exist_ok=True)
+    swi = np.where(prepared.brain, prepared.image[0] * 400, 5)
+    for role, array in {"swi": swi, "phase": prepared.image[1]}.items():
+        paths[role] = folder / f"{name.replace('/', '-')}-{role}.nii.gz"
+        nib.save(nib.Nifti1Image(array.astype(np.float32), prepared.grid.affine), paths[role])
+    to_mm = prepared.grid.to_mm
+    return LabelledScan(
+        name=name,
+        subject=subject or name,
+        swi=paths["swi"],
+        magnitude=None,
+        phase=paths["phase"],
+        positions_ras_mm=to_mm(bleeds),
+        ignored_ras_mm=to_mm(mimics[:1]),
+        diameters_mm=np.full(len(bleeds), 2.0),
+        form="toy",
+    )
+
+
+def test_read_onto_the_working_grid_with_a_segmented_brain(tmp_path: Path) -> None:
+    scan = labelled(tmp_path, 0)
+    subject = UserScan(scan).read(SPEC)
+    prepared = toy_prepared(0)[0]
+    to_mm = subject.grid.to_mm
+    assert np.allclose(to_mm(subject.bleeds), scan.positions_ras_mm, atol=0.01)
+    assert np.allclose(to_mm(subject.ignored), scan.ignored_ras_mm, atol=0.01)
+    assert len(subject.mimics) == 0
+    assert 0.9 < (subject.depth > 0).sum() / prepared.brain.sum() < 1.1
+
+
+def test_a_label_outside_the_brain_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    scan = labelled(tmp_path, 0)
+    away = np.add(scan.positions_ras_mm, [[0, 0, 0], [0, 0, 0], [400, 0, 0]])
+    with caplog.at_level(logging.WARNING):
+        UserScan(dataclasses.replace(scan, positions_ras_mm=away)).read(SPEC)
+    assert "scan 0: 1 of 3 labels lie outside the brain mask" in caplog.text
+
+
+def test_other_labels_are_prepared_anew(tmp_path: Path) -> None:
+    scan, cache = labelled(tmp_path, 0, name="a/b c"), tmp_path / "cache"
+    cached([UserScan(scan)], cache, SPEC)
+    assert [path.name for path in cache.iterdir()] == ["a_b_c"]
+    written = (cache / "a_b_c" / "image.npy").stat().st_mtime_ns
+    cached([UserScan(scan)], cache, SPEC)
+    assert (cache / "a_b_c" / "image.npy").stat().st_mtime_ns == written
+    fewer = dataclasses.replace(scan, positions_ras_mm=scan.positions_ras_mm[:1], diameters_mm=[2.0])
+    (subject,) = cached([UserScan(fewer)], cache, SPEC)
+    assert len(subject.bleeds) == 1
+
+
+class TestCollection:
+    def test_any_form(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        scans = [labelled(tmp_path, n, subject=f"person {n % 2}") for n in (2, 1, 0)]
+        scans[0] = dataclasses.replace(scans[0], warnings=("Its slices count from 1.",))
+        asked = []
+
+        def found(folder: Path, converted: Path | None) -> list[LabelledScan]:
+            asked.append((folder, converted))
+            return scans
+
+        monkeypatch.setattr(collection, "labelled_scans", found)
+        opened = open_collection(tmp_path, tmp_path / "converted")
+        assert asked == [(tmp_path, tmp_path / "converted")]
+        assert [scan.name for scan in opened.scans] == ["scan 0", "scan 1", "scan 2"]
+        assert [scan.group for scan in opened.scans] == ["person 0", "person 1", "person 0"]
+        assert [scan.bleeds() for scan in opened.scans] == [3, 3, 3]
+        assert not opened.simulated
+        assert "scan 2: Its slices count from 1." in caplog.text
+
+    def test_two_scans_of_one_name(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        scan = labelled(tmp_path, 0)
+        monkeypatch.setattr(collection, "labelled_scans", lambda folder, converted: [scan, scan])
+        with pytest.raises(InputError, match="Two scans"):
+            open_collection(tmp_path)
+
+    def test_no_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="no folder"):
+            open_collection(tmp_path / "missing")
