@@ -53,6 +53,8 @@ def curve_lines(read: Sequence[TableRow]) -> list[Line]:
     """Return the drawn curve of each row, from where it leaves zero."""
     lines = []
     for entry in read:
+        if entry.row.less_data:
+            continue  # a learning curve is read in the table; here it would hide the rest
         figures = entry.figures
         drawn = [(x, y) for x, y in zip(GRID, figures.curve, strict=True) if y > 0]
         point = (figures.false_positives.value or 0.0, figures.sensitivity.value or 0.0)
@@ -73,10 +75,10 @@ def markdown(read: Sequence[TableRow], cohort: Cohort, picture: str) -> list[str
         f"threshold reaches the best sensitivity at {CHOSEN_FALSE_POSITIVES:g} false positives per subject on the "
         "cohort `validation`. Means over seeds; 95 % intervals, drawn over heads, in brackets.",
         "",
-        "| method | seeds | sensitivity | false positives per subject | in subjects without | "
+        "| method | seeds | training scans | sensitivity | false positives per subject | in subjects without | "
         + " | ".join(f"sensitivity at {x:g} FP" for x in READ_AT)
         + " | parameters | s per scan |",
-        "|" + "---|" * (7 + len(READ_AT)),
+        "|" + "---|" * (8 + len(READ_AT)),
         *(_row(entry) for entry in read),
         "",
         f"![FROC curves of all rows; dots are the thresholds chosen on validation scans]({picture})",
@@ -91,6 +93,7 @@ def _row(entry: TableRow) -> str:
     cells = [
         entry.row.label,
         str(figures.seeds),
+        str(runs[0].facts["training_scans"]),
         _percent(figures.sensitivity) + (f" ±{100 * figures.spread:.1f} over seeds" if figures.seeds > 1 else ""),
         _number(figures.false_positives),
         _number(figures.in_negatives),

@@ -52,6 +52,7 @@ from microbleeds.followup.rigid import distances_mm
 from microbleeds.pipeline import Request, run
 from microbleeds.read.nifti import read_nifti
 from microbleeds.report.record import read_record
+from microbleeds.simulate.protocol import DEFAULT_PROTOCOL
 from microbleeds.simulate.visit_dataset import simulate_visits
 from microbleeds.simulate.visits import VisitSettings
 
@@ -67,11 +68,12 @@ CUTS = (0.012, 0.024, 0.05, 0.1, 0.15, 1.01)
 
 @dataclass(frozen=True)
 class Part:
-    """Pairs of one kind: the follow-up's protocol is the ``same``, or drawn anew (``mixed``)."""
+    """Pairs of one kind: their protocols at baseline and at follow-up (``same``: and the same scanner)."""
 
     name: str
     pairs: int
     seed: int
+    protocol: str
     followup_protocol: str
 
 
@@ -81,7 +83,6 @@ class Cohort:
 
     heads: tuple[int, ...]
     parts: tuple[Part, ...]
-    protocol: str = "3t-0.5x0.5x2"
     profile: str = "mixed"
     burden: str = "natural"
 
@@ -92,8 +93,20 @@ class Cohort:
 
 
 COHORTS = {
-    "validation": Cohort((11, 12, 13), (Part("same", 5, 1000500, "same"), Part("changed", 3, 1000600, "mixed"))),
-    "test": Cohort((14, 15, 16), (Part("same", 20, 2000500, "same"), Part("changed", 10, 2000600, "mixed"))),
+    "validation": Cohort(
+        (11, 12, 13),
+        (
+            Part("same", 5, 1000500, DEFAULT_PROTOCOL, "same"),
+            Part("changed", 3, 1000600, "mixed", "other"),
+        ),
+    ),
+    "test": Cohort(
+        (14, 15, 16),
+        (
+            Part("same", 20, 2000500, DEFAULT_PROTOCOL, "same"),
+            Part("changed", 10, 2000600, "mixed", "other"),
+        ),
+    ),
 }
 
 
@@ -143,7 +156,7 @@ def build(
             data / part.name,
             heads=part.pairs,
             seed=part.seed,
-            settings=VisitSettings(cohort.protocol, part.followup_protocol, cohort.profile, cohort.burden),
+            settings=VisitSettings(part.protocol, part.followup_protocol, cohort.profile, cohort.burden),
             anatomies=[anatomy / file for file in cohort.anatomies],
             jobs=jobs,
             progress=lambda done, total, part=part: print(f"{part.name}: {done} of {total}", flush=True),

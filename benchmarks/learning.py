@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,18 +12,19 @@ import nibabel as nib
 import numpy as np
 
 from microbleeds.compute import Precision
+from microbleeds.errors import InputError
 from microbleeds.evaluate import read_truth
 from microbleeds.geometry import canonical, grid_of
 from microbleeds.prepare import PreparationSpec, prepare
 from microbleeds.study import load_study
 from microbleeds.training.batches import FixedSubjects
-from microbleeds.training.dataset import cached_subjects, subject_names
+from microbleeds.training.dataset import cached_subjects, heads_of, subject_names
 from microbleeds.training.loop import fit
 from microbleeds.training.presets import Preset
 from microbleeds.training.run import claim_folder
 from microbleeds.training.subjects import TrainingSubject, load_subject, save_subject, subject_from
 from microbleeds.training.trainer import RunSettings
-from rows import DETECTOR, Input, Row
+from rows import DETECTOR, Row
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,9 @@ class Run:
 
 def train_row(run: Run, data: Sequence[Path], cache: Path) -> None:
     """Train a row, or go on with a run that was broken off."""
-    subjects = training_subjects(data, cache, run.preset.preparation, run.row.input)
+    subjects = training_subjects(data, cache, run.preset.preparation, run.row)
     source = "+".join(folder.name for folder in data)
-    asked = {"row": run.row.name, "steps": run.preset.steps, "settings": run.row.settings}
+    asked = {"row": run.row.name, "steps": run.preset.steps, "settings": run.row.settings, **run.row.less_data}
     claim_folder(run.out, run.preset, run.seed, source, asked)
     if run.row.method == DETECTOR:
         settings = RunSettings(
@@ -63,26 +65,49 @@ def train_row(run: Run, data: Sequence[Path], cache: Path) -> None:
     train_peer(run, subjects)
 
 
-def training_subjects(
-    data: Sequence[Path], cache: Path, spec: PreparationSpec, use: Input = "swi+phase"
-) -> list[TrainingSubject]:
-    """Open the prepared subjects of all data sets, each name unique.
+def training_subjects(data: Sequence[Path], cache: Path, spec: PreparationSpec, row: Row) -> list[TrainingSubject]:
+    """Open the prepared subjects of all data sets that a row learns from, each name unique.
 
     Args:
         data: data set folders.
         cache: holds a folder for each data set, and one more for its magnitudes where they are wanted.
         spec: how to prepare.
-        use: the SWI alone reads the same arrays, since training drops the phase from each crop.
+        row: which scans, and which images; the SWI alone reads the same arrays as SWI and phase, since training
+            drops the phase from each crop.
+
+    Raises:
+        InputError: if no scan is of the kind that the row learns from.
     """
     subjects = []
     for folder in data:
-        names = subject_names(folder)
+        names = chosen_names(folder, row)
         opened = cached_subjects(folder, names, cache / folder.name, spec)
-        if use == "magnitude":
+        if row.input == "magnitude":
             opened = [_with_magnitude(subject, folder, cache, spec) for subject in opened]
         several = len(data) > 1
         subjects += [replace(s, name=f"{folder.name}/{s.name}") if several else s for s in opened]
+    if not subjects:
+        raise InputError(f"No scan of {', '.join(str(folder) for folder in data)} has {row.less_data}.")
     return subjects
+
+
+def chosen_names(data: Path, row: Row) -> list[str]:
+    """Names of the scans of a data set that a row learns from."""
+    names = [name for name in subject_names(data) if _wanted(data, row.only, name)]
+    by_head: dict[str, list[str]] = {}
+    for name, head in heads_of(data, names).items():
+        by_head.setdefault(head, []).append(name)
+    heads = list(by_head)[: row.heads or len(by_head)]
+    return [name for head in heads for name in by_head[head][: row.scans_per_head or len(names)]]
+
+
+def _wanted(data: Path, only: dict[str, str], name: str) -> bool:
+    """Whether participants.tsv says of a scan what the row asks for."""
+    if not only:
+        return True
+    with (data / "participants.tsv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["participant_id"] == name]
+    return bool(rows) and all(rows[0].get(column) == value for column, value in only.items())
 
 
 def _with_magnitude(subject: TrainingSubject, data: Path, cache: Path, spec: PreparationSpec) -> TrainingSubject:

@@ -1,8 +1,8 @@
 """Scans for the mimic tests: twins that differ in the sign of every body, and a scan with everything else.
 
 Of each head come three scans. In ``twin-a`` half of the bodies are bleeds and half calcifications; in ``twin-b``
-every sign is flipped; noise, motion, places, sizes and strengths are the same, so that each body is its own control.
-The ``other`` scan has bleeds, mineralisation of the pallidum and phase singularities.
+every sign is flipped; noise, motion, places, sizes and strengths are the same, so that each body is its own
+control. The ``other`` scan has bleeds, mineralisation of the pallidum and phase singularities.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -61,9 +61,8 @@ def measured(scan: SimulatedScan, kind: str, inclusion: Inclusion, body: int = -
     rad_per_ppm = scan.protocol.phase_rad_per_ppm
     look = appearance(scan.images.swi, scan.brain, scan.grid, inclusion, others, rad_per_ppm, 1.0)
     diameter = np.nan if look.diameter_mm is None else look.diameter_mm
-    return Spot(
-        kind, body, *(float(v) for v in inclusion.position_mm), diameter, look.clutter_contrast, look.visible
-    )
+    x, y, z = (float(v) for v in inclusion.position_mm)
+    return Spot(kind, body, x, y, z, diameter, look.clutter_contrast, look.visible)
 
 
 def vessel_spots(scan: SimulatedScan) -> list[Spot]:
@@ -75,12 +74,8 @@ def vessel_spots(scan: SimulatedScan) -> list[Spot]:
             continue
         along = np.gradient(vein.points_mm, axis=0)
         cosine = np.abs(along @ normal) / np.maximum(np.linalg.norm(along, axis=1), 1e-9)
-        for point, radius in zip(
-            vein.points_mm[cosine > THROUGH_PLANE][::STEP],
-            vein.radius_mm[cosine > THROUGH_PLANE][::STEP],
-            strict=True,
-        ):
-            found.append((point, float(radius)))
+        through = np.flatnonzero(cosine > THROUGH_PLANE)[::STEP]
+        found += [(vein.points_mm[n], float(vein.radius_mm[n])) for n in through]
     places = _apart([point for point, _ in found], _bodies(scan))
     spots = [measured(scan, "vessel", _stand_in(*found[n], scan.head.tissues.venous_ppm)) for n in places]
     return [spot for spot in spots if spot.visible and np.isfinite(spot.diameter_mm)][:MOST_PER_SCAN]
@@ -138,11 +133,8 @@ def write_spots(path: Path, spots: Iterable[Spot]) -> None:
     """Write a table of spots."""
     lines = ["\t".join(f.name for f in fields(Spot))]
     for spot in spots:
-        cells = [
-            f"{v:.3f}" if isinstance(v, float) else str(int(v) if isinstance(v, bool) else v)
-            for v in astuple(spot)
-        ]
-        lines.append("\t".join(cells))
+        numbers = (f"{value:.3f}" for value in (spot.x_mm, spot.y_mm, spot.z_mm, spot.diameter_mm, spot.contrast))
+        lines.append("\t".join([spot.kind, str(spot.body), *numbers, str(int(spot.visible))]))
     with atomic_file(path) as partial:
         partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -150,13 +142,9 @@ def write_spots(path: Path, spots: Iterable[Spot]) -> None:
 def read_spots(path: Path) -> list[Spot]:
     """Read what :func:`write_spots` wrote."""
     with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    return [
-        Spot(
-            row["kind"],
-            int(row["body"]),
-            *(float(row[name]) for name in ("x_mm", "y_mm", "z_mm", "diameter_mm", "contrast")),
-            row["visible"] == "1",
-        )
-        for row in rows
-    ]
+        return [_spot(row) for row in csv.DictReader(file, delimiter="\t")]
+
+
+def _spot(row: dict[str, str]) -> Spot:
+    numbers = {name: float(row[name]) for name in ("x_mm", "y_mm", "z_mm", "diameter_mm", "contrast")}
+    return Spot(kind=row["kind"], body=int(row["body"]), visible=row["visible"] == "1", **numbers)

@@ -58,10 +58,10 @@ def markdown(sets: Mapping[str, Sequence[Sequence[SpotScore]]]) -> list[str]:
     """
     columns = [(name, use) for name in sets for use in INPUTS]
     lines = [
-        "Area under the ROC curve of the score at visible microbleeds against the score at each kind of mimic; 0.5 "
-        "is chance. Test heads only; mean over seeds, 95 % intervals drawn over heads. Twins share place, size, "
-        "strength, noise and motion and differ in the sign of the susceptibility; matched spots have a bleed's "
-        f"apparent diameter within {LARGEST_DIFFERENCE_MM:g} mm and its contrast within a factor of "
+        "Area under the ROC curve of the score at visible microbleeds against the score at each kind of mimic; "
+        "0.5 is chance. Test heads only; mean over seeds, 95 % intervals drawn over heads. Twins share place, "
+        "size, strength, noise and motion and differ in the sign of the susceptibility; matched spots have a "
+        f"bleed's apparent diameter within {LARGEST_DIFFERENCE_MM:g} mm and its contrast within a factor of "
         f"{LARGEST_RATIO:g}.",
         "",
         "| bleeds against | spots | " + " | ".join(f"{name}, {INPUTS[use]}" for name, use in columns) + " |",
@@ -134,8 +134,8 @@ def _scores(bleeds: Sequence[SpotScore], mimics: Sequence[SpotScore]) -> Sides:
 
 def _area(heads: Sequence[Sides]) -> float:
     """Share of pairs in which the bleed scores higher; ties count half."""
-    bleeds = np.concatenate([side.bleeds for side in heads])
-    mimics = np.sort(np.concatenate([side.mimics for side in heads]))
+    bleeds = np.concatenate([np.zeros(0), *(side.bleeds for side in heads)])
+    mimics = np.sort(np.concatenate([np.zeros(0), *(side.mimics for side in heads)]))
     if not len(bleeds) or not len(mimics):
         return float("nan")
     below = np.searchsorted(mimics, bleeds, side="left")

@@ -7,8 +7,8 @@ r"""Does the detector tell bleeds from what looks like them? Matched tests, by t
     python benchmarks/mimics.py failures paper --data data/paper --found data/paper/found/FOLDER
 
 The score of a spot is the largest within 3 mm. `score` stores the scores of one set of weights, with and without
-phase; weights of one `--name` are averaged over (seeds). `table` gives the area under the ROC curve of visible bleeds
-against each kind, 95 % intervals drawn over heads, and writes docs/results.md.
+phase; weights of one `--name` are averaged over (seeds). `table` gives the area under the ROC curve of visible
+bleeds against each kind, 95 % intervals drawn over heads, and writes docs/results.md.
 """
 
 from __future__ import annotations

@@ -30,6 +30,9 @@ class Row:
         input: images that are read, in training and in scoring.
         weights_of: row whose runs are scored, where this one needs no training of its own.
         by_place: whether candidates are removed where no microbleed can be.
+        only: column of participants.tsv to the one value that training scans must have.
+        heads: learn from the first so many heads alone.
+        scans_per_head: learn from the first so many scans of each head alone.
         settings: section of the preset (``losses``, ``sampling``, ...) to what differs in it.
     """
 
@@ -40,7 +43,16 @@ class Row:
     input: Input = "swi+phase"
     weights_of: str | None = None
     by_place: bool = False
+    only: dict[str, str] = field(default_factory=dict)
+    heads: int | None = None
+    scans_per_head: int | None = None
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def less_data(self) -> dict[str, object]:
+        """Which of the training scans it learns from, empty where from all."""
+        limits = {"only": self.only, "heads": self.heads, "scans_per_head": self.scans_per_head}
+        return {name: limit for name, limit in limits.items() if limit}
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:

@@ -2,7 +2,7 @@
 
 The folder appears whole or not at all. It holds `findings.json`, `findings.tsv`, `labels.nii.gz`, `report.html`
 (to send on), `review.html` (to read with) and `run.json`; and `regions.nii.gz`, `regions.tsv` and `regions.json`
-where the regions are known.
+where the regions are known, and `dicom/` (SR, SEG, pages) where the study was DICOM.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from microbleeds.errors import InputError
 from microbleeds.localise import localise
 from microbleeds.prepare import prepare
 from microbleeds.report.assemble import assemble, definite_cut
+from microbleeds.report.dicom import write_result as write_dicom_result
 from microbleeds.report.html import write_html
 from microbleeds.report.labels import write_labels
 from microbleeds.report.record import ModelRecord, OperatingPoint, Record, write_record
@@ -28,7 +30,7 @@ from microbleeds.report.regions_image import write_regions
 from microbleeds.report.review.page import write_review
 from microbleeds.report.run_record import Stopwatch, run_record, sha256_of, write_run_record
 from microbleeds.report.tsv import write_tsv
-from microbleeds.segmentation import segment
+from microbleeds.segmentation import Segmentation, segment
 from microbleeds.study import SignChoice, Study, open_scan
 from microbleeds.weights import Card, load_detector
 from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
@@ -109,15 +111,7 @@ def run(request: Request, announce: Callable[[str], None] = lambda stage: None) 
         with stage("report"):
             model = model_record(card, request.operating_point)
             record = assemble(scan, candidates, places, model, segmentation.warnings, segmentation)
-            write_record(record, folder / "findings.json")
-            write_tsv(record, folder / "findings.tsv")
-            write_labels(record.findings, scan.source_grid, folder / "labels.nii.gz")
-            write_regions(segmentation, scan, folder)
-            write_html(record, scan, segmentation.brain, folder / "report.html", segmentation.regions)
-            regions = segmentation.regions if segmentation.located else None
-            findings_sha256 = sha256_of(folder / "findings.json")
-            review = folder / "review.html"
-            write_review(record, scan, segmentation.brain, regions, review, findings_sha256=findings_sha256)
+            _write(record, study, segmentation, folder, watch.started)
         hashes = {"detector": card.sha256, "anatomy": sha256_of(ANATOMY_WEIGHTS)}
         written = run_record(
             watch,
@@ -139,6 +133,26 @@ def _opened(request: Request) -> AbstractContextManager[Study]:
         phase_sign=request.phase_sign,
         series=request.series,
     )
+
+
+def _write(record: Record, study: Study, segmentation: Segmentation, folder: Path, created: datetime) -> None:
+    """Write everything but the run record."""
+    scan = study.scan
+    write_record(record, folder / "findings.json")
+    write_tsv(record, folder / "findings.tsv")
+    write_labels(record.findings, scan.source_grid, folder / "labels.nii.gz")
+    write_regions(segmentation, scan, folder)
+    write_html(record, scan, segmentation.brain, folder / "report.html", segmentation.regions)
+    write_review(
+        record,
+        scan,
+        segmentation.brain,
+        segmentation.regions if segmentation.located else None,
+        folder / "review.html",
+        findings_sha256=sha256_of(folder / "findings.json"),
+    )
+    if study.dicom is not None:
+        write_dicom_result(record, scan, segmentation, study.dicom.main, folder / "dicom", created=created)
 
 
 def _dicom_hashes(study: Study) -> dict[str, str]:

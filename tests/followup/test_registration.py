@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -43,6 +44,13 @@ class TestFound:
         assert found.error_mm < 1.0
         assert found.likeness > 0.6
         assert found.common_share > 0.9
+
+    def test_another_coil_profile_changes_little(self, posed):
+        baseline, followup = posed
+        ramp = np.linspace(0.5, 1.6, followup.grid.shape[0], dtype=np.float32)[:, None, None]
+        found = register(baseline, replace(followup, image=followup.image * ramp))
+        points = baseline.grid.to_mm(np.argwhere(baseline.brain)[::500])
+        assert np.percentile(distances_mm(found.followup_from_baseline, POSE, points), 95) < 0.5
 
     def test_a_coarse_simulated_head_within_a_millimetre(self, coarse_data: Path):
         # Two scans of one head with other noise and bodies; the second one's world is turned.

@@ -17,7 +17,7 @@ from microbleeds.errors import InputError
 from microbleeds.scan import Scan
 from microbleeds.simulate.dicom.conventions import Convention
 from microbleeds.simulate.dicom.images import read_subject
-from microbleeds.simulate.dicom.study import CONVENTIONS, checked_convention, write_study
+from microbleeds.simulate.dicom.study import CONVENTIONS, checked_convention, write_studies, write_study
 from microbleeds.study import Study, load_study, open_scan
 
 SUBJECT = "sub-001"
@@ -174,6 +174,15 @@ class TestCommandLine:
         result = CliRunner().invoke(app, ["simulate", str(tmp_path / "out"), "--dicom", "agfa"])
         assert isinstance(result.exception, InputError)
         assert not (tmp_path / "out").exists()
+
+    def test_every_subject_of_a_data_set(self, coarse_data: Path, tmp_path: Path):
+        for name in ("sub-001", "sub-002", "derivatives"):
+            (tmp_path / name).symlink_to(coarse_data / name)
+        write_studies(tmp_path, "siemens-enhanced")
+        folders = sorted(tmp_path.glob("sourcedata/dicom/*/*"))
+        assert [str(f.relative_to(tmp_path / "sourcedata" / "dicom")) for f in folders] == [
+            f"sub-00{n}/00{k}" for n in (1, 2) for k in (5, 6, 7, 8)
+        ]
 
     def test_no_such_subject(self, coarse_data: Path):
         with pytest.raises(InputError, match="There is no simulated subject sub-999"):

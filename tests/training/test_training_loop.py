@@ -152,9 +152,10 @@ class TestLeftOut:
         fit_one(trainer)
         trainer.save()
         state = load_checkpoint(trainer.checkpoint_path)
-        del state["subjects"], state["left_out"]
-        save_checkpoint(trainer.checkpoint_path, state)
-        assert Trainer(toy_preset(), settings(tmp_path)).step == 1
+        del state["subjects"], state["left_out"], state["clock"], state["recent"]
+        save_checkpoint(trainer.checkpoint_path, state | {"best": 0.5})
+        again = Trainer(toy_preset(), settings(tmp_path))
+        assert (again.step, again.best.merit, again.clock.steps) == (1, -1.0, 0)
 
 
 def fit_one(trainer: Trainer) -> dict[str, float]:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import typer
 
 from microbleeds import __version__
+from microbleeds.cli import bids
 from microbleeds.cli.check_data import check_data
 from microbleeds.cli.compare import compare
 from microbleeds.cli.cross_validate import cross_validate
@@ -23,9 +24,10 @@ from microbleeds.cli.export_dicom import export_dicom
 from microbleeds.cli.finalize import finalize
 from microbleeds.cli.finetune import finetune
 from microbleeds.cli.info import info
+from microbleeds.cli.many import many
 from microbleeds.cli.node import node
-from microbleeds.cli.review import review
 from microbleeds.cli.regions import regions
+from microbleeds.cli.review import review
 from microbleeds.cli.schema import schema
 from microbleeds.cli.series import series
 from microbleeds.cli.simulate import simulate
@@ -52,6 +54,7 @@ for verb in (
     finalize,
     compare,
     export_dicom,
+    many,
     node,
     evaluate,
     check_data,
@@ -85,9 +88,16 @@ def options(
     """Find cerebral microbleeds on susceptibility-weighted MRI. Research use. Not a medical device."""
 
 
+def verbs() -> set[str]:
+    """Return the names of all verbs."""
+    return {str(name) for name in getattr(typer.main.get_command(app), "commands", {})}
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if bids.is_bids_call(given, verbs()):
+        bids.main(given)
     try:
         app(args=given, prog_name="microbleeds")
     except InputError as error:

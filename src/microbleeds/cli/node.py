@@ -102,14 +102,10 @@ def _detector(operating_point: OperatingPoint, device: str) -> Process:
     def process(images: Path, out: Path) -> Outcome:
         # Heavy; a node that has nothing to do yet listens at once.
         from microbleeds.pipeline import Request, run
-        from microbleeds.report.dicom.stored import export_result
 
         request = Request(out=out, swi=images, operating_point=operating_point.value, device=device)
         record = run(request)
-        objects = out / "dicom"
-        if not objects.exists():
-            export_result(out, images, objects)
         said = record.model_dump_json(exclude={"scan": {"files"}, "warnings": True})
-        return Outcome(tuple(sorted(objects.glob("*.dcm"))), hashlib.sha256(said.encode()).hexdigest())
+        return Outcome(tuple(sorted((out / "dicom").glob("*.dcm"))), hashlib.sha256(said.encode()).hexdigest())
 
     return process

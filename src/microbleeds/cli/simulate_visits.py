@@ -15,7 +15,7 @@ def simulate_visits(
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
     protocol: Annotated[str, typer.Option(help="Of the first visit: name of a protocol, or mixed.")] = "mixed",
     followup_protocol: Annotated[
-        str, typer.Option(help="Of later visits: same (and the same scanner), a name, or mixed.")
+        str, typer.Option(help="Of later visits: same (and the same scanner), other, a name, or mixed.")
     ] = "same",
     anatomy: Annotated[
         Path | None, typer.Option(help="Folder of label maps; else the MNI152 head is used.")

@@ -34,7 +34,14 @@ from microbleeds.report.thumbnails import (
     close_ups,
     whole_slice,
 )
-from microbleeds.report.words import describe_place, describe_region, describe_row, describe_trust, methods
+from microbleeds.report.words import (
+    UNREAD,
+    describe_place,
+    describe_region,
+    describe_row,
+    describe_trust,
+    methods,
+)
 from microbleeds.scan import Scan
 
 #: A finding's pictures take about 120 kB; with both limits a page stays below 10 MB whatever was found.
@@ -88,9 +95,13 @@ def write_html(
 
 
 def render_html(
-    record: Record, scan: Scan, brain: NDArray[np.bool_], regions: NDArray[np.uint8] | None = None
+    record: Record,
+    scan: Scan,
+    brain: NDArray[np.bool_],
+    regions: NDArray[np.uint8] | None = None,
+    reading: str = UNREAD,
 ) -> str:
-    """Return the page as text; arguments as for :func:`write_html`."""
+    """Return the page as text, see :func:`write_html`; ``reading`` says who confirmed the findings."""
     drawn = canvas(scan, brain)
     known = regions if regions is not None and regions.any() else None
     part = brain_box(drawn)
@@ -111,7 +122,7 @@ def render_html(
             removed_cards=[_card(drawn, finding) for finding in by_anatomy[:MAX_REMOVED_PICTURED]],
             removed=by_anatomy,
             below=[finding for finding in record.findings if finding.removed_by == "score"],
-            methods=methods(record),
+            methods=methods(record, reading),
             versions=package_versions(),
             pixels=PIXELS,
             field_mm=FIELD_MM,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from microbleeds.report.record import Finding, Record
 
+UNREAD = "No reader has confirmed these findings."
 _NAMES = {"caudate": "caudate nucleus", "lentiform": "lentiform nucleus"}
 
 
@@ -43,8 +44,8 @@ def describe_trust(finding: Finding) -> str:
     return ""
 
 
-def methods(record: Record) -> str:
-    """Return a paragraph that a report or a paper can quote."""
+def methods(record: Record, reading: str = UNREAD) -> str:
+    """Return a paragraph that a report or a paper can quote; ``reading`` says who confirmed the findings."""
     scan, model, point = record.scan, record.model, record.model.operating_point
     image = "susceptibility-weighted image" if scan.kind == "swi" else "T2*-weighted gradient-echo magnitude"
     phase = "with its phase" if scan.phase else "without phase"
@@ -56,7 +57,7 @@ def methods(record: Record) -> str:
         "The network follows Kim et al. (arXiv 2306.13020): a 3D region proposal network to stride 4 "
         f"on SWI and phase. {_sentence(model.training)} Candidates outside the parenchyma were removed. "
         f"Regions follow {record.scale} (Gregoire 2009) from an automatic segmentation. {_definite(record)} "
-        "No reader has confirmed these findings."
+        f"{reading}"
     )
 
 

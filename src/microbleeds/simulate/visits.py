@@ -27,7 +27,7 @@ from microbleeds.simulate.pose import moved_body, posed_head, rigid
 from microbleeds.simulate.protocol import Protocol, ScanSettings, draw_settings, named_protocol
 from microbleeds.simulate.subject import BodySettings, SimulatedScan, draw_bodies, scan_bodies, torch_device
 
-SAME = "same"
+SAME, OTHER = "same", "other"
 # Number of new microbleeds: none, then the classes of ARIA-H (1-4, 5-9, 10 and more).
 _NEW_SHARES = (0.30, 0.45, 0.17, 0.08)
 _NEW_COUNTS = ((0, 0), (1, 4), (5, 9), (10, 14))
@@ -39,7 +39,8 @@ class VisitSettings:
 
     Args:
         protocol: of the first visit, or ``mixed``.
-        followup_protocol: of the later ones: ``same`` (same sequence and scanner), a name, or ``mixed``.
+        followup_protocol: of the later ones: ``same`` (same sequence and scanner), ``other`` (any but the first
+            visit's), a name, or ``mixed``.
         profile: clinical profile, or ``mixed``.
         burden: number of microbleeds at baseline, named as in :class:`microbleeds.simulate.cohort.CohortSettings`.
         visits: number of visits, at least 2.
@@ -83,7 +84,7 @@ def check_settings(settings: VisitSettings) -> None:
     """
     probe = np.random.default_rng(0)
     named_protocol(settings.protocol, probe)
-    if settings.followup_protocol != SAME:
+    if settings.followup_protocol not in (SAME, OTHER):
         named_protocol(settings.followup_protocol, probe)
     if settings.burden not in BURDENS:
         raise InputError(f"There is no burden called {settings.burden!r}; choose one of {', '.join(BURDENS)}.")
@@ -191,7 +192,14 @@ def _profile(settings: VisitSettings, choice: np.random.Generator) -> Profile:
 
 def _followup_protocol(settings: VisitSettings, first: Protocol, rng: np.random.Generator) -> Protocol:
     """Return the protocol of a later visit."""
-    return first if settings.followup_protocol == SAME else named_protocol(settings.followup_protocol, rng)
+    if settings.followup_protocol == SAME:
+        return first
+    if settings.followup_protocol != OTHER:
+        return named_protocol(settings.followup_protocol, rng)
+    drawn = first
+    while drawn.name == first.name:
+        drawn = named_protocol("mixed", rng)
+    return drawn
 
 
 def _drawn_pose(head: Head, settings: VisitSettings, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -188,6 +188,28 @@ class TestWishes:
         assert used(read_study(folder, ["swi=18", "phase=16"]))["phase"] == "16"
         assert used(read_study(folder, ["swi=18,phase=6"]))["phase"] == "6"
 
+    def test_a_named_magnitude_leaves_the_swi(self, folder: Path):
+        study = read_study(folder, ["magnitude=5"])
+        assert used(study)["magnitude"] == "5"
+        assert study.main.role == "swi"
+
+    def test_the_rest_lies_on_the_grid_of_what_was_named(self, tmp_path: Path):
+        apart = {"origin": (-8.0, -7.2, 40.0)}
+        save(
+            tmp_path,
+            [*slices(8), *phase(6), *slices(18, **apart), *phase(16, **apart), *phase(26, PixelSpacing=[1, 1])],
+        )
+        assert used(read_study(tmp_path))["swi"] == "18"
+        assert used(read_study(tmp_path, ["phase=6"]))["swi"] == "8"
+        with pytest.raises(InputError, match=r"lies on the grid of series 26 \(Pha_Images\)"):
+            read_study(tmp_path, ["phase=26"])
+
+    def test_half_a_complex_image(self, folder: Path):
+        with pytest.raises(InputError, match="with its imaginary one only"):
+            read_study(folder, ["real=5", "swi=none", "magnitude=none"])
+        with pytest.raises(InputError, match="can't be used as real part beside"):
+            read_study(folder, ["real=5"])
+
     def test_doing_without(self, folder: Path):
         study = read_study(folder, ["phase=none", "magnitude=none"])
         assert set(used(study)) == {"swi", "mip"}

@@ -170,6 +170,23 @@ class TestDamaged:
         images[1].PixelData = encapsulate([b"\xff\x4f\xff\x51" + b"\x07" * 64])
         assert "Series 8 (SWI_Images) can't be read" in refusal(save(tmp_path, images))
 
+    @pytest.mark.skipif(shutil.which("dcmcjpeg") is None, reason="dcmtk isn't installed")
+    def test_a_stream_that_makes_gdcm_abort(self, tmp_path: Path):
+        """82 bits a pixel end the decoder's process (found by fuzzing)."""
+        save(tmp_path / "plain", slices(stored=LARGE_ENOUGH))
+        (tmp_path / "packed").mkdir()
+        for path in (tmp_path / "plain").iterdir():
+            subprocess.run(["dcmcjpeg", "+e1", path, tmp_path / "packed" / path.name], check=True)
+        packed = sorted((tmp_path / "packed").iterdir())[4]
+        content = bytearray(packed.read_bytes())
+        content[content.index(b"\xff\xc3") + 4] = 82
+        packed.write_bytes(content)
+        assert "its pixels are damaged or cut off" in refusal(tmp_path / "packed")
+
+    def test_compression_with_loss_is_noted(self, tmp_path: Path):
+        _, volumes = list_volumes(save(tmp_path, slices(LossyImageCompression="01")))
+        assert volumes[0].notes == ("its images were compressed with loss, which blurs or invents small spots",)
+
     def test_colours(self, tmp_path: Path):
         images = slices(SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0)
         assert "can't be used: it holds colours" in refusal(save(tmp_path, images))

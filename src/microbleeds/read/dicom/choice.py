@@ -5,7 +5,7 @@ Conventions:
       stand in for it.
     * Everything else that is used lies on the grid of the main volume.
     * Every choice between candidates is explained by the first thing in which they differ.
-    * What the user asked for (:class:`Wish`) is used or refused, never replaced.
+    * What the user asked for (:mod:`.wishes`) is used or refused, never replaced; the rest fits itself to it.
 """
 
 from __future__ import annotations
@@ -85,11 +85,24 @@ def choose(volumes: Sequence[DicomSeries], wished: dict[Role, DicomSeries | None
                 picks[role] = pick
             elif role == "phase":
                 notes += _unused_phase(volumes, main)
+    _refuse_unused(wished, picks)
     return Choice(
         chosen={role: pick.volume for role, pick in picks.items()},
         reasons={role: pick.why for role, pick in picks.items()},
         notes=(*[pick.why for role, pick in picks.items() if pick.contested and role != "mip"], *notes),
     )
+
+
+def _refuse_unused(wished: dict[Role, DicomSeries | None], picks: dict[Role, Pick]) -> None:
+    """Half a complex image is of no use, and neither is what doesn't go with the main volume."""
+    if ("real" in picks) != ("imaginary" in picks):
+        raise InputError("A real image is of use with its imaginary one only; name both with --series.")
+    for role, volume in wished.items():
+        if volume is not None and role not in picks:
+            raise InputError(
+                f"Series {titled(volume)} can't be used as {NAMES[role]} beside what else was chosen; name the "
+                "other series too, or do without them (swi=none)."
+            )
 
 
 def _asked_for(role: Role, volume: DicomSeries) -> Pick:
@@ -113,21 +126,33 @@ def _upright(grid: Grid) -> Grid:
 
 
 def _main(volumes: Sequence[DicomSeries], wished: dict[Role, DicomSeries | None]) -> tuple[Role, Pick]:
+    """Return the main volume; one that wasn't named lies on the grid of what was."""
+    named = {role: volume for role, volume in wished.items() if volume is not None and role != "mip"}
+    near = next(iter(named.values()), None)
     for role in MAIN_ROLES:
-        named = wished.get(role)
-        if named is not None:
-            return role, _asked_for(role, named)
-    for role in MAIN_ROLES:
-        candidates = [v for v in volumes if v.role == role and role not in wished]
-        if role == "real":
-            candidates = [v for v in candidates if any(w.role == "imaginary" and same_grid(v, w) for w in volumes)]
+        if role in named:
+            return role, _asked_for(role, named[role])
+        candidates = [] if role in wished else _candidates(role, volumes)
+        if near is not None:
+            candidates = [v for v in candidates if same_grid(v, near)]
         usable = [v for v in candidates if v.defect is None]
         if usable:
             _refuse_two_studies(usable)
             return role, _best(role, usable, _criteria(role, volumes))
         if candidates:
             _refuse_defect(candidates[0], f"the only {NAMES[role]}")
+    if near is not None:
+        raise InputError(f"No SWI and no T2*-weighted magnitude lies on the grid of series {titled(near)}.")
     raise InputError(f"The study holds no SWI and no T2*-weighted magnitude; it holds {listed(volumes)}.")
+
+
+def _candidates(role: Role, volumes: Sequence[DicomSeries]) -> list[DicomSeries]:
+    """Return the volumes of a role; a real image needs its imaginary one."""
+    found = [v for v in volumes if v.role == role]
+    if role != "real":
+        return found
+    partners = [v for v in volumes if v.role == "imaginary" and v.defect is None]
+    return [v for v in found if any(same_grid(v, partner) for partner in partners)]
 
 
 def _refuse_defect(volume: DicomSeries | None, what: str) -> None:

@@ -93,6 +93,7 @@ class Header:
     columns: int
     samples: int
     images_expected: int | None
+    lossy: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +225,7 @@ def _header(path: Path, dataset: Dataset) -> Header:
         columns=integer(dataset, "Columns") or 0,
         samples=integer(dataset, "SamplesPerPixel") or 1,
         images_expected=integer(dataset, "ImagesInAcquisition"),
+        lossy=text(dataset, "LossyImageCompression") == "01",
     )
 
 

@@ -4,12 +4,13 @@ Conventions:
     * Lengths and sizes are compared with the headers before anything is decoded, so that a small file can't claim
       gigabytes.
     * Among several decoders those that check their input best come first; GDCM, the only one for lossless JPEG,
-      comes last.
+      comes last and works in a process of its own (:mod:`.gdcm_process`).
 """
 
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from pydicom.encaps import generate_frames
 from pydicom.pixels import get_decoder
 from pydicom.uid import UID, RLELossless
 
+from microbleeds.read.dicom.gdcm_process import DecoderDiedError, GdcmProcess
 from microbleeds.read.dicom.values import integer, text
 from microbleeds.read.nifti import MOST_VOXELS
 
@@ -32,8 +34,13 @@ class UnreadablePixelsError(Exception):
     """Pixels can't be used; the message is a clause without a full stop."""
 
 
-def stored_frames(dataset: Dataset) -> NDArray:
+def stored_frames(dataset: Dataset, path: Path, gdcm: GdcmProcess) -> NDArray:
     """Return the stored numbers [frames, rows, columns] of a grey-scale file.
+
+    Args:
+        dataset: the whole file.
+        path: of the file.
+        gdcm: decodes what nothing else can.
 
     Raises:
         UnreadablePixelsError: if pixels are missing, too few, of a kind that can't be decoded, or damaged.
@@ -54,8 +61,10 @@ def stored_frames(dataset: Dataset) -> NDArray:
         _refuse_false_sizes(dataset, syntax, frames, rows, columns)
     else:
         _refuse_truncated(dataset, rows * columns * frames)
-    array = _decoded(dataset, syntax)
-    return array.reshape(-1, *array.shape[-2:])
+    array = _decoded(dataset, syntax, path, gdcm)
+    if array.size != rows * columns * frames:
+        raise UnreadablePixelsError("its pixels have another size than its header says")
+    return array.reshape(frames, rows, columns)
 
 
 def _syntax(dataset: Dataset) -> UID:
@@ -118,7 +127,7 @@ def _encoded_size(encoded: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _decoded(dataset: Dataset, syntax: UID) -> NDArray:
+def _decoded(dataset: Dataset, syntax: UID, path: Path, gdcm: GdcmProcess) -> NDArray:
     try:
         decoder = get_decoder(syntax)
         plugins = sorted(decoder.available_plugins, key=_PREFERENCE.index) if syntax.is_compressed else [""]
@@ -131,10 +140,12 @@ def _decoded(dataset: Dataset, syntax: UID) -> NDArray:
     failed = ""
     for plugin in plugins:
         try:
-            array, _ = decoder.as_array(dataset, raw=True, decoding_plugin=plugin)
+            if plugin == "gdcm":
+                return gdcm.decode(path)
+            return np.asarray(decoder.as_array(dataset, raw=True, decoding_plugin=plugin)[0])
+        except DecoderDiedError as error:
+            failed = str(error)
         except Exception as error:
             # Decoders raise whatever they like on damaged streams.
             failed = type(error).__name__
-            continue
-        return np.asarray(array)
     raise UnreadablePixelsError(f"its pixels are damaged or cut off ({failed})")

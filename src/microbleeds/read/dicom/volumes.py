@@ -55,7 +55,7 @@ def _volume(stack: Stack, part: int | None, in_series: int, found: Survey) -> Di
         defect=defect,
         part=part,
         facts=_facts(first),
-        notes=(*stack.notes, *_incomplete(first, in_series)),
+        notes=(*stack.notes, *_incomplete(first, in_series), *_lossy(first)),
     )
 
 
@@ -89,6 +89,11 @@ def _facts(frame: Frame) -> SequenceFacts:
         flip_angle_deg=within(frame.flip_angle_deg, 0.5, 180.0),
         manufacturer=frame.header.manufacturer[:80] or None,
     )
+
+
+def _lossy(frame: Frame) -> tuple[str, ...]:
+    told = "its images were compressed with loss, which blurs or invents small spots"
+    return (told,) if frame.header.lossy else ()
 
 
 def _incomplete(frame: Frame, in_series: int) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from pydicom import Dataset
 
 from microbleeds.errors import InputError
 from microbleeds.read.dicom.choice import titled
+from microbleeds.read.dicom.gdcm_process import GdcmProcess
 from microbleeds.read.dicom.headers import group_of
 from microbleeds.read.dicom.pixels import UnreadablePixelsError, stored_frames
 from microbleeds.read.dicom.series import DicomSeries
@@ -69,10 +70,10 @@ def read_voxels(volume: DicomSeries) -> Voxels:
         raise InputError(f"Series {titled(volume)} claims more voxels than any scan has; its headers are damaged.")
     out = np.empty(volume.grid.shape, dtype=np.float32, order="F")
     first: Scaling | None = None
-    with quiet():
+    with quiet(), GdcmProcess() as gdcm:
         for path, slices in _slices_of(volume).items():
             dataset = _read(path, volume)
-            stored = _stored(dataset, volume)
+            stored = _stored(dataset, path, gdcm, volume)
             for k, frame in slices:
                 scaling = scaling_of(dataset, frame, phase=volume.role == "phase")
                 first = first or scaling
@@ -122,9 +123,9 @@ def _read(path: Path, volume: DicomSeries) -> Dataset:
         ) from error
 
 
-def _stored(dataset: Dataset, volume: DicomSeries) -> NDArray:
+def _stored(dataset: Dataset, path: Path, gdcm: GdcmProcess, volume: DicomSeries) -> NDArray:
     try:
-        return stored_frames(dataset)
+        return stored_frames(dataset, path, gdcm)
     except UnreadablePixelsError as error:
         raise InputError(f"Series {titled(volume)} can't be read: {error}.") from error
 

@@ -10,6 +10,7 @@ import base64
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
@@ -267,6 +268,7 @@ def _chosen(views: dict[str, list[Picture]]) -> Iterator[tuple[str, str, Picture
             yield name, picture.plane.name, picture
 
 
+@cache
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """Return Pillow's own font, so that a page looks alike on every machine."""
     return ImageFont.load_default(size)

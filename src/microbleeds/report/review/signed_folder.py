@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nibabel as nib
-from markupsafe import escape
 
 from microbleeds.atomic import atomic_folder
 from microbleeds.errors import InputError
@@ -26,8 +25,6 @@ from microbleeds.report.run_record import sha256_of
 from microbleeds.report.tsv import write_tsv
 
 FOLDER = "reviewed"
-#: The last sentence of the methods paragraph, which a signed report must not say.
-NOT_CONFIRMED = "No reader has confirmed these findings."
 SIGNED_FILES = ("findings.json", "review.json")
 REGION_FILES = ("regions.nii.gz", "regions.tsv", "regions.json")
 #: Writes more of a signed result (DICOM objects, say) into its folder, in which all else lies already.
@@ -79,10 +76,8 @@ def _write(signed: SignedResult, shown: ReadBack, grid: Grid, folder: Path) -> N
     write_tsv(signed.record, folder / "findings.tsv")
     write_labels(signed.record.findings, grid, folder / "labels.nii.gz")
     write_review_record(signed.review, folder / "review.json")
-    page = render_html(signed.record, shown.scan, shown.brain, shown.regions)
-    (folder / "report.html").write_text(
-        page.replace(NOT_CONFIRMED, str(escape(signed.review.sentence))), encoding="utf-8"
-    )
+    page = render_html(signed.record, shown.scan, shown.brain, shown.regions, signed.review.sentence)
+    (folder / "report.html").write_text(page, encoding="utf-8")
 
 
 def _input_grid(folder: Path) -> Grid:

@@ -1,0 +1,173 @@
+r"""What each row costs on this machine: seconds and memory of searching one head, seconds of a training step.
+
+    python benchmarks/cost.py measure --run prototypes=runs/prototypes-0 --run dynunet=runs/dynunet-0 \
+        --cohort full --data data/full --cache cache --training-data data/train
+    python benchmarks/cost.py table
+
+Each row is measured in a process of its own, one after the other, on one thread: run it on an idle machine. Peak
+memory is that of the whole process, with the scan.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cohort import HERE, cohort_named, commit, hardware
+from learning import training_subjects
+from microbleeds.atomic import atomic_file
+from microbleeds.compute import choose
+from microbleeds.errors import InputError
+from microbleeds.prepare import PreparationSpec
+from microbleeds.training.batches import make_batch
+from microbleeds.training.presets import Preset
+from microbleeds.training.subjects import TrainingSubject
+from microbleeds.training.trainer import RunSettings, Trainer
+from pages import RESULTS_PAGE, write_part
+from rows import DETECTOR, Row, read_plan
+from scans import cached_scans
+from search import searcher_of
+
+RESULT = HERE / "results" / "ablation" / "cost.json"
+WARM, MEASURED = 2, 6  # steps
+SEARCHES = 3
+
+app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+
+
+@app.command()
+def measure(
+    run: Annotated[list[str], typer.Option(help="ROW=FOLDER of a finished run; give one for each row.")],
+    cohort: Annotated[str, typer.Option(help="Name of a definition in cohorts/.")],
+    data: Annotated[Path, typer.Option(help="Folder of the cohort's scans.")],
+    cache: Annotated[Path, typer.Option(help="Folder of prepared scans.")],
+    training_data: Annotated[Path, typer.Option(help="Data set that steps are timed on.")],
+    result: Annotated[Path, typer.Option(help="File of the figures.")] = RESULT,
+) -> None:
+    """Measure each row in a fresh process."""
+    figures = {}
+    for text in run:
+        name, _, folder = text.partition("=")
+        read_plan().row(name)
+        command = [
+            sys.executable,
+            __file__,
+            "one",
+            name,
+            folder,
+            cohort,
+            str(data),
+            str(cache),
+            str(training_data),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        if done.returncode:
+            raise InputError(f"The row {name} could not be measured: {done.stderr.strip().splitlines()[-1:]}")
+        figures[name] = json.loads(done.stdout.strip().splitlines()[-1])
+        print(name, figures[name], flush=True)
+    content = {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "hardware": {**hardware(), "threads": 1},
+        "rows": figures,
+    }
+    with atomic_file(result) as partial:
+        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+@app.command(hidden=True)
+def one(name: str, run: Path, cohort: str, data: Path, cache: Path, training_data: Path) -> None:
+    """Measure one row in this process and print the figures as JSON."""
+    plan = read_plan()
+    row = plan.row(name)
+    compute = choose("cpu", threads=1)
+    searcher = searcher_of(row, run, compute)
+    scan = cached_scans(
+        cohort_named(cohort), data, cache, PreparationSpec(), compute, magnitude=row.input == "magnitude"
+    )[0]
+    prepared = scan.prepared(row.input)
+    seconds = []
+    for _ in range(SEARCHES):
+        begin = time.perf_counter()
+        searcher.search(prepared)
+        seconds.append(time.perf_counter() - begin)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    preset = plan.preset_of(row)
+    subjects = training_subjects([training_data], cache, preset.preparation, row)[:8]
+    step, share = _step_seconds(row, preset, subjects)
+    figures = {
+        "search_s": round(min(seconds), 2),
+        "peak_memory_mb": round(memory),
+        "step_s": round(step, 3),
+        "share_of_data": round(share, 3),
+        "parameters": searcher.facts()["parameters"],
+        "compute": compute.describe(),
+    }
+    print(json.dumps(figures))
+
+
+@app.command()
+def table(
+    result: Annotated[Path, typer.Option(help="File of the figures.")] = RESULT,
+    page: Annotated[Path, typer.Option(help="Page that holds the table.")] = RESULTS_PAGE,
+) -> None:
+    """Make the table from the stored figures."""
+    content = json.loads(result.read_text(encoding="utf-8"))
+    plan = read_plan()
+    lines = [
+        "| method | parameters | searching a head | peak memory | training step of 4 crops | making crops |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, row in content["rows"].items():
+        memory, share = row["peak_memory_mb"] / 1000, 100 * row["share_of_data"]
+        lines.append(
+            f"| {plan.row(name).label} | {row['parameters'] / 1e6:.2f} M | {row['search_s']:.1f} s "
+            f"| {memory:.1f} GB | {row['step_s']:.2f} s | {share:.0f} % |"
+        )
+    machine = content["hardware"]
+    lines += ["", f"One thread of {machine['processor']}, torch {machine['torch']}, commit {content['commit']}."]
+    write_part("cost", lines, page)
+    print("\n".join(lines))
+
+
+def _step_seconds(row: Row, preset: Preset, subjects: list[TrainingSubject]) -> tuple[float, float]:
+    """Mean seconds of a step, crops included, and the share of it that making crops takes."""
+    if row.method == DETECTOR:
+        with tempfile.TemporaryDirectory() as folder:
+            trainer = Trainer(preset, RunSettings(out=Path(folder), data="cost", device="cpu"))
+            batches = [make_batch(subjects, {}, preset, (0, step, 0)) for step in range(WARM + MEASURED)]
+            network = _mean_seconds(trainer.take, batches)
+        crops = _mean_seconds(lambda step: make_batch(subjects, {}, preset, (0, step, 0)), range(WARM + MEASURED))
+        return network + crops, crops / (network + crops)
+    from peers.crops import draw_crops
+    from peers.training import PeerTrainer
+
+    peer = PeerTrainer(row.method, preset, 0, choose("cpu", threads=1))
+    whole = _mean_seconds(lambda step: peer.take(subjects), range(WARM + MEASURED))
+    crops = _mean_seconds(lambda step: draw_crops(subjects, {}, preset, (0, step, 0)), range(WARM + MEASURED))
+    return whole, crops / whole
+
+
+def _mean_seconds(work: Callable[[Any], object], items: Sequence[Any]) -> float:
+    """Mean time of working on each item, the first few left out."""
+    begin = 0.0
+    for number, item in enumerate(items):
+        if number == WARM:
+            begin = time.perf_counter()
+        work(item)
+    return (time.perf_counter() - begin) / (len(items) - WARM)
+
+
+if __name__ == "__main__":
+    app()

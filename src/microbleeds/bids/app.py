@@ -1,0 +1,234 @@
+"""The two levels of a BIDS App: every participant's scans and follow-up, then the group."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from microbleeds.bids.choose import choose_scan
+from microbleeds.bids.dataset import Session, natural, read_sessions
+from microbleeds.bids.description import refuse_foreign, write_citation, write_description
+from microbleeds.bids.followup import FollowTask, follow_up, publish_followup, read_steps
+from microbleeds.bids.layout import Layout
+from microbleeds.bids.publish import publish_scan
+from microbleeds.bids.subject_page import write_subject_page
+from microbleeds.cohort.page import write_page
+from microbleeds.cohort.pool import PoolSettings, open_pool
+from microbleeds.cohort.run import run_all
+from microbleeds.cohort.search import search
+from microbleeds.cohort.settle import settled, with_weights
+from microbleeds.cohort.table import Entry, entry_of, table_rows, write_table
+from microbleeds.cohort.task import (
+    Origin,
+    Outcome,
+    ScanTask,
+    SearchOptions,
+    outcome_of,
+    read_outcome,
+    read_outcomes,
+    write_outcome,
+)
+from microbleeds.errors import InputError
+
+#: Called with what is going on, how many of it are done, how many there are, and what became of the latest.
+Announce = Callable[[str, int, int, Outcome | None], None]
+
+
+@dataclass(frozen=True)
+class AppRequest:
+    """What to do with a data set.
+
+    Args:
+        bids_dir: root of the data set.
+        out_dir: root of the derivatives.
+        subjects: labels to keep; all if empty.
+        sessions: labels to keep; all if empty.
+        acquisition: label of ``acq`` to take; chosen if ``None``.
+        run: label of ``run`` to take; chosen if ``None``.
+        options: how to search.
+        pool: where to work.
+    """
+
+    bids_dir: Path
+    out_dir: Path
+    subjects: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    acquisition: str | None = None
+    run: str | None = None
+    options: SearchOptions = field(default_factory=SearchOptions)
+    pool: PoolSettings = field(default_factory=PoolSettings)
+
+
+def participants(
+    request: AppRequest,
+    announce: Announce = lambda what, done, total, latest: None,
+    *,
+    work: Callable[[ScanTask], Outcome] = search,
+    follow: Callable[[FollowTask], Outcome] = follow_up,
+) -> list[Outcome]:
+    """Search all scans, follow up all subjects with several visits, and write their derivatives and pages.
+
+    Args:
+        request: what to do.
+        announce: called as scans and follow-ups are finished.
+        work: what a worker does with a scan.
+        follow: what a worker does with a subject's visits.
+
+    Returns:
+        What became of each scan and of each follow-up.
+
+    Raises:
+        InputError: if the data set, the output folder, the weights or the workers can't be used, or no session
+            holds a suitable image.
+    """
+    raw, layout = request.bids_dir.absolute(), Layout(request.out_dir.absolute())
+    refuse_foreign(layout.root, raw)
+    sessions = read_sessions(raw, request.subjects, request.sessions)
+    tasks, outcomes = scan_tasks(request, sessions, layout)
+    if not tasks:
+        raise InputError(f"No session of {raw} can be searched: {outcomes[0].sentence}")
+    options = with_weights(request.options)
+    write_description(layout, raw)
+    for outcome in outcomes:
+        write_outcome(outcome, layout.scans / f"{outcome.name}.json")
+    with open_pool(request.pool, len(tasks)) as client:
+        options = settled(options, client, layout.logs / "settings.json")
+
+        def scan_done(outcome: Outcome) -> None:
+            outcome = _published(
+                outcome, layout.scans / f"{outcome.name}.json", lambda: publish_scan(outcome, layout, raw)
+            )
+            outcomes.append(outcome)
+            announce("scans", sum(o.state != "absent" for o in outcomes), len(tasks), outcome)
+
+        run_all([replace(task, options=options) for task in tasks], work, client, scan_done)
+        subjects = list(dict.fromkeys(session.subject for session in sessions))
+        pairs = follow_tasks(read_sessions(raw, subjects), layout, options)
+        followed: list[Outcome] = []
+
+        def visits_done(outcome: Outcome) -> None:
+            outcome = _published(
+                outcome, layout.followups / f"{outcome.name}.json", lambda: publish_followup(outcome, layout)
+            )
+            followed.append(outcome)
+            announce("follow-ups", len(followed), len(pairs), outcome)
+
+        run_all(pairs, follow, client, visits_done)
+    _write_pages(layout, subjects)
+    return outcomes + followed
+
+
+def group(request: AppRequest) -> list[dict[str, Any]]:
+    """Write the group's table and page from all scans that the participant level has finished.
+
+    Returns:
+        The table's rows.
+
+    Raises:
+        InputError: if there are none.
+    """
+    layout = Layout(request.out_dir.absolute())
+    outcomes = read_outcomes(layout.scans)
+    if not outcomes:
+        raise InputError(f"{layout.root} holds no results; run the participant level first.")
+    ordered = sorted(outcomes, key=lambda one: (natural(one.subject or ""), natural(one.session or "")))
+    followups = {one.subject: one for one in read_outcomes(layout.followups)}
+    entries = [entry_of(one, _more(one, followups.get(one.subject))) for one in ordered]
+    rows = table_rows(entries)
+    write_table(rows, layout.group.with_suffix(".tsv"))
+    links = {one.name: layout.page(str(one.subject)).name for one in ordered if one.succeeded}
+    title = request.bids_dir.absolute().name
+    write_page(rows, layout.group.with_suffix(".html"), title=title, links=links)
+    _cite(layout, entries)
+    return rows
+
+
+def scan_tasks(
+    request: AppRequest, sessions: Sequence[Session], layout: Layout
+) -> tuple[list[ScanTask], list[Outcome]]:
+    """Return a task for each session that can be searched, and an outcome for each other."""
+    tasks: list[ScanTask] = []
+    absent: list[Outcome] = []
+    for session in sessions:
+        name = session.name
+        task = ScanTask(
+            name=name,
+            inputs={},
+            out=layout.results / name,
+            note=layout.scans / f"{name}.json",
+            options=request.options,
+            origin=Origin(session.subject, session.session, name),
+        )
+        try:
+            choice = choose_scan(session, acquisition=request.acquisition, run=request.run)
+        except InputError as error:
+            absent.append(outcome_of(task, "absent", sentence=str(error)))
+            continue
+        origin = Origin(session.subject, session.session, choice.stem, choice.notes)
+        tasks.append(replace(task, inputs=choice.images, origin=origin))
+    return tasks, absent
+
+
+def follow_tasks(sessions: Sequence[Session], layout: Layout, options: SearchOptions) -> list[FollowTask]:
+    """Return a task for each subject with two or more visits that have a result."""
+    visits: dict[str, list[tuple[str, Path]]] = defaultdict(list)
+    for session in sessions:
+        outcome = read_outcome(layout.scans / f"{session.name}.json")
+        if session.session is not None and outcome is not None and outcome.succeeded and outcome.result:
+            visits[session.subject].append((session.session, Path(outcome.result)))
+    return [
+        FollowTask(
+            name=f"sub-{subject}",
+            visits=tuple(found),
+            out=layout.followup_result(subject),
+            note=layout.followups / f"sub-{subject}.json",
+            options=options,
+            origin=Origin(subject),
+        )
+        for subject, found in visits.items()
+        if len(found) > 1
+    ]
+
+
+def _published(outcome: Outcome, note: Path, publish: Callable[[], None]) -> Outcome:
+    """Write derivatives; a result that can't be published any more is a failed one."""
+    if not outcome.succeeded:
+        return outcome
+    try:
+        publish()
+    except (InputError, OSError) as error:
+        outcome = outcome.model_copy(update={"state": "failed", "sentence": f"No derivatives: {error}"})
+        write_outcome(outcome, note)
+    return outcome
+
+
+def _more(outcome: Outcome, followup: Outcome | None) -> dict[str, Any]:
+    """Return the columns that the follow-up of its subject adds to a scan's row."""
+    if followup is None or not outcome.succeeded:
+        return {}
+    if not followup.succeeded or followup.result is None:
+        return {"message": f"Not followed up: {followup.sentence}"}
+    steps = {step.session: step for step in read_steps(Path(followup.result)).steps}
+    step = steps.get(outcome.session or "")
+    return {} if step is None else {"new": step.new, "new_so_far": step.new_so_far, "aria_h": step.aria_h}
+
+
+def _write_pages(layout: Layout, subjects: Sequence[str]) -> None:
+    """Write the page of each subject, and how to cite all that is there."""
+    outcomes = read_outcomes(layout.scans)
+    for subject in subjects:
+        own = [outcome for outcome in outcomes if outcome.subject == subject]
+        followup = read_outcome(layout.followups / f"sub-{subject}.json")
+        write_subject_page(subject, own, followup, layout)
+    _cite(layout, [entry_of(outcome) for outcome in outcomes])
+
+
+def _cite(layout: Layout, entries: Sequence[Entry]) -> None:
+    path = layout.logs / "settings.json"
+    compute: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    compute.pop("asked_device", None)
+    write_citation(layout, [entry.record for entry in entries if entry.record is not None], compute)

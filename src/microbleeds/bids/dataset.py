@@ -1,0 +1,181 @@
+"""What a BIDS data set holds for this program: the images of each session, by role, and the sessions' order.
+
+Only ``sub-*`` folders are read; in them all NIfTI images but those of other modalities (``func``, ``dwi`` ...).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from microbleeds.annotations.images import NIFTI, NamedFile, file_stem, named_file
+from microbleeds.annotations.statement import Statement
+from microbleeds.errors import InputError
+from microbleeds.read.sidecar import LARGEST_SIDECAR_BYTES, sidecar_path
+
+_OTHER_FOLDERS = frozenset(
+    ["func", "dwi", "fmap", "perf", "eeg", "ieeg", "meg", "pet", "beh", "micr", "nirs", "motion", "mrs", "figures"]
+)
+_IMAGES = ("swi", "magnitude", "phase")
+# dcm2niix: "..._e2.nii.gz", "..._e2_ph.nii.gz".
+_DCM2NIIX_ECHO = re.compile(r"_e(\d+)(?=_|$)")
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that may be used.
+
+    Args:
+        path: of the file.
+        role: ``swi``, ``magnitude`` or ``phase``.
+        entities: BIDS entities of its name.
+        echo: number of the echo, ``None`` where there is one only (or a combination of all).
+        echo_time_ms: by its sidecar.
+        field_strength_t: by its sidecar.
+    """
+
+    path: Path
+    role: str
+    entities: dict[str, str]
+    echo: int | None = None
+    echo_time_ms: float | None = None
+    field_strength_t: float | None = None
+
+
+@dataclass(frozen=True)
+class Session:
+    """One session of one subject; the ``session`` of a data set without sessions is ``None``."""
+
+    subject: str
+    session: str | None
+    images: tuple[Image, ...]
+    time: str | None = None
+
+    @property
+    def name(self) -> str:
+        """For instance ``sub-01_ses-2``."""
+        return f"sub-{self.subject}" + (f"_ses-{self.session}" if self.session is not None else "")
+
+
+def read_sessions(root: Path, subjects: Sequence[str] = (), sessions: Sequence[str] = ()) -> list[Session]:
+    """Return the sessions of a data set, subjects by name and each one's sessions in the order of time.
+
+    Args:
+        root: of the data set.
+        subjects: labels to keep, with or without ``sub-``; all if empty.
+        sessions: labels to keep, with or without ``ses-``; all if empty.
+
+    Raises:
+        InputError: if the folder is no data set, or holds none of what was asked for.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise InputError(f"{root} is no folder; give the root of a BIDS data set.")
+    folders = {path.name.removeprefix("sub-"): path for path in sorted(root.glob("sub-*")) if path.is_dir()}
+    if not folders:
+        raise InputError(
+            f"{root} holds no sub-* folders; give the root of a BIDS data set, or use microbleeds many."
+        )
+    wanted = [label.removeprefix("sub-") for label in subjects] or sorted(folders, key=natural)
+    _refuse_missing("subject", wanted, folders)
+    found = [one for label in dict.fromkeys(wanted) for one in _of_subject(root, label, folders[label])]
+    kept = [label.removeprefix("ses-") for label in sessions]
+    if kept:
+        _refuse_missing("session", kept, {one.session or "" for one in found})
+        found = [one for one in found if one.session in kept]
+    return found
+
+
+def natural(text: str) -> list[tuple[int, str]]:
+    """Return a key that sorts ``2`` before ``10``."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text) if part]
+
+
+def _refuse_missing(what: str, wanted: Sequence[str], there: Any) -> None:
+    missing = [label for label in wanted if label not in there]
+    if missing:
+        few = ", ".join(sorted(there, key=natural)[:8]) or "none"
+        raise InputError(f"There is no {what} {', '.join(missing[:5])} in the data set; it holds {few}.")
+
+
+def _of_subject(root: Path, label: str, folder: Path) -> Iterator[Session]:
+    """Yield a subject's sessions, the earliest first; one without sessions is one session."""
+    inner = {path.name.removeprefix("ses-"): path for path in folder.glob("ses-*") if path.is_dir()}
+    if not inner:
+        yield Session(label, None, _images(root, folder))
+        return
+    times = _times(folder / f"sub-{label}_sessions.tsv", "session_id")
+    read = [
+        Session(label, name, _images(root, path), times.get(f"ses-{name}") or _scan_time(path))
+        for name, path in inner.items()
+    ]
+    # Labels decide unless every session has a time: a mixture has no order.
+    timed = all(session.time for session in read)
+    yield from sorted(read, key=lambda one: ((one.time or "") if timed else "", natural(one.session or "")))
+
+
+def _times(table: Path, key: str) -> dict[str, str]:
+    """Return a table's rows' ``acq_time`` (ISO 8601, which sorts as text)."""
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as stream:
+            rows = list(csv.DictReader(stream, delimiter="\t"))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return {}
+    return {
+        row[key]: row["acq_time"]
+        for row in rows
+        if row.get(key) and (row.get("acq_time") or "n/a").strip()[:1].isdecimal()
+    }
+
+
+def _scan_time(folder: Path) -> str | None:
+    """Return the earliest time of a session's ``*_scans.tsv``."""
+    tables = sorted(folder.glob("*_scans.tsv"))
+    times = [time for table in tables for time in _times(table, "filename").values()]
+    return min(times, default=None)
+
+
+def _images(root: Path, folder: Path) -> tuple[Image, ...]:
+    found = []
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        hidden = any(part.startswith(".") for part in parts)
+        if hidden or set(parts[:-1]) & _OTHER_FOLDERS or not path.name.lower().endswith(NIFTI):
+            continue
+        file = named_file(path, root, Statement())
+        if file.role in _IMAGES:
+            found.append(_image(file))
+    return tuple(found)
+
+
+def _image(file: NamedFile) -> Image:
+    """Add what the sidecar says about the echo."""
+    content = _sidecar(file.path)
+    stem = file_stem(file.path)
+    marked = _DCM2NIIX_ECHO.search(stem)
+    echo = file.entities.get("echo") or (marked.group(1) if marked else None)
+    seconds, field = content.get("EchoTime"), content.get("MagneticFieldStrength")
+    return Image(
+        path=file.path,
+        role=str(file.role),
+        entities=file.entities,
+        echo=int(echo) if echo is not None and echo.isdecimal() else None,
+        echo_time_ms=float(seconds) * 1000 if isinstance(seconds, int | float) else None,
+        field_strength_t=float(field) if isinstance(field, int | float) else None,
+    )
+
+
+def _sidecar(image: Path) -> dict[str, Any]:
+    path = sidecar_path(image)
+    try:
+        if path.stat().st_size > LARGEST_SIDECAR_BYTES:
+            return {}
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,171 @@
+"""A subject's visits are followed up: one task, and its derivatives.
+
+The result holds `steps.json` and a folder for each comparison; a visit is compared with the first and with the one
+before it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from microbleeds.atomic import atomic_folder
+from microbleeds.bids.dictionaries import LESIONS, SESSIONS, generated_by, write_dictionary, write_rows
+from microbleeds.bids.layout import Layout
+from microbleeds.bids.publish import placed
+from microbleeds.cohort.fingerprint import digest
+from microbleeds.cohort.search import attempted
+from microbleeds.cohort.task import Origin, Outcome, SearchOptions, outcome_of, read_outcome
+from microbleeds.compute import choose
+from microbleeds.followup import Comparison, Series, Visit, follow, load_visit, write_comparison
+from microbleeds.report.record import Strict
+from microbleeds.report.run_record import sha256_of
+
+_STEPS = "steps.json"
+
+
+@dataclass(frozen=True)
+class FollowTask:
+    """Follow up one subject.
+
+    Args:
+        name: unique in its run.
+        visits: label of each session and the result of its scan, the earliest first.
+        out: folder of the result.
+        note: file of the outcome.
+        options: device, precision and threads.
+        origin: whose visits they are.
+    """
+
+    name: str
+    visits: tuple[tuple[str, Path], ...]
+    out: Path
+    note: Path
+    options: SearchOptions
+    origin: Origin
+
+
+class StepRecord(Strict):
+    """One visit after the first."""
+
+    session: str
+    microbleeds: int
+    first: str
+    previous: str
+    aligned: bool
+    new: int
+    new_so_far: int | None
+    aria_h: str | None
+
+
+class StepsRecord(Strict):
+    """What `steps.json` holds."""
+
+    first: str
+    first_microbleeds: int
+    steps: list[StepRecord]
+
+
+def follow_up(
+    task: FollowTask,
+    load: Callable[..., Visit] = load_visit,
+    compare: Callable[[Sequence[Visit]], Series] = follow,
+    write: Callable[[Comparison, Visit, Visit, Path], None] = write_comparison,
+) -> Outcome:
+    """Compare a subject's visits unless that is done already; never raises for what is wrong with one subject.
+
+    Args:
+        task: what to do.
+        load: reads a visit.
+        compare: compares visits.
+        write: writes a comparison.
+    """
+
+    def work() -> Outcome:
+        found = {label: sha256_of(result / "findings.json") for label, result in task.visits}
+        fingerprint = digest({"visits": list(found.items()), "precision": task.options.precision})
+        before = read_outcome(task.note)
+        if before is not None and before.fingerprint == fingerprint and (task.out / _STEPS).is_file():
+            return outcome_of(task, "kept", result=task.out, fingerprint=fingerprint)
+        start = time.perf_counter()
+        options = task.options
+        compute = choose(options.device, options.precision, options.threads)
+        visits = [load(result, name=f"ses-{label}", compute=compute) for label, result in task.visits]
+        _write_series(task, visits, compare(visits), write)
+        seconds = time.perf_counter() - start
+        return outcome_of(task, "done", result=task.out, fingerprint=fingerprint, seconds=seconds)
+
+    return attempted(task, work)
+
+
+def read_steps(result: Path) -> StepsRecord:
+    """Read what a follow-up found."""
+    return StepsRecord.model_validate_json((result / _STEPS).read_text(encoding="utf-8"))
+
+
+def publish_followup(outcome: Outcome, layout: Layout) -> None:
+    """Write the derivatives of a subject's follow-up."""
+    if outcome.result is None or outcome.subject is None:
+        return
+    result, subject = Path(outcome.result), outcome.subject
+    found = read_steps(result)
+    for step in found.steps:
+        for since in dict.fromkeys((step.first, step.previous)):
+            source = result / _pair(step.session, since)
+            stem = f"sub-{subject}_ses-{step.session}_desc-since{since}"
+            anat = layout.folder(subject, step.session, "anat")
+            placed(source / "comparison.json", anat / f"{stem}_comparison.json")
+            placed(source / "comparison.tsv", anat / f"{stem}_lesions.tsv")
+            write_dictionary(LESIONS, anat / f"{stem}_lesions.json", GeneratedBy=generated_by())
+            figures = layout.folder(subject, step.session, "figures")
+            placed(source / "comparison.html", figures / f"{stem}_comparison.html")
+    table = layout.root / f"sub-{subject}" / f"sub-{subject}_sessions.tsv"
+    write_rows(list(SESSIONS), _rows(found), table)
+    write_dictionary(SESSIONS, table.with_suffix(".json"))
+
+
+def _rows(found: StepsRecord) -> list[dict[str, object]]:
+    first: dict[str, object] = {"session_id": f"ses-{found.first}", "microbleeds": found.first_microbleeds}
+    later = [
+        {**step.model_dump(), "session_id": f"ses-{step.session}", "since": f"ses-{step.previous}"}
+        for step in found.steps
+    ]
+    return [first, *later]
+
+
+def _write_series(
+    task: FollowTask,
+    visits: Sequence[Visit],
+    series: Series,
+    write: Callable[[Comparison, Visit, Visit, Path], None],
+) -> None:
+    """Write all comparisons and `steps.json`."""
+    labels = [label for label, _ in task.visits]
+    steps = []
+    with atomic_folder(task.out, overwrite=True) as folder:
+        for n, step in enumerate(series.steps, start=1):
+            for m, comparison in {0: step.since_first, n - 1: step.since_previous}.items():
+                pair = folder / _pair(labels[n], labels[m])
+                pair.mkdir()
+                write(comparison, visits[m], visits[n], pair)
+            steps.append(
+                StepRecord(
+                    session=labels[n],
+                    microbleeds=visits[n].record.counts.total,
+                    first=labels[0],
+                    previous=labels[n - 1],
+                    aligned=step.since_previous.registration.succeeded,
+                    new=len(step.new_ids),
+                    new_so_far=step.new_so_far,
+                    aria_h=step.aria_h,
+                )
+            )
+        total = visits[0].record.counts.total
+        record = StepsRecord(first=labels[0], first_microbleeds=total, steps=steps)
+        (folder / _STEPS).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def _pair(session: str, since: str) -> str:
+    return f"ses-{session}_since-{since}"

@@ -1,0 +1,101 @@
+"""`sub-X.html`: all visits of a subject on one page, with links to their reports, review pages and comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from microbleeds import __version__
+from microbleeds.atomic import atomic_file
+from microbleeds.bids.dataset import natural
+from microbleeds.bids.followup import StepRecord, read_steps
+from microbleeds.bids.layout import Layout
+from microbleeds.bids.publish import PAGES
+from microbleeds.cohort.table import entry_of
+from microbleeds.cohort.task import Outcome
+from microbleeds.report.html import asset
+from microbleeds.report.record import DISCLAIMER, Record
+
+
+@dataclass(frozen=True)
+class VisitView:
+    """One visit of the page; ``links`` are (words, address relative to the page)."""
+
+    outcome: Outcome
+    record: Record | None
+    links: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class StepView:
+    """One comparison of the page."""
+
+    step: StepRecord
+    links: list[tuple[str, str]]
+
+
+def write_subject_page(
+    subject: str, outcomes: Sequence[Outcome], followup: Outcome | None, layout: Layout
+) -> None:
+    """Write a subject's page.
+
+    Args:
+        subject: label without ``sub-``.
+        outcomes: of the subject's scans.
+        followup: outcome of the follow-up, if there is one.
+        layout: of the output.
+    """
+    ordered = sorted(outcomes, key=lambda outcome: natural(outcome.session or ""))
+    page = _environment().get_template("subject.html.j2")
+    text = page.render(
+        subject=subject,
+        style=asset("report.css"),
+        visits=[_visit(outcome, layout) for outcome in ordered],
+        steps=_steps(subject, followup, layout),
+        followup=followup,
+        disclaimer=DISCLAIMER,
+        version=__version__,
+    )
+    with atomic_file(layout.page(subject)) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _visit(outcome: Outcome, layout: Layout) -> VisitView:
+    entry = entry_of(outcome)
+    links = []
+    if entry.record is not None and outcome.subject is not None:
+        figures = layout.folder(outcome.subject, outcome.session, "figures")
+        files = ((page, figures / f"{outcome.stem}_desc-microbleeds_{page}.html") for page in PAGES)
+        links = [(page, _address(path, layout)) for page, path in files if path.is_file()]
+    return VisitView(entry.outcome, entry.record, links)
+
+
+def _steps(subject: str, followup: Outcome | None, layout: Layout) -> list[StepView]:
+    if followup is None or not followup.succeeded or followup.result is None:
+        return []
+    views = []
+    for step in read_steps(Path(followup.result)).steps:
+        figures = layout.folder(subject, step.session, "figures")
+        files = {
+            f"since {since}": figures / f"sub-{subject}_ses-{step.session}_desc-since{since}_comparison.html"
+            for since in dict.fromkeys((step.previous, step.first))
+        }
+        views.append(StepView(step, [(words, _address(path, layout)) for words, path in files.items()]))
+    return views
+
+
+def _address(path: Path, layout: Layout) -> str:
+    return path.relative_to(layout.root).as_posix()
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("microbleeds.bids"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,167 @@
+"""Dask workers: of this machine, of a scheduler that runs already, or of a SLURM or PBS queue.
+
+Every worker is a process with one task at a time: a scan takes about 1.1 GB at its peak, and a process that dies
+takes only its own scan along.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from microbleeds.errors import InputError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+ClusterKind = Literal["local", "slurm", "pbs"]
+#: Measured peaks are 1.0 to 1.1 GB; the rest is room for larger matrices.
+SCAN_MEMORY_MB = 1500
+_CONNECT_SECONDS = 20
+# One task per worker and one more try: a task whose workers died twice is what kills them.
+_DASK = {
+    "distributed.scheduler.worker-saturation": 1.0,
+    "distributed.scheduler.allowed-failures": 1,
+    "distributed.worker.memory.terminate": 0.98,
+    "distributed.comm.timeouts.connect": f"{_CONNECT_SECONDS}s",
+}
+
+
+@dataclass(frozen=True)
+class PoolSettings:
+    """Where and how widely to work.
+
+    Args:
+        workers: at most so many; as many as cores and memory allow if ``None``.
+        memory_mb: to share among local workers; what is free if ``None``.
+        threads: of each worker.
+        scheduler: address of a Dask scheduler that runs already.
+        cluster: ``local``, or the queue that starts workers.
+        options: of dask-jobqueue's cluster (``queue``, ``walltime``, ``memory`` ...).
+    """
+
+    workers: int | None = None
+    memory_mb: int | None = None
+    threads: int = 1
+    scheduler: str | None = None
+    cluster: ClusterKind = "local"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def open_pool(settings: PoolSettings, tasks: int) -> Iterator[Client]:
+    """Yield a client of the pool for about ``tasks`` tasks; what was started here ends with the block.
+
+    Raises:
+        InputError: if Dask isn't installed, or the scheduler or queue can't be reached.
+    """
+    try:
+        import dask
+        from distributed import Client
+    except ImportError as error:
+        raise InputError("Many scans need Dask; install microbleeds[cohort].") from error
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    with ExitStack() as opened:
+        opened.enter_context(dask.config.set(_DASK))
+        if settings.scheduler is not None:
+            target: Any = settings.scheduler
+        elif settings.cluster == "local":
+            target = opened.enter_context(_local(settings, tasks))
+        else:
+            target = opened.enter_context(queue_cluster(settings, tasks))
+        try:
+            client = opened.enter_context(Client(target, timeout=f"{_CONNECT_SECONDS}s", set_as_default=False))
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"The Dask scheduler {settings.scheduler} can't be reached ({type(error).__name__}); check its "
+                "address."
+            ) from error
+        yield client
+
+
+def local_workers(settings: PoolSettings, tasks: int, *, cores: int, free_mb: float) -> int:
+    """Return how many workers a machine carries: limited by cores, memory, the user and the tasks."""
+    memory_mb = free_mb if settings.memory_mb is None else min(settings.memory_mb, free_mb)
+    by_memory = int(memory_mb // SCAN_MEMORY_MB)
+    by_cores = cores // settings.threads if settings.workers is None else settings.workers
+    return max(1, min(by_cores, by_memory, tasks))
+
+
+def _local(settings: PoolSettings, tasks: int) -> Any:
+    """Start worker processes on this machine."""
+    from distributed import LocalCluster
+
+    free_mb = free_memory_mb()
+    workers = local_workers(settings, tasks, cores=_cores(), free_mb=free_mb)
+    return LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        memory_limit=int(free_mb * 1e6 / workers),
+        dashboard_address=None,
+        silence_logs=logging.CRITICAL,
+    )
+
+
+def queue_cluster(settings: PoolSettings, tasks: int) -> Any:
+    """Return a cluster whose workers a SLURM or PBS queue starts.
+
+    Raises:
+        InputError: if dask-jobqueue isn't installed, an option is unknown, or there is no such queue here.
+    """
+    try:
+        from dask_jobqueue import PBSCluster, SLURMCluster
+    except ImportError as error:
+        raise InputError("A queue of jobs needs dask-jobqueue; install microbleeds[cohort].") from error
+    kinds = {"slurm": SLURMCluster, "pbs": PBSCluster}
+    # One process with one task at a time per job, whatever the cores that its threads use.
+    options: dict[str, Any] = {"cores": 1, "memory": "4GB", "processes": 1, "job_cpu": settings.threads} | dict(
+        settings.options
+    )
+    if settings.cluster == "pbs":
+        options.pop("job_cpu")
+    try:
+        cluster = kinds[settings.cluster](**options)
+        cluster.scale(jobs=min(settings.workers or tasks, max(1, tasks)))
+    except (TypeError, ValueError, OSError) as error:
+        raise InputError(
+            f"The {settings.cluster.upper()} cluster could not be set up ({error}); check --cluster-options."
+        ) from error
+    return cluster
+
+
+def read_options(path: Path) -> dict[str, Any]:
+    """Read a YAML file of options of dask-jobqueue.
+
+    Raises:
+        InputError: if it can't be read or holds no mapping.
+    """
+    try:
+        import yaml
+    except ImportError as error:
+        raise InputError("Cluster options need PyYAML; install microbleeds[cohort].") from error
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"The cluster options {path} can't be read as YAML ({type(error).__name__}).") from error
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise InputError(f"The cluster options {path} hold no names with values, such as `walltime: 01:00:00`.")
+    return content
+
+
+def free_memory_mb() -> float:
+    """Return the memory that may be used, in MB (10^6 bytes): what is free, within the limits of a container."""
+    import psutil
+    from distributed.system import MEMORY_LIMIT
+
+    return float(min(psutil.virtual_memory().available, MEMORY_LIMIT)) / 1e6
+
+
+def _cores() -> int:
+    """Return the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

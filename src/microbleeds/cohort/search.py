@@ -1,0 +1,76 @@
+"""What a worker does with one scan: keep a finished result, or search, and note what became of it."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+from microbleeds import pipeline
+from microbleeds.cohort.fingerprint import scan_fingerprint
+from microbleeds.cohort.task import Outcome, ScanTask, Task, outcome_of, read_outcome, write_outcome
+from microbleeds.errors import InputError
+from microbleeds.pipeline import RESULT_FILES, Request
+
+
+def search(task: ScanTask, run: Callable[[Request], Any] = pipeline.run) -> Outcome:
+    """Search a scan unless that is done already; never raises for what is wrong with one scan.
+
+    Args:
+        task: what to do.
+        run: what searches.
+    """
+
+    def work() -> Outcome:
+        fingerprint = scan_fingerprint(task)
+        if is_finished(task, fingerprint):
+            return outcome_of(task, "kept", result=task.out, fingerprint=fingerprint)
+        start = time.perf_counter()
+        run(request_of(task))
+        seconds = time.perf_counter() - start
+        return outcome_of(task, "done", result=task.out, fingerprint=fingerprint, seconds=seconds)
+
+    return attempted(task, work)
+
+
+def attempted(task: Task, work: Callable[[], Outcome]) -> Outcome:
+    """Do a task's work; what goes wrong becomes its sentence, so that it can't stop the others."""
+    try:
+        outcome = work()
+    except InputError as error:
+        outcome = outcome_of(task, "failed", sentence=str(error))
+    except Exception as error:
+        sentence = f"An unexpected error, {type(error).__name__}: {error}"
+        outcome = outcome_of(task, "failed", sentence=sentence, traceback=traceback.format_exc())
+    if outcome.state != "kept":
+        write_outcome(outcome, task.note)
+    return outcome
+
+
+def is_finished(task: ScanTask, fingerprint: str) -> bool:
+    """Whether an earlier run finished this very task."""
+    before = read_outcome(task.note)
+    if before is None or not before.succeeded or before.fingerprint != fingerprint:
+        return False
+    return all((task.out / name).is_file() for name in RESULT_FILES)
+
+
+def request_of(task: ScanTask) -> Request:
+    """Return the request to the pipeline; an earlier result of the same name gives way."""
+    options = task.options
+    fixed: dict[str, Any] = {"precision": options.precision, "threads": options.threads}
+    known = {item.name for item in fields(Request)}
+    return Request(
+        out=task.out,
+        swi=task.inputs.get("swi"),
+        magnitude=task.inputs.get("magnitude"),
+        phase=task.inputs.get("phase"),
+        phase_sign=options.phase_sign,
+        operating_point=options.operating_point,
+        weights=options.weights,
+        device=options.device,
+        overwrite=True,
+        **{name: value for name, value in fixed.items() if name in known},
+    )

@@ -1,0 +1,131 @@
+"""Stored candidates, thresholds and figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from figures import row_figures, run_curves
+from found import FALSE, IGNORED, REMOVED, Found, FoundScan, judged, read_found, surest, write_found
+from froc_picture import Line, froc_svg
+from microbleeds.errors import InputError
+from microbleeds.evaluate import truth
+from pages import write_part
+
+TRUTH = truth([[0, 0, 0], [20, 0, 0], [40, 0, 0]], [True, True, False])
+
+
+def _scan() -> FoundScan:
+    positions = np.array([[0.5, 0, 0], [21, 0, 0], [40, 1, 0], [60, 0, 0]])
+    scores = np.array([0.9, 0.8, 0.7, 0.6])
+    return judged("a", "head 1", positions, scores, np.array([True, False, True, True]), TRUTH)
+
+
+def _found(name: str, scores: list[float], outcomes: list[int], truths: int, sha: str = "abc") -> Found:
+    places = np.array(outcomes)
+    scan = FoundScan(name, name, truths, np.zeros((len(scores), 3)), np.array(scores), places, places)
+    facts = {"weights_sha256": sha, "row": "r", "seed": 0, "cpu_seconds_per_scan": 1.0}
+    return Found(facts, (scan,))
+
+
+def test_outcomes_with_and_without_the_rule_by_place() -> None:
+    scan = _scan()
+
+    assert scan.truth.tolist() == [0, 1, IGNORED, FALSE]
+    assert scan.placed.tolist() == [0, REMOVED, IGNORED, FALSE]
+    assert scan.result(by_place=False).hit.tolist() == [True, True, False]
+    assert scan.result(by_place=True).hit.tolist() == [True, False]
+    assert scan.result(by_place=True).truth_count == 2
+
+
+def test_a_removed_candidate_leaves_its_truth_to_another() -> None:
+    positions, scores = np.array([[0.0, 0, 0], [1.0, 0, 0]]), np.array([0.9, 0.5])
+    scan = judged("a", "h", positions, scores, np.array([False, True]), TRUTH)
+
+    assert scan.truth.tolist() == [0, FALSE]
+    assert scan.placed.tolist() == [REMOVED, 0]
+
+
+def test_only_the_surest_are_stored() -> None:
+    scores = np.random.default_rng(0).random(500)
+    kept = surest(np.zeros((500, 3)), scores)[1]
+
+    assert len(kept) < 500
+    assert kept.tolist() == sorted(scores, reverse=True)[: len(kept)]
+
+
+def test_a_result_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    scan, path = _scan(), tmp_path / "r.json"
+    write_found(path, Found({"row": "r"}, (scan,)))
+    found = read_found(path)
+
+    assert found.facts["row"] == "r"
+    back = found.scans[0]
+    assert (back.name, back.head, back.truths) == ("a", "head 1", 2)
+    assert back.truth.tolist() == scan.truth.tolist()
+    assert back.placed.tolist() == scan.placed.tolist()
+    np.testing.assert_allclose(back.positions_mm, scan.positions_mm)
+
+
+def test_the_threshold_comes_from_validation_alone() -> None:
+    # On validation 0.5 false positives per subject allow none of one scan: the threshold is 0.8.
+    validation = _found("v", [0.9, 0.8, 0.7, 0.6], [0, 1, FALSE, 2], 3)
+    test = _found("t", [0.95, 0.85, 0.75, 0.7], [FALSE, 0, 1, 2], 3)
+    run = run_curves(validation, test, by_place=False)
+    figures = row_figures([run], repeats=20)
+
+    assert run.threshold == 0.8
+    assert figures.sensitivity.value == pytest.approx(1 / 3)
+    assert figures.false_positives.value == 1
+    assert figures.sensitivity_at[0.5].value == 0
+    assert figures.sensitivity_at[1.0].value == 1
+
+
+def test_figures_are_means_over_seeds() -> None:
+    validation = _found("v", [0.5], [0], 1)
+    all_found = run_curves(validation, _found("t", [0.9], [0], 1), by_place=False)
+    none_found = run_curves(validation, _found("t", [0.9], [FALSE], 1), by_place=False)
+    figures = row_figures([all_found, none_found], repeats=20)
+
+    assert figures.sensitivity.value == 0.5
+    assert figures.false_positives.value == 0.5
+    assert figures.spread == 0.5
+
+
+def test_results_of_different_weights_are_not_mixed() -> None:
+    with pytest.raises(InputError, match="different weights"):
+        run_curves(_found("v", [0.5], [0], 1), _found("t", [0.5], [0], 1, sha="def"), by_place=False)
+
+
+def test_runs_that_searched_other_scans_are_not_averaged() -> None:
+    validation = _found("v", [0.5], [0], 1)
+    runs = [run_curves(validation, _found(name, [0.5], [0], 1), by_place=False) for name in ("a", "b")]
+
+    with pytest.raises(InputError, match="different scans"):
+        row_figures(runs)
+
+
+def test_the_picture_is_well_formed_and_rises_with_sensitivity() -> None:
+    svg = froc_svg([Line("a < b", [0.1, 1.0, 10.0], [0.7, 0.8, 0.9], (1.0, 0.8))], "title & more")
+    root = ElementTree.fromstring(svg)
+    points = root.find("{*}polyline").attrib["points"].split()  # type: ignore[union-attr]
+    xs, ys = zip(*((float(v) for v in p.split(",")) for p in points), strict=True)
+
+    assert list(xs) == sorted(xs)
+    assert list(ys) == sorted(ys, reverse=True)
+    assert "a &lt; b" in svg
+
+
+def test_a_part_of_a_page_is_replaced_and_the_rest_stays(tmp_path: Path) -> None:
+    page = tmp_path / "results.md"
+    write_part("one", ["first"], page)
+    write_part("two", ["second"], page)
+    write_part("one", ["third"], page)
+    text = page.read_text(encoding="utf-8")
+
+    assert "first" not in text
+    assert text.index("third") < text.index("second")
+    assert text.count("<!-- one: start -->") == 1

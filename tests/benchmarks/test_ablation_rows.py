@@ -1,0 +1,95 @@
+"""Rows of the ablation differ in what they name and in nothing else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from learning import chosen_names
+from microbleeds.errors import InputError
+from rows import Row, read_plan
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Six scans of two heads, on two protocols."""
+    lines = ["participant_id\thead\tprotocol"]
+    for number in range(1, 7):
+        name = f"sub-{number:03d}"
+        (tmp_path / name).mkdir()
+        (tmp_path / "derivatives" / "truth" / name).mkdir(parents=True)
+        lines.append(f"{name}\t{1 + (number - 1) // 3}\t{'thick' if number % 2 else 'thin'}")
+    (tmp_path / "participants.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("limits", "numbers"),
+    [
+        ({}, [1, 2, 3, 4, 5, 6]),
+        ({"heads": 1}, [1, 2, 3]),
+        ({"scans_per_head": 1}, [1, 4]),
+        ({"only": {"protocol": "thin"}}, [2, 4, 6]),
+        ({"only": {"protocol": "thick"}, "scans_per_head": 1}, [1, 5]),
+    ],
+)
+def test_a_row_learns_from_the_scans_that_it_names(data: Path, limits: dict, numbers: list[int]) -> None:
+    assert chosen_names(data, Row("x", "x", **limits)) == [f"sub-{n:03d}" for n in numbers]
+
+
+def test_all_rows_share_steps_mining_and_crops() -> None:
+    plan = read_plan()
+    presets = [plan.preset_of(row) for row in plan.rows]
+
+    assert {p.steps for p in presets} == {plan.steps}
+    assert {p.mine_every for p in presets} == {plan.shared["mine_every"]}
+    assert len({p.sampling for p in presets}) == 1
+
+
+def test_variants_switch_the_parts_on_one_by_one() -> None:
+    plan = read_plan()
+    parts = [
+        (c.fusion, c.prototypes)
+        for c in (plan.preset_of(plan.row(name)).architecture for name in ("proposal", "fusion", "prototypes"))
+    ]
+
+    assert parts == [(False, False), (True, False), (True, True)]
+
+
+def test_rows_without_phase_never_see_it() -> None:
+    plan = read_plan()
+
+    assert all(plan.preset_of(plan.row(name)).augment.phase_dropout == 1.0 for name in ("swi", "magnitude"))
+    assert plan.preset_of(plan.row("prototypes")).augment.phase_dropout < 1
+
+
+def test_a_row_that_changes_what_is_not_there_is_refused() -> None:
+    plan = read_plan()
+    wrong_setting = Row("x", "x", settings={"sampling": {"no_such": 1}})
+    wrong_section = Row("x", "x", settings={"no_such": {}})
+
+    for row in (wrong_setting, wrong_section):
+        with pytest.raises(InputError, match="x"):
+            plan.preset_of(row)
+
+
+def test_an_unknown_row_or_method_is_refused() -> None:
+    with pytest.raises(InputError, match="choose one of"):
+        read_plan().row("no-such-row")
+    with pytest.raises(InputError, match="method"):
+        Row("x", "x", method="no-such-method")
+
+
+def test_rows_are_read_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    rows = [{"name": "one", "label": "One", "variant": "proposal"}]
+    path.write_text(
+        json.dumps({"about": "", "preset": "default", "steps": 7, "shared": {}, "rows": rows}), encoding="utf-8"
+    )
+    plan = read_plan(path)
+
+    assert plan.preset_of(plan.row("one")).steps == 7
+    assert plan.preset_of(replace(plan.row("one")), 3).steps == 3

@@ -1,0 +1,157 @@
+"""Which images of a data set are searched, and what is said about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from little_cohort import data_set, image
+from microbleeds.bids.choose import Choice, choose_scan
+from microbleeds.bids.dataset import read_sessions
+from microbleeds.errors import InputError
+
+
+def anat(root: Path) -> Path:
+    return root / "sub-01" / "anat"
+
+
+def chosen(root: Path, **labels: str) -> Choice:
+    (session,) = read_sessions(root)
+    return choose_scan(session, **labels)
+
+
+def names(choice: Choice) -> dict[str, str]:
+    return {role: path.name for role, path in choice.images.items()}
+
+
+class TestSessions:
+    def test_subjects_and_sessions_in_order(self, tmp_path: Path) -> None:
+        data_set(tmp_path, dict.fromkeys(["sub-02", "sub-10/ses-10", "sub-10/ses-2"], 0))
+        assert [session.name for session in read_sessions(tmp_path)] == ["sub-02", "sub-10_ses-2", "sub-10_ses-10"]
+
+    def test_times_outrank_labels(self, tmp_path: Path) -> None:
+        data_set(tmp_path, dict.fromkeys(["sub-1/ses-late", "sub-1/ses-early", "sub-1/ses-a"], 0))
+        table = tmp_path / "sub-1" / "sub-1_sessions.tsv"
+        table.write_text(
+            "session_id\tacq_time\nses-late\t2021-03-01T08:00:00\nses-early\t2019-01-01\nses-a\t2020-05-05\n"
+        )
+        assert [one.session for one in read_sessions(tmp_path)] == ["early", "a", "late"]
+        table.write_text(
+            "session_id\tacq_time\nses-late\t2021-03-01T08:00:00\nses-early\tn/a\nses-a\t2020-05-05\n"
+        )
+        assert [one.session for one in read_sessions(tmp_path)] == ["a", "early", "late"]
+
+    def test_labels_with_and_without_prefix(self, tmp_path: Path) -> None:
+        data_set(tmp_path, dict.fromkeys(["sub-1/ses-a", "sub-1/ses-b", "sub-2/ses-a"], 0))
+        assert [one.name for one in read_sessions(tmp_path, ["sub-1"], ["b"])] == ["sub-1_ses-b"]
+        with pytest.raises(InputError, match=r"no subject 7.*holds 1, 2"):
+            read_sessions(tmp_path, ["7"])
+        with pytest.raises(InputError, match="no session z"):
+            read_sessions(tmp_path, [], ["z"])
+
+    def test_a_folder_that_is_no_data_set(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match=r"no sub-\* folders"):
+            read_sessions(tmp_path)
+        with pytest.raises(InputError, match="no folder"):
+            read_sessions(tmp_path / "none")
+
+    def test_other_modalities_and_projections_are_no_images(self, tmp_path: Path) -> None:
+        data_set(tmp_path, {"sub-01": 0})
+        for name in ("anat/sub-01_T1w", "anat/sub-01_minIP", "anat/sub-01_FLAIR", "anat/sub-01_desc-brain_mask"):
+            image(tmp_path / "sub-01" / f"{name}.nii.gz")
+        image(tmp_path / "sub-01" / "func" / "sub-01_task-rest_part-mag_bold.nii.gz")
+        image(tmp_path / "sub-01" / "fmap" / "sub-01_phase1.nii.gz")
+        assert names(chosen(tmp_path)) == {"swi": "sub-01_swi.nii.gz", "phase": "sub-01_part-phase_GRE.nii.gz"}
+
+
+class TestChoice:
+    def test_magnitude_and_phase(self, tmp_path: Path) -> None:
+        for part in ("mag", "phase"):
+            image(anat(tmp_path) / f"sub-01_part-{part}_GRE.nii.gz")
+        choice = chosen(tmp_path)
+        assert names(choice) == {
+            "magnitude": "sub-01_part-mag_GRE.nii.gz", "phase": "sub-01_part-phase_GRE.nii.gz",
+        }  # fmt: skip
+        assert choice.notes == ()
+
+    def test_t2star_weighted_alone(self, tmp_path: Path) -> None:
+        image(anat(tmp_path) / "sub-01_T2starw.nii.gz")
+        assert names(chosen(tmp_path)) == {"magnitude": "sub-01_T2starw.nii.gz"}
+
+    @pytest.mark.parametrize(
+        ("field_t", "times_ms", "taken"),
+        [
+            (3, (7, 14, 21, 28, 35, 42), 4),
+            (1.5, (7, 14, 21, 28, 35, 42), 6),
+            (7, (7, 14, 21), 1),
+            (3, (40, 50), 1),
+        ],
+    )
+    def test_the_longest_sensible_echo(
+        self, tmp_path: Path, field_t: float, times_ms: tuple[float, ...], taken: int
+    ) -> None:
+        for n, time_ms in enumerate(times_ms, start=1):
+            for part in ("mag", "phase"):
+                path = anat(tmp_path) / f"sub-01_echo-{n}_part-{part}_MEGRE.nii.gz"
+                image(path, EchoTime=time_ms / 1000, MagneticFieldStrength=field_t)
+        choice = chosen(tmp_path)
+        assert names(choice) == {
+            "magnitude": f"sub-01_echo-{taken}_part-mag_MEGRE.nii.gz",
+            "phase": f"sub-01_echo-{taken}_part-phase_MEGRE.nii.gz",
+        }
+        assert f"echo {taken} ({times_ms[taken - 1]:g} ms)" in choice.notes[0]
+        assert choice.stem == "sub-01"
+
+    def test_names_of_dcm2niix(self, tmp_path: Path) -> None:
+        for name in ("MR01_SWI_Images_7", "MR01_Pha_Images_6_ph", "MR01_mIP_Images(SW)_8", "MR01_t1_mprage_2"):
+            image(tmp_path / "sub-01" / f"{name}.nii.gz", EchoTime=0.02)
+        assert names(chosen(tmp_path)) == {
+            "swi": "MR01_SWI_Images_7.nii.gz",
+            "phase": "MR01_Pha_Images_6_ph.nii.gz",
+        }
+
+    def test_echoes_of_dcm2niix(self, tmp_path: Path) -> None:
+        for echo, seconds in ((1, 0.01), (2, 0.02), (3, 0.04)):
+            for ending in ("", "_ph"):
+                path = anat(tmp_path) / f"gre_5_e{echo}{ending}.nii.gz"
+                image(path, EchoTime=seconds, MagneticFieldStrength=3)
+        assert names(chosen(tmp_path)) == {"magnitude": "gre_5_e2.nii.gz", "phase": "gre_5_e2_ph.nii.gz"}
+
+    def test_phase_beats_voxels_beat_runs(self, tmp_path: Path) -> None:
+        folder = anat(tmp_path)
+        image(folder / "sub-01_acq-fine_run-1_swi.nii.gz", spacing_mm=0.5)
+        for run in (1, 2):
+            image(folder / f"sub-01_acq-std_run-{run}_swi.nii.gz", spacing_mm=0.8)
+            image(folder / f"sub-01_acq-std_run-{run}_part-phase_GRE.nii.gz", spacing_mm=0.8)
+        choice = chosen(tmp_path)
+        assert choice.stem == "sub-01_acq-std_run-2"
+        assert "3 acquisitions" in choice.notes[0]
+        assert "latest run" in choice.notes[0]
+        assert "acq-fine run-1" in choice.notes[0]
+        assert chosen(tmp_path, run="1", acquisition="std").stem == "sub-01_acq-std_run-1"
+        assert names(chosen(tmp_path, acquisition="acq-fine"))["swi"] == "sub-01_acq-fine_run-1_swi.nii.gz"
+        with pytest.raises(InputError, match="with acq-none"):
+            chosen(tmp_path, acquisition="none")
+
+    def test_the_finer_of_two(self, tmp_path: Path) -> None:
+        image(anat(tmp_path) / "sub-01_acq-a_swi.nii.gz", spacing_mm=0.5)
+        image(anat(tmp_path) / "sub-01_acq-b_swi.nii.gz", spacing_mm=1.0)
+        choice = chosen(tmp_path)
+        assert choice.stem == "sub-01_acq-a"
+        assert "finest voxels" in choice.notes[0]
+
+    def test_phase_of_another_acquisition_on_the_same_grid(self, tmp_path: Path) -> None:
+        swi = image(anat(tmp_path) / "sub-01_swi.nii.gz")
+        phase = image(anat(tmp_path) / "sub-01_acq-gre_part-phase_GRE.nii.gz")
+        assert names(chosen(tmp_path)) == {"swi": swi.name, "phase": phase.name}
+        image(phase, spacing_mm=2.0)
+        assert names(chosen(tmp_path)) == {"swi": swi.name}
+
+    def test_nothing_to_search(self, tmp_path: Path) -> None:
+        image(anat(tmp_path) / "sub-01_T1w.nii.gz")
+        with pytest.raises(InputError, match="no SWI"):
+            chosen(tmp_path)
+        image(anat(tmp_path) / "sub-01_part-phase_GRE.nii.gz")
+        with pytest.raises(InputError, match="no SWI or magnitude beside"):
+            chosen(tmp_path)

@@ -1,0 +1,114 @@
+"""Many tasks on worker processes: failures, dead workers, going on after a kill, and the number of workers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from little_cohort import image, little_search
+from microbleeds.cohort.pool import PoolSettings, local_workers, open_pool, queue_cluster, read_options
+from microbleeds.cohort.run import run_all
+from microbleeds.cohort.settle import settled
+from microbleeds.cohort.task import Outcome, ScanTask, SearchOptions, read_outcomes
+from microbleeds.errors import InputError
+
+pytest.importorskip("distributed")
+
+
+def tasks(folder: Path, names: list[str], options: SearchOptions | None = None) -> list[ScanTask]:
+    made = []
+    for seed, name in enumerate(names):
+        swi = folder.parent / "in" / f"{name}.nii.gz"
+        if not swi.exists():
+            image(swi, seed)
+        note = folder / "notes" / f"{name}.json"
+        made.append(ScanTask(name, {"swi": swi}, folder / name, note, options or SearchOptions()))
+    return made
+
+
+GOOD, BAD = ["a", "b", "c"], ["broken", "deadly", "faulty"]
+
+
+class TestRun:
+    @pytest.fixture(scope="class")
+    def runs(self, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Outcome], list[Outcome]]:
+        """All tasks on two workers, then the good ones again on one worker."""
+        folder = tmp_path_factory.mktemp("runs")
+        names = ["a", "broken", "b", "deadly", "faulty", "c"]
+        arrived: list[Outcome] = []
+        with open_pool(PoolSettings(workers=2), len(names)) as client:
+            assert len(client.scheduler_info(n_workers=-1)["workers"]) == 2
+            outcomes = run_all(tasks(folder / "two", names), little_search, client, arrived.append)
+        memory = folder / "settings.json"
+        with open_pool(PoolSettings(workers=1), len(GOOD)) as client:
+            options = settled(SearchOptions(device="cpu"), client, memory)
+            assert options.precision in ("bfloat16", "float32")
+            other = "float32" if options.precision == "bfloat16" else "bfloat16"
+            memory.write_text(memory.read_text().replace(options.precision, other))
+            # What an earlier run settled holds, whatever is measured now.
+            options = settled(SearchOptions(device="cpu"), client, memory)
+            assert options.precision == other
+            run_all(tasks(folder / "one", GOOD, options), little_search, client)
+        assert [outcome.name for outcome in outcomes] == names
+        return folder, outcomes, arrived
+
+    def test_one_row_each_whatever_happens(self, runs: tuple[Path, list[Outcome], list[Outcome]]) -> None:
+        folder, outcomes, arrived = runs
+        # A worker that dies takes results along that nobody fetched; they are found kept at the second try.
+        assert all(outcome.succeeded == (outcome.name in GOOD) for outcome in outcomes)
+        said = {outcome.name: outcome.sentence or "" for outcome in outcomes}
+        assert said["broken"] == "The image is broken."
+        assert "died twice" in said["deadly"]
+        assert "ZeroDivisionError" in said["faulty"]
+        assert sorted(outcome.name for outcome in arrived) == sorted(GOOD + BAD)
+        notes = {one.name: one.state for one in read_outcomes(folder / "two" / "notes")}
+        assert notes == dict.fromkeys(GOOD, "done") | dict.fromkeys(BAD, "failed")
+
+    def test_two_workers_write_the_same_bytes_as_one(
+        self, runs: tuple[Path, list[Outcome], list[Outcome]]
+    ) -> None:
+        for name in GOOD:
+            one, two = ((runs[0] / number / name / "findings.json").read_bytes() for number in ("one", "two"))
+            assert one == two
+
+
+class TestPool:
+    @pytest.mark.parametrize(
+        ("settings", "tasks_", "cores", "free_mb", "workers"),
+        [
+            (PoolSettings(), 100, 8, 64_000, 8),
+            (PoolSettings(), 100, 8, 4_000, 2),
+            (PoolSettings(), 3, 8, 64_000, 3),
+            (PoolSettings(threads=4), 100, 8, 64_000, 2),
+            (PoolSettings(workers=5), 100, 2, 64_000, 5),
+            (PoolSettings(memory_mb=3_100), 100, 8, 64_000, 2),
+            (PoolSettings(), 100, 8, 500, 1),
+        ],
+    )
+    def test_sized_to_the_machine(
+        self, settings: PoolSettings, tasks_: int, cores: int, free_mb: float, workers: int
+    ) -> None:
+        assert local_workers(settings, tasks_, cores=cores, free_mb=free_mb) == workers
+
+    def test_no_scheduler_at_the_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("microbleeds.cohort.pool._CONNECT_SECONDS", 1)
+        with (
+            pytest.raises(InputError, match="can't be reached"),
+            open_pool(PoolSettings(scheduler="tcp://127.0.0.1:1"), 1),
+        ):
+            pass
+
+    def test_options_of_a_queue(self, tmp_path: Path) -> None:
+        path = tmp_path / "slurm.yaml"
+        path.write_text("queue: long\nwalltime: '02:00:00'\n")
+        assert read_options(path) == {"queue": "long", "walltime": "02:00:00"}
+        path.write_text("- a list\n")
+        with pytest.raises(InputError, match="names with values"):
+            read_options(path)
+
+    def test_a_queue_that_is_not_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        pytest.importorskip("dask_jobqueue")
+        monkeypatch.setenv("PATH", "/nowhere")
+        with pytest.raises(InputError, match="no_such_option"):
+            queue_cluster(PoolSettings(cluster="slurm", options={"no_such_option": 1}), 3)

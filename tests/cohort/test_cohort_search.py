@@ -1,0 +1,89 @@
+"""What is kept of a run that was killed, and what is done again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from little_cohort import image, write_result
+from microbleeds.cohort.search import request_of, search
+from microbleeds.cohort.task import ScanTask, SearchOptions, read_outcome
+from microbleeds.pipeline import Request
+
+Change = Callable[[ScanTask], ScanTask]
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> ScanTask:
+    swi = image(tmp_path / "in" / "swi.nii.gz", EchoTime=0.02)
+    options = SearchOptions(weights_sha256={"detector": "ab"}, device="cpu", precision="float32")
+    return ScanTask("scan", {"swi": swi}, tmp_path / "out", tmp_path / "notes" / "scan.json", options)
+
+
+def other_image(task: ScanTask) -> ScanTask:
+    image(task.inputs["swi"], 7, EchoTime=0.02)
+    return task
+
+
+def other_sidecar(task: ScanTask) -> ScanTask:
+    image(task.inputs["swi"], 0, EchoTime=0.03)
+    return task
+
+
+def lost_result(task: ScanTask) -> ScanTask:
+    (task.out / "findings.json").unlink()
+    return task
+
+
+def option(**changes: object) -> Change:
+    return lambda task: replace(task, options=replace(task.options, **changes))  # type: ignore[arg-type]
+
+
+class TestResume:
+    def test_a_finished_scan_is_kept(self, task: ScanTask) -> None:
+        calls: list[Request] = []
+        run = lambda request: (calls.append(request), write_result(request))  # noqa: E731
+        assert [search(task, run).state for _ in range(2)] == ["done", "kept"]
+        assert len(calls) == 1
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            other_image,
+            other_sidecar,
+            lost_result,
+            option(operating_point="screening"),
+            option(precision="bfloat16"),
+            option(weights_sha256={"detector": "cd"}),
+        ],
+    )
+    def test_what_changed_is_done_again(self, task: ScanTask, change: Change) -> None:
+        assert search(task, write_result).state == "done"
+        assert search(change(task), write_result).state == "done"
+
+    def test_a_failed_scan_is_tried_again(self, task: ScanTask) -> None:
+        failed = search(task, lambda _: 1 / 0)
+        assert failed.state == "failed"
+        assert "ZeroDivisionError" in (failed.sentence or "")
+        assert "Traceback" in (failed.traceback or "")
+        assert read_outcome(task.note) == failed
+        assert search(task, write_result).state == "done"
+
+    def test_a_damaged_note_is_no_result(self, task: ScanTask) -> None:
+        search(task, write_result)
+        task.note.write_text("{")
+        assert search(task, write_result).state == "done"
+
+    def test_a_dangling_link_says_so(self, task: ScanTask, tmp_path: Path) -> None:
+        link = tmp_path / "in" / "annexed.nii.gz"
+        link.symlink_to(tmp_path / "nowhere")
+        outcome = search(replace(task, inputs={"swi": link}), write_result)
+        assert "datalad get" in (outcome.sentence or "")
+
+
+def test_the_request_holds_what_was_settled(task: ScanTask) -> None:
+    request = request_of(replace(task, options=replace(task.options, operating_point="screening")))
+    assert (request.operating_point, request.device, request.overwrite) == ("screening", "cpu", True)

@@ -1,0 +1,136 @@
+"""Outliers, the table and the page of a group, and the scans of folders and lists."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from little_cohort import image, little_search, record_of
+from microbleeds.cohort import many
+from microbleeds.cohort.gather import gather
+from microbleeds.cohort.outliers import robust_z
+from microbleeds.cohort.page import render
+from microbleeds.cohort.pool import PoolSettings
+from microbleeds.cohort.table import Entry, table_rows, write_table
+from microbleeds.cohort.task import Outcome, SearchOptions
+from microbleeds.errors import InputError
+
+
+def entries(numbers: list[int]) -> list[Entry]:
+    """Scans with so many bleeds each, and one that failed with a nasty sentence."""
+    done = [
+        Entry(Outcome(name=f"s{n}", state="done", subject=f"{n}"), record_of({"swi": "x", "phase": "y"}, number))
+        for n, number in enumerate(numbers)
+    ]
+    return [*done, Entry(Outcome(name="bad", state="failed", sentence="Not\ta <b>scan</b>."))]
+
+
+class TestOutliers:
+    def test_by_hand(self) -> None:
+        # median 3, deviations 2 1 0 1 2 97 -> MAD 1.5
+        assert robust_z([1, 2, 3, 4, 5, 100, None])[:7] == [-1.12, -0.67, -0.22, 0.22, 0.67, 43.39, None]
+
+    def test_too_few_or_all_the_same(self) -> None:
+        assert robust_z([1, 2, 3, 4, 1000]) == [None] * 5
+        assert robust_z([7.0] * 8) == [0.0] * 8
+
+    def test_mostly_the_same(self) -> None:
+        z = robust_z([0.0] * 9 + [10.0])
+        assert z[0] == 0.0
+        assert z[-1] is not None
+        assert z[-1] > 3.5
+
+
+class TestTable:
+    def test_rows(self, tmp_path: Path) -> None:
+        rows = table_rows(entries([1, 0, 1, 2, 1, 2, 1, 90]))
+        write_table(rows, tmp_path / "t.tsv")
+        with (tmp_path / "t.tsv").open() as stream:
+            read = list(csv.DictReader(stream, delimiter="\t"))
+        assert [row["microbleeds"] for row in read] == ["1", "0", "1", "2", "1", "2", "1", "90", "n/a"]
+        assert [bool("microbleeds=" in row["outliers"]) for row in read] == [False] * 7 + [True, False]
+        assert read[-1]["message"] == "Not a <b>scan</b>."
+        assert read[0]["strictly_lobar"] == "1"
+        assert read[1]["strictly_lobar"] == "0"
+        assert sum(int(read[7][name]) for name in read[7] if name.startswith("mars_")) == 90
+        assert sum(int(read[7][name]) for name in read[7] if name.startswith("region_")) == 90
+        assert list(json.loads((tmp_path / "t.json").read_text())) == list(read[0])
+
+    def test_flags(self) -> None:
+        record = record_of({"swi": "x"}, 1)
+        rows = table_rows([Entry(Outcome(name="a", state="done"), record)])
+        assert rows[0]["flags"] == "no_phase"
+
+    def test_page(self) -> None:
+        page = render(table_rows(entries([1, 0, 7, 2])), title="<i>group</i>", links={"s0": "sub-0.html"})
+        assert "&lt;i&gt;group" in page
+        assert "a &lt;b&gt;scan" in page
+        assert '<a href="sub-0.html">s0</a>' in page
+        assert "https://" not in page
+
+
+class TestGather:
+    def test_folders_of_nifti_and_dicom(self, tmp_path: Path) -> None:
+        image(tmp_path / "anna" / "SWI.nii.gz")
+        image(tmp_path / "anna" / "phase.nii.gz")
+        image(tmp_path / "bert_swi.nii.gz")
+        (tmp_path / "carl" / "series").mkdir(parents=True)
+        (tmp_path / "carl" / "series" / "IM0001").write_bytes(b"DICM")
+        (tmp_path / "dora.zip").write_bytes(b"PK")
+        (tmp_path / "notes.txt").write_text("nothing")
+        found = {one.name: sorted(one.inputs) for one in gather(tmp_path)}
+        assert found == {"anna": ["phase", "swi"], "bert": ["swi"], "carl": ["swi"], "dora": ["swi"]}
+
+    def test_lists_and_tables(self, tmp_path: Path) -> None:
+        (tmp_path / "list.txt").write_text("# scans\na/swi.nii.gz\n\nb/swi.nii.gz\n")
+        assert [(one.name, one.inputs["swi"].parent.name) for one in gather(tmp_path / "list.txt")] == [
+            ("swi", "a"), ("swi_2", "b"),
+        ]  # fmt: skip
+        (tmp_path / "t.csv").write_text("name,swi,phase\n../up,a.nii,b.nii\n,c.nii,n/a\n")
+        found = gather(tmp_path / "t.csv")
+        assert [(one.name, sorted(one.inputs)) for one in found] == [("up", ["phase", "swi"]), ("c", ["swi"])]
+        (tmp_path / "u.tsv").write_text("scan\nx\n")
+        with pytest.raises(InputError, match="needs a column"):
+            gather(tmp_path / "u.tsv")
+
+    def test_nothing_there(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="holds no scan"):
+            gather(tmp_path)
+        with pytest.raises(InputError, match="doesn't exist"):
+            gather(tmp_path / "none")
+
+
+def test_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from contextlib import nullcontext
+
+    monkeypatch.setattr(many, "open_pool", lambda settings, tasks: nullcontext())
+    monkeypatch.setattr(many, "with_weights", lambda options: options)
+    monkeypatch.setattr(many, "settled", lambda options, client, memory: options)
+    monkeypatch.setattr(
+        many, "run_all", lambda tasks, work, client, finished: [(o := work(t), finished(o))[0] for t in tasks]
+    )
+    for name in ("a", "broken", "logs"):
+        image(tmp_path / "in" / f"{name}.nii.gz")
+    out = tmp_path / "out"
+    seen: list[int] = []
+    outcomes = many.search_many(
+        tmp_path / "in",
+        out,
+        SearchOptions(),
+        PoolSettings(),
+        lambda w, done, total, o: seen.append(done),
+        little_search,
+    )
+    assert seen == [1, 2, 3]
+    assert {outcome.name: outcome.state for outcome in outcomes} == {
+        "a": "done",
+        "broken": "failed",
+        "logs_": "done",
+    }
+    assert (out / "a" / "findings.json").exists()
+    assert "The image is broken." in (out / "scans.html").read_text()
+    with pytest.raises(InputError, match="lies in the folder"):
+        many.search_many(tmp_path / "in", tmp_path / "in" / "out", SearchOptions(), PoolSettings())
