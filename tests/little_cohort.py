@@ -10,11 +10,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from microbleeds.cohort.search import search
+from microbleeds.cohort.search import request_of, search
 from microbleeds.cohort.task import Outcome, ScanTask
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
-from microbleeds.pipeline import Request
 from microbleeds.read.sidecar import sidecar_path
 from microbleeds.regions import SCALES
 from microbleeds.report.labels import label_volume
@@ -108,8 +107,9 @@ def _finding(number: int, *, kept: bool, row: str | None) -> Finding:
     )  # fmt: skip
 
 
-def write_result(request: Request) -> None:
-    """Write a result as the pipeline would; the number of bleeds is the seed of the image."""
+def write_result(task: ScanTask) -> None:
+    """Write a result as the pipeline would; the number of bleeds follows from the image."""
+    request = request_of(task)
     files = {role: str(path) for role, path in request.inputs.items()}
     main = nib.load(request.inputs.get("swi") or request.inputs["magnitude"])
     bleeds = int(np.asarray(main.dataobj).sum()) % 5
@@ -135,13 +135,13 @@ def write_result(request: Request) -> None:
 def little_search(task: ScanTask) -> Outcome:
     """Search as the worker does, with the stand-in; some words in a name are bad input, faults or deadly."""
 
-    def run(request: Request) -> None:
+    def run(task: ScanTask) -> None:
         if "deadly" in task.name:
             os._exit(9)
         if "broken" in task.name:
             raise InputError("The image is broken.")
         if "faulty" in task.name:
             raise ZeroDivisionError("division by zero")
-        write_result(request)
+        write_result(task)
 
     return search(task, run)

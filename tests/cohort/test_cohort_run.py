@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from little_cohort import image, little_search
-from microbleeds.cohort.pool import PoolSettings, local_workers, open_pool, queue_cluster, read_options
+from microbleeds.cohort.pool import (
+    ClusterKind,
+    PoolSettings,
+    local_workers,
+    open_pool,
+    queue_cluster,
+    read_options,
+)
 from microbleeds.cohort.run import run_all
 from microbleeds.cohort.settle import settled
 from microbleeds.cohort.task import Outcome, ScanTask, SearchOptions, read_outcomes
@@ -107,8 +115,30 @@ class TestPool:
         with pytest.raises(InputError, match="names with values"):
             read_options(path)
 
-    def test_a_queue_that_is_not_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize(
+        ("kind", "command", "lines"),
+        [
+            ("slurm", "sbatch", ["#SBATCH -p long", "#SBATCH -t 02:00:00", "#SBATCH --cpus-per-task=3"]),
+            ("pbs", "qsub", ["#PBS -q long", "#PBS -l walltime=02:00:00", "ncpus=3"]),
+        ],
+    )
+    def test_jobs_of_a_queue(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: ClusterKind, command: str, lines: list[str]
+    ) -> None:
+        """A stand-in for the queue keeps the scripts that it is given."""
         pytest.importorskip("dask_jobqueue")
-        monkeypatch.setenv("PATH", "/nowhere")
+        with pytest.raises(InputError, match=f"no command {command}"):
+            queue_cluster(PoolSettings(cluster=kind), 3)
+        program = tmp_path / command
+        program.write_text(f'#!/bin/sh\ncp "$1" "{tmp_path}/job.$$"\necho Submitted batch job $$\n')
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        options = {"queue": "long", "walltime": "02:00:00", "log_directory": str(tmp_path / "logs")}
+        with queue_cluster(PoolSettings(workers=2, threads=3, cluster=kind, options=options), 5) as cluster:
+            cluster.sync(cluster._correct_state)
+            scripts = [path.read_text() for path in tmp_path.glob("job.*")]
+        assert len(scripts) == 2
+        assert all(line in script for script in scripts for line in lines)
+        assert all("--nthreads 1 " in script for script in scripts)
         with pytest.raises(InputError, match="no_such_option"):
-            queue_cluster(PoolSettings(cluster="slurm", options={"no_such_option": 1}), 3)
+            queue_cluster(PoolSettings(cluster=kind, options={"no_such_option": 1}), 3)

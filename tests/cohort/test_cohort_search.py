@@ -11,7 +11,6 @@ import pytest
 from little_cohort import image, write_result
 from microbleeds.cohort.search import request_of, search
 from microbleeds.cohort.task import ScanTask, SearchOptions, read_outcome
-from microbleeds.pipeline import Request
 
 Change = Callable[[ScanTask], ScanTask]
 
@@ -44,8 +43,8 @@ def option(**changes: object) -> Change:
 
 class TestResume:
     def test_a_finished_scan_is_kept(self, task: ScanTask) -> None:
-        calls: list[Request] = []
-        run = lambda request: (calls.append(request), write_result(request))  # noqa: E731
+        calls: list[ScanTask] = []
+        run = lambda one: (calls.append(one), write_result(one))  # noqa: E731
         assert [search(task, run).state for _ in range(2)] == ["done", "kept"]
         assert len(calls) == 1
 

@@ -21,9 +21,9 @@ _DESCRIPTION = "dataset_description.json"
 #: What BIDS has no name for (yet): pages, logs, tables of findings.
 IGNORED = (
     "*.html",
-    "logs/",
-    "results/",
-    "figures/",
+    "logs",
+    "results",
+    "figures",
     "group_microbleeds.*",
     "*_findings.tsv",
     "*_findings.json",

@@ -1,4 +1,7 @@
-"""Data dictionaries: what each column of a table means, as BIDS sidecars hold it."""
+"""Data dictionaries: what each column of a table means, as BIDS sidecars hold it.
+
+Columns that BIDS itself defines (``index name abbreviation color`` of a segmentation) are left to it.
+"""
 
 from __future__ import annotations
 
@@ -68,15 +71,9 @@ FINDINGS: Mapping[str, Description] = {
     "reason": {"Description": "Why it was removed."},
 }
 LABELS: Mapping[str, Description] = {
-    "index": {"Description": "Value in the image; the id of the finding."},
-    "name": {"Description": "Name of the label."},
     **{name: FINDINGS[name] for name in ("score", "certainty", "diameter_mm", "group", "region", "side")},
 }
 REGION_TABLE: Mapping[str, Description] = {
-    "index": {"Description": "Value in the image."},
-    "name": {"Description": "Name of the region, the side first."},
-    "abbreviation": {"Description": "Short name."},
-    "color": {"Description": "Colour to show it in, as #RRGGBB."},
     "side": {"Description": "The subject's side."},
     **{
         f"{name.lower()}_{what}": {"Description": f"{what.capitalize()} on the scale {name} ({scale.source})."}

@@ -123,7 +123,7 @@ def publish_followup(outcome: Outcome, layout: Layout) -> None:
             placed(source / "comparison.html", figures / f"{stem}_comparison.html")
     table = layout.root / f"sub-{subject}" / f"sub-{subject}_sessions.tsv"
     write_rows(list(SESSIONS), _rows(found), table)
-    write_dictionary(SESSIONS, table.with_suffix(".json"))
+    write_dictionary(SESSIONS, table.with_suffix(".json"), Description="What is new at each session.")
 
 
 def _rows(found: StepsRecord) -> list[dict[str, object]]:

@@ -87,13 +87,14 @@ def _write_labels(result: Path, record: Record, found: Path, sources: list[str])
         {**finding.model_dump(), "index": finding.id, "name": f"microbleed_{finding.id}"}
         for finding in record.kept
     ]
-    write_rows(list(LABELS), rows, _ending(found, "_dseg.tsv"))
+    write_rows(["index", "name", *LABELS], rows, _ending(found, "_dseg.tsv"))
     write_dictionary(
         LABELS,
         _ending(found, "_dseg.json"),
         Description="Each finding that counts as a ball of its apparent diameter, numbered by id.",
         Manual=False,
         Sources=sources,
+        SpatialReference=sources[0],
         GeneratedBy=generated_by(),
         Warnings=record.warnings,
     )
@@ -104,7 +105,7 @@ def _write_regions(result: Path, seg: Path, sources: list[str]) -> None:
     placed(result / "regions.nii.gz", _ending(seg, "_dseg.nii.gz"))
     placed(result / "regions.tsv", _ending(seg, "_dseg.tsv"))
     said: dict[str, Any] = json.loads((result / "regions.json").read_text(encoding="utf-8"))
-    write_dictionary(REGION_TABLE, _ending(seg, "_dseg.json"), **(said | {"Sources": sources}))
+    write_dictionary(REGION_TABLE, _ending(seg, "_dseg.json"), **(said | {"Sources": sources, "SpatialReference": sources[0]}))
 
 
 def _drop_earlier(outcome: Outcome, folders: tuple[Path, ...]) -> None:

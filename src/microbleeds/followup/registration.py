@@ -1,10 +1,10 @@
 """Rigid registration of two scans of one head, with an estimate of its error and a verdict.
 
-Mattes mutual information within the brain mask, coarse to fine (SimpleITK), on both scans brought to 2 mm and freed
-of their coil profile. It runs twice, baseline to follow-up and back, from two different starts (position in MNI152;
-centres of the brains) and on two halves of the brain that share no voxel (blocks like a checkerboard's). How far
-apart both results take the brain's points is the error that is reported, and their mean is the result. What both
-share, such as a head that moved during the scan, is not in that error.
+Mattes mutual information within the brain mask, coarse to fine (SimpleITK), on both scans brought to 2 mm and
+freed of their coil profile. It runs twice, baseline to follow-up and back, from two different starts (position in
+MNI152; centres of the brains) and on two halves of the brain that share no voxel (blocks like a checkerboard's).
+How far apart both results take the brain's points is the error that is reported, and their mean is the result.
+What both share, such as a head that moved during the scan, is not in that error.
 
 Agreement alone doesn't tell one head from another: two heads can be laid over each other consistently. So the fine
 structure of both scans (sulci, ventricles, nuclei) is correlated as well; that of two heads is unrelated.

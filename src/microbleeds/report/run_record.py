@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from microbleeds import __version__
 
-_PACKAGES = ("numpy", "scipy", "nibabel", "torch", "safetensors", "pydantic", "pillow", "jinja2")
+_PACKAGES = ("numpy", "scipy", "nibabel", "torch", "safetensors", "pydantic", "pillow", "jinja2", "pydicom", "highdicom")
 
 
 class RunRecord(BaseModel):
