@@ -28,6 +28,7 @@ from microbleeds.atomic import atomic_file
 from microbleeds.compute import choose
 from microbleeds.errors import InputError
 from microbleeds.evaluate import Interval, bootstrap, froc
+from microbleeds.study import SignChoice
 from microbleeds.training.cache import cached
 from microbleeds.training.collection import open_collection
 from microbleeds.training.finetune import FinetuneSettings, finetune
@@ -38,6 +39,7 @@ from scanner_b import LABELLED, UNSEEN, forget, forget_masks, write_part
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 Data = Annotated[Path, typer.Option(help="Folder of both data sets.")]
 FIGURES = ("sensitivity at 1 FP", "mean sensitivity", "sensitivity, balanced", "FP per scan, balanced")
+SIGN: SignChoice = "paramagnetic-dark"  # the clinic knows how its scanner writes phase
 NOTICE = (
     "Simulated scans: no real microbleed stands behind any number. Intervals: 95 %, bootstrap over the subjects "
     "of the unseen part; they do not hold what other labelled subjects or another seed would change."
@@ -70,7 +72,8 @@ def run(
     results: Annotated[Path, typer.Option(help="Folder of the result.")] = HERE / "results",
 ) -> None:
     """Fine-tune the shipped weights, search the unseen scans with both, and write what was gained."""
-    card = finetune(data / LABELLED.name, out, how=FinetuneSettings(steps=steps), device="cpu")
+    how = FinetuneSettings(steps=steps)
+    card = finetune(data / LABELLED.name, out, how=how, phase_sign=SIGN, device="cpu")
     before = _searched(data, out, None)
     after = _searched(data, out, out / "weights.safetensors")
     scores = {"shipped": pooled(before), "fine-tuned": pooled(after)}
@@ -101,7 +104,7 @@ def run(
 def _searched(data: Path, out: Path, weights: Path | None) -> list[ScoredScan]:
     """Search the unseen scans."""
     detector = load_detector(weights)
-    scans = open_collection(data / UNSEEN.name).scans
+    scans = open_collection(data / UNSEEN.name, phase_sign=SIGN).scans
     subjects = cached(scans, out / "cache" / "unseen", detector.card.preparation)
     return search(subjects, [scan.group for scan in scans], 0, detector, choose("cpu"))
 

@@ -21,7 +21,7 @@ from microbleeds.tissues import Tissue
 THROUGH_PLANE = 0.75  # least cosine between a vein and the slice normal: its cross-section is a round dot then
 FROM_BODIES_MM = 8.0  # spots that are no bodies keep so far from all of them
 APART_MM = 6.0  # two spots of one kind
-AIR_MM = 12.0  # farthest from air that field distortion at 3 T still darkens
+AIR_MM = 18.0  # farthest from air that field distortion at 3 T still darkens
 MOST_PER_SCAN = 150
 STEP = 4  # points of a vein between two that are looked at
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from microbleeds.atomic import atomic_folder
-from microbleeds.compute import choose
+from microbleeds.compute import Precision, choose
 from microbleeds.detect import detect, settings_for
 from microbleeds.errors import InputError
 from microbleeds.localise import localise
@@ -54,6 +54,7 @@ class Request:
         operating_point: ``balanced``, or ``screening`` to miss less and show more.
         weights: of the detector; the shipped ones if ``None``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        precision: ``auto`` measures which is faster here; many scans of one cohort are better given one.
         overwrite: whether an earlier result in ``out`` may be replaced.
     """
 
@@ -66,6 +67,7 @@ class Request:
     operating_point: OperatingPointName = "balanced"
     weights: Path | None = None
     device: str = "auto"
+    precision: Precision = "auto"
     overwrite: bool = False
 
     @property
@@ -97,7 +99,7 @@ def run(request: Request, announce: Callable[[str], None] = lambda stage: None) 
             study = files.enter_context(_opened(request))
             scan = study.scan
         with stage("load weights"):
-            compute = choose(request.device)
+            compute = choose(request.device, request.precision)
             detector = load_detector(request.weights)
             card = detector.card
         with stage("segment"):

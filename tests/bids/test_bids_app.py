@@ -42,7 +42,12 @@ def no_pool(settings: PoolSettings, tasks: int) -> Iterator[None]:
 
 
 def one_by_one(
-    tasks: list[Any], work: Callable[[Any], Outcome], client: None, finished: Callable[[Outcome], None]
+    tasks: list[Any],
+    work: Callable[[Any], Outcome],
+    client: None,
+    finished: Callable[[Outcome], None],
+    *,
+    abreast: int,
 ) -> list[Outcome]:
     outcomes = [work(task) for task in tasks]
     for outcome in outcomes:

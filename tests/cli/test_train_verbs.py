@@ -68,13 +68,14 @@ class TestFinetune:
             "finetune", "--data", "d", "--out", "o", "--weights", "w.safetensors", "--steps", 30,
             "--validate-every", 10, "--patience", 2, "--freeze-norms", "--validation-data", "a",
             "--validation-data", "b", "--validation-subjects", 4, "--time-limit-minutes", 9, "--seed", 5,
-            "--device", "cpu", "--devices", 2,
+            "--device", "cpu", "--devices", 2, "--phase-sign", "paramagnetic-dark",
         )  # fmt: skip
         assert code == 0
         assert "How they were made: started from x." in capsys.readouterr().out
         how = seen["how"]
         assert (how.steps, how.validate_every, how.patience, how.frozen_norms) == (30, 10, 2, True)
         assert [str(path) for path in seen["validation_data"]] == ["a", "b"]
+        assert seen["phase_sign"] == "paramagnetic-dark"
         assert (seen["validation_subjects"], seen["time_limit_minutes"], seen["seed"]) == (4, 9.0, 5)
         assert (str(seen["weights"]), seen["device"], seen["devices"], seen["mix"]) == (
             "w.safetensors",

@@ -132,6 +132,9 @@ class TestPool:
         program = tmp_path / command
         program.write_text(f'#!/bin/sh\ncp "$1" "{tmp_path}/job.$$"\necho Submitted batch job $$\n')
         program.chmod(0o755)
+        for ending in ("scancel", "qdel"):
+            (tmp_path / ending).write_text("#!/bin/sh\n")
+            (tmp_path / ending).chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
         options = {"queue": "long", "walltime": "02:00:00", "log_directory": str(tmp_path / "logs")}
         with queue_cluster(PoolSettings(workers=2, threads=3, cluster=kind, options=options), 5) as cluster:

@@ -110,7 +110,9 @@ def test_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(many, "with_weights", lambda options: options)
     monkeypatch.setattr(many, "settled", lambda options, client, memory: options)
     monkeypatch.setattr(
-        many, "run_all", lambda tasks, work, client, finished: [(o := work(t), finished(o))[0] for t in tasks]
+        many,
+        "run_all",
+        lambda tasks, work, client, finished, abreast: [(o := work(t), finished(o))[0] for t in tasks],
     )
     for name in ("a", "broken", "logs"):
         image(tmp_path / "in" / f"{name}.nii.gz")

@@ -77,6 +77,7 @@ class TestComparison:
         assert failed.warnings[0] == f"{FAILED.failure} No finding was matched."
         page = render_page(failed, *visits)
         assert "Nothing was matched" in page
+        assert "matched one to one" not in page
         assert FAILED.failure in page
         assert 'data-state="new"' not in page
 

@@ -15,6 +15,7 @@ from microbleeds import followup
 from microbleeds.cli import main
 from microbleeds.errors import InputError
 from microbleeds.followup import visit as visit_module
+from microbleeds.followup.registration import Registration
 from microbleeds.followup.study_files import is_study, study_files
 from microbleeds.followup.visit import load_visit
 from microbleeds.geometry import Grid
@@ -150,7 +151,9 @@ class TestVerb:
         monkeypatch.setattr(followup, "load_visit", loaded)
         return tmp_path
 
-    def test_writes_a_comparison(self, results, capsys):
+    def test_writes_a_comparison(self, results, capsys, monkeypatch):
+        aligned = Registration(np.eye(4), 0.1, 0.9, 0.9, None)
+        monkeypatch.setattr("microbleeds.followup.compare.register", lambda *_: aligned)
         out = results / "out"
         assert run("compare", results / "one", results / "two", "--out", out, "--device", "cpu") == 0
         assert {path.name for path in out.iterdir()} == {f"comparison.{end}" for end in ("json", "tsv", "html")}
@@ -161,7 +164,9 @@ class TestVerb:
         assert run("compare", results / "one", results / "two", "--out", out, "--device", "cpu") == 2
         assert "--overwrite" in capsys.readouterr().err
 
-    def test_two_heads_are_exit_3(self, results, capsys):
+    def test_two_heads_are_exit_3(self, results, capsys, monkeypatch):
+        astray = Registration(np.eye(4), 19.0, 0.6, 0.1, "The scans could not be aligned: made up.")
+        monkeypatch.setattr("microbleeds.followup.compare.register", lambda *_: astray)
         out = results / "out"
         assert run("compare", results / "one", results / "other", "--out", out, "--device", "cpu") == 3
         assert json.loads((out / "comparison.json").read_text())["lesions"] == []

@@ -77,6 +77,22 @@ def test_other_labels_are_prepared_anew(tmp_path: Path) -> None:
     assert len(subject.bleeds) == 1
 
 
+def test_the_sign_of_the_phase_can_be_stated(tmp_path: Path) -> None:
+    scan = labelled(tmp_path, 0)
+    bright, dark = (UserScan(scan, sign) for sign in ("paramagnetic-bright", "paramagnetic-dark"))
+    assert bright.key(SPEC) != dark.key(SPEC)
+    one, other = bright.read(SPEC), dark.read(SPEC)
+    i, j, k = np.round(one.bleeds[0]).astype(int)
+    assert one.image[1, i, j, k] > 0.2
+    assert np.array_equal(one.image[1], -other.image[1])
+
+
+def test_a_doubtful_sign_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        UserScan(labelled(tmp_path, 0)).read(SPEC)
+    assert "scan 0: The sign of the phase is unsure" in caplog.text
+
+
 class TestCollection:
     def test_any_form(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

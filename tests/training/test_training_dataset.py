@@ -79,6 +79,15 @@ def test_cache_is_used_and_renewed(tmp_path: Path) -> None:
     assert again.image[0].max() == pytest.approx(1.05, abs=0.01)
 
 
+def test_a_stated_sign_of_the_phase_makes_another_entry(tmp_path: Path) -> None:
+    write_subject(tmp_path, 0)
+    scan = LayoutScan(tmp_path, "sub-000", "sub-000")
+    dark = LayoutScan(tmp_path, "sub-000", "sub-000", "paramagnetic-dark")
+    bright = LayoutScan(tmp_path, "sub-000", "sub-000", "paramagnetic-bright")
+    assert len({scan.key(SPEC), dark.key(SPEC), bright.key(SPEC)}) == 3
+    assert np.array_equal(dark.read(SPEC).image[1], -bright.read(SPEC).image[1])
+
+
 def test_names_need_a_truth(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no subject"):
         subject_names(tmp_path)

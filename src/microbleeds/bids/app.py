@@ -105,7 +105,13 @@ def participants(
             outcomes.append(outcome)
             announce("scans", sum(o.state != "absent" for o in outcomes), len(tasks), outcome)
 
-        run_all([replace(task, options=options) for task in tasks], work, client, scan_done)
+        run_all(
+            [replace(task, options=options) for task in tasks],
+            work,
+            client,
+            scan_done,
+            abreast=request.pool.abreast(len(tasks)),
+        )
         subjects = list(dict.fromkeys(session.subject for session in sessions))
         pairs = follow_tasks(read_sessions(raw, subjects), layout, options)
         followed: list[Outcome] = []
@@ -117,7 +123,7 @@ def participants(
             followed.append(outcome)
             announce("follow-ups", len(followed), len(pairs), outcome)
 
-        run_all(pairs, follow, client, visits_done)
+        run_all(pairs, follow, client, visits_done, abreast=request.pool.abreast(len(pairs)))
     _write_pages(layout, subjects)
     return outcomes + followed
 

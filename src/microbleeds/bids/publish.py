@@ -105,7 +105,9 @@ def _write_regions(result: Path, seg: Path, sources: list[str]) -> None:
     placed(result / "regions.nii.gz", _ending(seg, "_dseg.nii.gz"))
     placed(result / "regions.tsv", _ending(seg, "_dseg.tsv"))
     said: dict[str, Any] = json.loads((result / "regions.json").read_text(encoding="utf-8"))
-    write_dictionary(REGION_TABLE, _ending(seg, "_dseg.json"), **(said | {"Sources": sources, "SpatialReference": sources[0]}))
+    write_dictionary(
+        REGION_TABLE, _ending(seg, "_dseg.json"), **(said | {"Sources": sources, "SpatialReference": sources[0]})
+    )
 
 
 def _drop_earlier(outcome: Outcome, folders: tuple[Path, ...]) -> None:

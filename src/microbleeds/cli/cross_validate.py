@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from microbleeds.cli.choices import PhaseSign
 from microbleeds.cli.training_options import (
     Data,
     Device,
     Preset,
     Seed,
     Share,
+    Sign,
     Simulated,
     Steps,
     ValidationSubjects,
@@ -49,6 +51,7 @@ def cross_validate(
         int | None, typer.Option(min=0, help="As of train, or of finetune with --finetune.")
     ] = None,
     time_limit_minutes: Annotated[float | None, typer.Option(min=0.0, help="Of each fold's training.")] = None,
+    phase_sign: Sign = PhaseSign.AUTO,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
@@ -76,6 +79,7 @@ def cross_validate(
         patience=patience or 0,
         mix=mixed_in(simulated, simulated_share),
         validation_subjects=validation_subjects,
+        phase_sign=phase_sign.value,
         time_limit_minutes=time_limit_minutes,
         device=device,
     )

@@ -64,6 +64,7 @@ def detect(
         typer.echo(f"Warning: {warning}", err=True)
     console.print(_table(record.counts))
     typer.echo(f"Report: {out / 'report.html'}")
+    typer.echo(f"To read with: {out / 'review.html'}")
     typer.echo(record.disclaimer)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from microbleeds.cli.choices import PhaseSign
 from microbleeds.cli.training_options import (
     Data,
     Device,
@@ -15,6 +16,7 @@ from microbleeds.cli.training_options import (
     Run,
     Seed,
     Share,
+    Sign,
     Simulated,
     ValidationData,
     ValidationSubjects,
@@ -39,6 +41,7 @@ def finetune(
         bool, typer.Option("--freeze-norms", help="Keep the statistics of the norms.")
     ] = False,
     time_limit_minutes: Minutes = None,
+    phase_sign: Sign = PhaseSign.AUTO,
     seed: Seed = 0,
     device: Device = "auto",
     devices: Devices = 1,
@@ -58,6 +61,7 @@ def finetune(
         mix=mixed_in(simulated, simulated_share),
         validation_data=tuple(validation_data or ()),
         validation_subjects=validation_subjects,
+        phase_sign=phase_sign.value,
         time_limit_minutes=time_limit_minutes,
         seed=seed,
         device=device,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from microbleeds.cli.choices import PhaseSign
 from microbleeds.cli.training_options import (
     Device,
     Devices,
@@ -16,6 +17,7 @@ from microbleeds.cli.training_options import (
     Run,
     Seed,
     Share,
+    Sign,
     Simulated,
     Steps,
     ValidationData,
@@ -51,6 +53,7 @@ def train(
     steps: Steps = None,
     patience: Patience = 0,
     time_limit_minutes: Minutes = None,
+    phase_sign: Sign = PhaseSign.AUTO,
     seed: Seed = 0,
     device: Device = "auto",
     devices: Devices = 1,
@@ -72,6 +75,7 @@ def train(
         variant=variant,  # type: ignore[arg-type]
         steps=steps,
         patience=patience,
+        phase_sign=phase_sign.value,
         time_limit_minutes=time_limit_minutes,
         seed=seed,
         device=device,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from microbleeds.cli.choices import PhaseSign
 from microbleeds.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ Patience = Annotated[
 ]
 Minutes = Annotated[
     float | None, typer.Option(min=0.0, help="Finish within this time, over all parts of the run.")
+]
+Sign = Annotated[
+    PhaseSign, typer.Option(help="How veins look in the phase files; auto derives it from each scan.")
 ]
 Seed = Annotated[int, typer.Option(help="Of everything random.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]

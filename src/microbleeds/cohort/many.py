@@ -62,7 +62,13 @@ def search_many(
                 done.append(outcome)
                 announce("scans", len(done), total, outcome)
 
-            outcomes += run_all([replace(task, options=fixed) for task in tasks], work, client, finished)
+            outcomes += run_all(
+                [replace(task, options=fixed) for task in tasks],
+                work,
+                client,
+                finished,
+                abreast=pool.abreast(total),
+            )
     _write_all(outcomes, out, place.name)
     return outcomes
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -23,10 +24,9 @@ ClusterKind = Literal["local", "slurm", "pbs"]
 #: Measured peaks are 1.0 to 1.1 GB; the rest is room for larger matrices.
 SCAN_MEMORY_MB = 1500
 _CONNECT_SECONDS = 20
-# One task per worker and one more try: a task whose workers died twice is what kills them.
+# A task whose worker died comes back at once; `run` tries it again by itself.
 _DASK = {
-    "distributed.scheduler.worker-saturation": 1.0,
-    "distributed.scheduler.allowed-failures": 1,
+    "distributed.scheduler.allowed-failures": 0,
     "distributed.worker.memory.terminate": 0.98,
     "distributed.comm.timeouts.connect": f"{_CONNECT_SECONDS}s",
 }
@@ -51,6 +51,11 @@ class PoolSettings:
     scheduler: str | None = None
     cluster: ClusterKind = "local"
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    def abreast(self, tasks: int) -> int:
+        """Return how many tasks to hand out before their workers are there: all that a queue will start."""
+        queued = self.scheduler is None and self.cluster != "local"
+        return min(self.workers or tasks, tasks) if queued else 1
 
 
 @contextmanager
@@ -112,19 +117,27 @@ def queue_cluster(settings: PoolSettings, tasks: int) -> Any:
     """Return a cluster whose workers a SLURM or PBS queue starts.
 
     Raises:
-        InputError: if dask-jobqueue isn't installed, an option is unknown, or there is no such queue here.
+        InputError: if dask-jobqueue isn't installed, an option is unknown, or jobs can't be submitted here.
     """
     try:
         from dask_jobqueue import PBSCluster, SLURMCluster
     except ImportError as error:
         raise InputError("A queue of jobs needs dask-jobqueue; install microbleeds[cohort].") from error
     kinds = {"slurm": SLURMCluster, "pbs": PBSCluster}
+    command = {"slurm": "sbatch", "pbs": "qsub"}[settings.cluster]
+    if shutil.which(command) is None:
+        raise InputError(f"There is no command {command} here; start it on a machine that may submit jobs.")
     # One process with one task at a time per job, whatever the cores that its threads use.
-    options: dict[str, Any] = {"cores": 1, "memory": "4GB", "processes": 1, "job_cpu": settings.threads} | dict(
-        settings.options
-    )
-    if settings.cluster == "pbs":
-        options.pop("job_cpu")
+    options: dict[str, Any] = {
+        "cores": 1,
+        "memory": "4GB",
+        "processes": 1,
+        "scheduler_options": {"dashboard_address": ":0"},
+    } | dict(settings.options)
+    if settings.cluster == "slurm":
+        options.setdefault("job_cpu", settings.threads)
+    else:
+        options.setdefault("resource_spec", f"select=1:ncpus={settings.threads}:mem={options['memory']}")
     try:
         cluster = kinds[settings.cluster](**options)
         cluster.scale(jobs=min(settings.workers or tasks, max(1, tasks)))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any
+
+import torch
 
 from microbleeds import pipeline
 from microbleeds.cohort.fingerprint import scan_fingerprint
@@ -15,7 +16,17 @@ from microbleeds.errors import InputError
 from microbleeds.pipeline import RESULT_FILES, Request
 
 
-def search(task: ScanTask, run: Callable[[Request], Any] = pipeline.run) -> Outcome:
+def run_pipeline(task: ScanTask) -> None:
+    """Search a scan with the threads that were settled: their number changes the last bits of sums.
+
+    Raises:
+        InputError: if the files or the folder can't be used.
+    """
+    torch.set_num_threads(task.options.threads)
+    pipeline.run(request_of(task))
+
+
+def search(task: ScanTask, run: Callable[[ScanTask], Any] = run_pipeline) -> Outcome:
     """Search a scan unless that is done already; never raises for what is wrong with one scan.
 
     Args:
@@ -28,7 +39,7 @@ def search(task: ScanTask, run: Callable[[Request], Any] = pipeline.run) -> Outc
         if is_finished(task, fingerprint):
             return outcome_of(task, "kept", result=task.out, fingerprint=fingerprint)
         start = time.perf_counter()
-        run(request_of(task))
+        run(task)
         seconds = time.perf_counter() - start
         return outcome_of(task, "done", result=task.out, fingerprint=fingerprint, seconds=seconds)
 
@@ -60,8 +71,6 @@ def is_finished(task: ScanTask, fingerprint: str) -> bool:
 def request_of(task: ScanTask) -> Request:
     """Return the request to the pipeline; an earlier result of the same name gives way."""
     options = task.options
-    fixed: dict[str, Any] = {"precision": options.precision, "threads": options.threads}
-    known = {item.name for item in fields(Request)}
     return Request(
         out=task.out,
         swi=task.inputs.get("swi"),
@@ -71,6 +80,6 @@ def request_of(task: ScanTask) -> Request:
         operating_point=options.operating_point,
         weights=options.weights,
         device=options.device,
+        precision=options.precision,
         overwrite=True,
-        **{name: value for name, value in fixed.items() if name in known},
     )

@@ -113,15 +113,18 @@ def describe_lesion(lesion: LesionRecord) -> str:
 def methods(comparison: Comparison) -> str:
     """Return a paragraph that a report or a paper can quote."""
     registration, rule, model = comparison.registration, comparison.rule, comparison.followup.model
+    matched = (
+        f"Findings were matched one to one within {rule.tolerance_mm:.1f} mm. One is called new if it counts at "
+        f"follow-up and no candidate at its place scored {rule.low_cut:.3g} or more at baseline, and no longer "
+        "seen in the reverse case. No reader has confirmed these findings."
+    )
     return (
         f"Both visits were searched with microbleeds {comparison.program_version}, weights {model.name} "
         f"(sha256 {model.sha256[:12]}), at the operating point '{model.operating_point.name}' (score from "
         f"{model.operating_point.cut:.2f}). The scans were aligned rigidly by the mutual information of "
         "the brain, twice on halves of its voxels; the two results differ by up to "
-        f"{registration.error_mm:.1f} mm in 95 % of the brain. Findings were matched one to one within "
-        f"{rule.tolerance_mm:.1f} mm. One is called new if it counts at follow-up and no candidate at its place "
-        f"scored {rule.low_cut:.2f} or more at baseline, and no longer seen in the reverse case. "
-        "No reader has confirmed these findings."
+        f"{registration.error_mm:.1f} mm in 95 % of the brain. "
+        + (matched if registration.succeeded else "No finding was matched.")
     )
 
 

@@ -19,7 +19,9 @@ from pydantic import BaseModel, ConfigDict
 
 from microbleeds import __version__
 
-_PACKAGES = ("numpy", "scipy", "nibabel", "torch", "safetensors", "pydantic", "pillow", "jinja2", "pydicom", "highdicom")
+_PACKAGES = (
+    "numpy", "scipy", "nibabel", "torch", "safetensors", "pydantic", "pillow", "jinja2", "pydicom", "highdicom",
+)  # fmt: skip
 
 
 class RunRecord(BaseModel):

@@ -42,6 +42,8 @@ def write_description(out: Path, options: dict[str, object]) -> None:
         {"Name": "Truth of simulated SWI", "DatasetType": "derivative", **base},
     )
     write_text(out / "README", f"{NOTICE}\n")
+    # These suffixes come with BIDS' proposal 004 (susceptibility-weighted imaging), unknown to validators yet.
+    write_text(out / ".bidsignore", "*_swi.*\n*_GRE.*\n*_minIP.*\n")
 
 
 def write_scan(out: Path, subject: str, scan: SimulatedScan) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from microbleeds.annotations import labelled_scans
 from microbleeds.errors import InputError
+from microbleeds.study import SignChoice
 from microbleeds.training.cache import Preparable
 from microbleeds.training.dataset import LayoutScan, heads_of, is_simulated, subject_names
 from microbleeds.training.labelled import UserScan
@@ -35,12 +36,13 @@ class Collection:
     scans: tuple[Preparable, ...]
 
 
-def open_collection(data: Path, converted: Path | None = None) -> Collection:
+def open_collection(data: Path, converted: Path | None = None, phase_sign: SignChoice = "auto") -> Collection:
     """Find the labelled scans of a folder, in this program's layout or any other form (docs/your-data.md).
 
     Args:
         data: the folder.
         converted: where images that are no NIfTI files are converted to.
+        phase_sign: how veins look in all phase files; ``auto`` derives it from each scan.
 
     Raises:
         InputError: if there is none, a label can't be understood, or two scans have one name.
@@ -48,10 +50,11 @@ def open_collection(data: Path, converted: Path | None = None) -> Collection:
     data = Path(data)
     if not data.is_dir():
         raise InputError(f"The data set {data} is no folder; check the path.")
-    name = data.name or data.resolve().name
+    folder = data.name or data.resolve().name
     if any((data / "derivatives" / "truth").glob("sub-*")):
         heads = heads_of(data, subject_names(data))
-        return Collection(name, is_simulated(data), tuple(LayoutScan(data, n, h) for n, h in heads.items()))
+        layout = tuple(LayoutScan(data, name, head, phase_sign) for name, head in heads.items())
+        return Collection(folder, is_simulated(data), layout)
     found = labelled_scans(data, converted)
     for scan in found:
         for sentence in scan.warnings:
@@ -59,7 +62,8 @@ def open_collection(data: Path, converted: Path | None = None) -> Collection:
     twice = [name for name, count in Counter(scan.name for scan in found).items() if count > 1]
     if twice:
         raise InputError(f"Two scans of {data} are called {twice[0]}; give each a name of its own.")
-    return Collection(name, False, tuple(UserScan(scan) for scan in sorted(found, key=lambda scan: scan.name)))
+    found = sorted(found, key=lambda scan: scan.name)
+    return Collection(folder, False, tuple(UserScan(scan, phase_sign) for scan in found))
 
 
 def groups_of(scans: Sequence[Preparable]) -> dict[str, list[Preparable]]:

@@ -21,6 +21,7 @@ from microbleeds.compute import Precision, choose
 from microbleeds.errors import InputError
 from microbleeds.evaluate import Interval
 from microbleeds.networks.config import Variant
+from microbleeds.study import SignChoice
 from microbleeds.training.cache import Preparable, cached
 from microbleeds.training.collection import Collection, burdens, groups_of, hold_out, open_collection
 from microbleeds.training.finetune import FinetuneSettings, finetune_preset
@@ -51,6 +52,7 @@ class CrossValidation:
         patience: without ``finetune``, end a run early after so many validations without a better one.
         mix: simulated heads to mix in.
         validation_subjects: scans of its own training subjects that a fold holds out, at most a fifth.
+        phase_sign: how veins look in all phase files of ``data``.
         time_limit_minutes: of each fold's training.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: ``auto``, ``bfloat16`` or ``float32``.
@@ -70,6 +72,7 @@ class CrossValidation:
     patience: int = 0
     mix: Mix | None = None
     validation_subjects: int = 6
+    phase_sign: SignChoice = "auto"
     time_limit_minutes: float | None = None
     device: str = "auto"
     precision: Precision = "auto"
@@ -102,7 +105,7 @@ def cross_validate(request: CrossValidation, only: int | None = None) -> PooledS
         raise InputError(f"There is no fold {only}; the folds are 1 to {request.folds}.")
     start = load_start(request.weights) if request.finetune else None
     preset = _preset(request, start)
-    collection = open_collection(request.data, request.cache / "converted")
+    collection = open_collection(request.data, request.cache / "converted", request.phase_sign)
     groups = groups_of(collection.scans)
     folds = assign_folds(burdens(groups), request.folds, request.seed)
     claim_folds(request.out / "folds.json", folds, _asked(request, collection, preset, start))
@@ -134,6 +137,7 @@ def _asked(
         "microbleeds": sum(scan.bleeds() for scan in collection.scans),
         "folds": request.folds,
         "seed": request.seed,
+        "phase_sign": request.phase_sign,
         "preset": preset.name,
         "steps": preset.steps,
         "architecture": preset.architecture.model_dump(mode="json"),

@@ -17,8 +17,9 @@ from microbleeds.errors import InputError
 from microbleeds.evaluate import read_truth
 from microbleeds.geometry import Grid, canonical, grid_of
 from microbleeds.prepare import PreparationSpec, prepare
+from microbleeds.study import SignChoice, load_study
 from microbleeds.training.cache import cached
-from microbleeds.training.labelled import segmented_brain
+from microbleeds.training.labelled import segmented_brain, tell_of_doubts
 from microbleeds.training.subjects import TrainingSubject, subject_from
 
 
@@ -71,22 +72,25 @@ class LayoutScan:
         data: data set folder.
         name: of the subject.
         group: its head, or itself.
+        phase_sign: how veins look in its phase file; ``auto`` derives it from the scan.
     """
 
     data: Path
     name: str
     group: str
+    phase_sign: SignChoice = "auto"
 
     def read(self, spec: PreparationSpec) -> TrainingSubject:
         """Read and prepare it."""
-        return read_subject(self.data, self.name, spec)
+        return read_subject(self.data, self.name, spec, self.phase_sign)
 
     def key(self, spec: PreparationSpec) -> str:
         """Hash of the specification and of the size and time of each of its files."""
         folders = self.data / self.name, self.data / "derivatives/truth" / self.name
         files = [path for folder in folders for path in sorted(folder.rglob("*.*"))]
         facts = [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files]
-        return hashlib.sha256(json.dumps([spec.model_dump(), facts]).encode()).hexdigest()
+        stated = [] if self.phase_sign == "auto" else [self.phase_sign]
+        return hashlib.sha256(json.dumps([spec.model_dump(), facts, *stated]).encode()).hexdigest()
 
     def bleeds(self) -> int:
         """Number of its visible microbleeds."""
@@ -104,16 +108,16 @@ def cached_subjects(
     return cached([LayoutScan(data, name, name) for name in names], cache, spec, workers)
 
 
-def read_subject(data: Path, name: str, spec: PreparationSpec) -> TrainingSubject:
+def read_subject(data: Path, name: str, spec: PreparationSpec, phase_sign: SignChoice = "auto") -> TrainingSubject:
     """Read and prepare one subject of a data set with its true brain mask, or a segmented one if it has none."""
-    from microbleeds.study import load_study  # here, so that training can be imported without readers
-
     anatomy, truth = data / name / "anat", data / "derivatives" / "truth" / name / "anat"
     scan = load_study(
         swi=_existing(anatomy / f"{name}_swi.nii.gz"),
         magnitude=_existing(anatomy / f"{name}_part-mag_GRE.nii.gz"),
         phase=_existing(anatomy / f"{name}_part-phase_GRE.nii.gz"),
+        phase_sign=phase_sign,
     )
+    tell_of_doubts(name, scan)
     mask = _existing(truth / f"{name}_desc-brain_mask.nii.gz")
     brain = segmented_brain(name, scan) if mask is None else _read_mask(mask, scan.grid)
     return subject_from(name, prepare(scan, brain, spec), read_truth(truth / f"{name}_microbleeds.tsv"))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from microbleeds.compute import Precision
+from microbleeds.study import SignChoice
 from microbleeds.training.collection import open_collection
 from microbleeds.training.plan import Mix, Plan, carry_out, validation_sets
 from microbleeds.training.presets import PRESETS, Preset
@@ -49,6 +50,7 @@ def finetune(
     validation_data: Sequence[Path] = (),
     validation_subjects: int = 6,
     time_limit_minutes: float | None = None,
+    phase_sign: SignChoice = "auto",
     seed: int = 0,
     device: str = "auto",
     precision: Precision = "auto",
@@ -67,6 +69,7 @@ def finetune(
         validation_data: other data sets for validation; otherwise up to a fifth of the subjects is held out.
         validation_subjects: at most so many scans of each data set.
         time_limit_minutes: of training over all resumed parts, without preparing subjects.
+        phase_sign: how veins look in all phase files of ``data`` and ``validation_data``.
         seed: of everything random.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: ``auto``, ``bfloat16`` or ``float32``.
@@ -81,8 +84,9 @@ def finetune(
         InputError: if the data or the weights can't be used, or ``out`` holds another run.
     """
     start, cache = load_start(weights), cache or out / "cache"
-    collection = open_collection(data, cache / "converted")
-    kept, judged_on = list(collection.scans), validation_sets(validation_data, cache, validation_subjects)
+    collection = open_collection(data, cache / "converted", phase_sign)
+    kept = list(collection.scans)
+    judged_on = validation_sets(validation_data, cache, validation_subjects, phase_sign)
     if not judged_on:
         kept, held = split(collection, validation_subjects)
         judged_on = [held]

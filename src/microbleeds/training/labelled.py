@@ -20,6 +20,7 @@ from microbleeds.evaluate import truth
 from microbleeds.geometry import Grid
 from microbleeds.prepare import PreparationSpec, Prepared, prepare
 from microbleeds.scan import Scan
+from microbleeds.study import SignChoice, load_study
 from microbleeds.training.subjects import TrainingSubject, subject_from
 from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
 
@@ -28,9 +29,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class UserScan:
-    """A labelled scan; a :class:`~microbleeds.training.cache.Preparable`."""
+    """A labelled scan; a :class:`~microbleeds.training.cache.Preparable`.
+
+    Args:
+        labelled: the scan and its labels.
+        phase_sign: how veins look in its phase file; ``auto`` derives it from the scan.
+    """
 
     labelled: LabelledScan
+    phase_sign: SignChoice = "auto"
 
     @property
     def name(self) -> str:
@@ -44,9 +51,13 @@ class UserScan:
 
     def read(self, spec: PreparationSpec) -> TrainingSubject:
         """Read, segment and prepare it."""
-        from microbleeds.study import load_study  # here, so that training can be imported without readers
-
-        scan = load_study(swi=self.labelled.swi, magnitude=self.labelled.magnitude, phase=self.labelled.phase)
+        scan = load_study(
+            swi=self.labelled.swi,
+            magnitude=self.labelled.magnitude,
+            phase=self.labelled.phase,
+            phase_sign=self.phase_sign,
+        )
+        tell_of_doubts(self.name, scan)
         prepared = prepare(scan, segmented_brain(self.name, scan), spec)
         _tell_of_outsiders(self.labelled, prepared)
         ignored = self.labelled.ignored_ras_mm
@@ -64,7 +75,7 @@ class UserScan:
         scan = self.labelled
         points = [np.round(p, 3).tolist() for p in (scan.positions_ras_mm, scan.ignored_ras_mm)]
         files = [_stamp(path) for path in (scan.swi, scan.magnitude, scan.phase)]
-        facts = [spec.model_dump(), points, files, _stamp(ANATOMY_WEIGHTS)[:2]]
+        facts = [spec.model_dump(), points, files, _stamp(ANATOMY_WEIGHTS)[:2], self.phase_sign]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
     def bleeds(self) -> int:
@@ -80,6 +91,13 @@ def segmented_brain(name: str, scan: Scan) -> NDArray[np.bool_]:
     if not found.confident:
         log.warning("%s: the brain mask is doubtful: %s", name, " ".join(found.warnings))
     return found.brain
+
+
+def tell_of_doubts(name: str, scan: Scan) -> None:
+    """Warn of what reading a scan left unsure: a phase of the wrong sign teaches that veins are calcium."""
+    for sentence in scan.warnings:
+        if scan.phase_rad is not None and "phase" in sentence:
+            log.warning("%s: %s", name, sentence)
 
 
 def _tell_of_outsiders(scan: LabelledScan, prepared: Prepared) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from microbleeds.errors import InputError
+from microbleeds.study import SignChoice
 from microbleeds.training.batches import FixedSubjects, MixedSubjects
 from microbleeds.training.cache import Preparable, cached
 from microbleeds.training.collection import open_collection, spread
@@ -122,6 +123,9 @@ def opened(plan: Plan) -> list[TrainingSubject]:
     return subjects
 
 
-def validation_sets(folders: Sequence[Path], cache: Path, most: int) -> list[list[Preparable]]:
+def validation_sets(
+    folders: Sequence[Path], cache: Path, most: int, phase_sign: SignChoice = "auto"
+) -> list[list[Preparable]]:
     """At most ``most`` scans of each data set that is given to validate on."""
-    return [spread(open_collection(folder, cache / "converted").scans, most) for folder in folders]
+    opened_sets = [open_collection(folder, cache / "converted", phase_sign) for folder in folders]
+    return [spread(collection.scans, most) for collection in opened_sets]

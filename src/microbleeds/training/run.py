@@ -14,6 +14,7 @@ from pathlib import Path
 from microbleeds.compute import Precision, choose
 from microbleeds.errors import InputError
 from microbleeds.networks.config import Variant
+from microbleeds.study import SignChoice
 from microbleeds.training.cache import Preparable
 from microbleeds.training.collection import Collection, hold_out, open_collection
 from microbleeds.training.labelled import UserScan
@@ -43,6 +44,7 @@ def train(
     steps: int | None = None,
     patience: int = 0,
     time_limit_minutes: float | None = None,
+    phase_sign: SignChoice = "auto",
     seed: int = 0,
     device: str = "auto",
     precision: Precision = "auto",
@@ -66,6 +68,7 @@ def train(
         patience: end early after so many validations without a better one; 0 for never.
         time_limit_minutes: of training over all resumed parts, without preparing subjects; the learning rate
             then falls with the clock where that is faster than with the steps.
+        phase_sign: how veins look in all phase files of ``data`` and ``validation_data``.
         seed: of everything random.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: ``auto``, ``bfloat16`` or ``float32``.
@@ -88,9 +91,9 @@ def train(
     )
     _refuse_impossible(data, simulated, mix)
     cache = cache or out / "cache"
-    collection = None if data is None else open_collection(data, cache / "converted")
+    collection = None if data is None else open_collection(data, cache / "converted", phase_sign)
     folders = [validation_data] if isinstance(validation_data, Path) else list(validation_data or ())
-    judged_on = validation_sets(folders, cache, validation_subjects)
+    judged_on = validation_sets(folders, cache, validation_subjects, phase_sign)
     settings = RunSettings(
         out=out,
         data="simulator" if collection is None else collection.name,
