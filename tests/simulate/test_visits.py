@@ -62,7 +62,7 @@ class TestDataSet:
         assert [row["participant_id"] for row in rows(data / "participants.tsv")] == ["sub-001"]
         sessions = rows(data / "sub-001" / "sub-001_sessions.tsv")
         assert [row["session_id"] for row in sessions] == ["ses-01", "ses-02"]
-        assert {path.name for path in data.iterdir() if path.name.startswith(".")} == set()
+        assert {path.name for path in data.iterdir() if path.name.startswith(".")} == {".bidsignore"}
 
     def test_old_ones_stay_where_they_are_in_the_head(self, truth: Path) -> None:
         before = {row["lesion"]: row for row in table(truth, "ses-01")}
