@@ -218,7 +218,7 @@ class TestTrain:
             "validation",
             "validation-2",
         ]
-        assert "NO VALIDATION" not in card.training.notes
+        assert "too little in 2 validation scans" in card.training.notes
         assert card.training.simulated
         assert "1 simulated scans (data)" in model_record(card, "balanced").training
         again = train(tmp_path / "data", "toy", run, validation_data=sets[0], device="cpu", workers=0)

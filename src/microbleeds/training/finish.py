@@ -63,11 +63,14 @@ def judge(trainer: Trainer, model: Detector, validation: Sequence[TrainingSubjec
     scored = trainer.score(model, validation)
     curve = curve_of(scored)
     count = f"{len(validation)} validation scans ({sum(len(s.bleeds) for s in validation)} microbleeds)"
-    if start is None or min(kinds_of(scored)) >= FEWEST_OF_A_KIND:
-        calibration = fit_calibration(scored)
-        points = operating_points(curve, calibration)
-        return Judgement(summary(curve), calibration, points, f"; calibrated on {count}")
-    return Judgement(summary(curve), *_of(start), _kept(f"too little in {count} to calibrate on", start))
+    enough = min(kinds_of(scored)) >= FEWEST_OF_A_KIND
+    too_little = f"too little in {count} to calibrate on: scores are not calibrated"
+    if start is not None and not enough:
+        return Judgement(summary(curve), *_of(start), _kept(too_little, start))
+    calibration = fit_calibration(scored)
+    points = operating_points(curve, calibration)
+    note = f"; calibrated on {count}" if enough else f"; {too_little}"
+    return Judgement(summary(curve), calibration, points, note)
 
 
 def _of(start: Start | None) -> tuple[Calibration, OperatingPoints]:

@@ -1,8 +1,8 @@
 """Where a run starts that goes on from trained weights: the detector, its prototypes and its card.
 
-Weights hold the detector alone, since prototypes serve training only. A run leaves the prototypes beside its
-weights, in ``NAME.prototypes.safetensors``, tied to them by their sha256; where that file is missing, prototypes
-start again at the class means of the new data.
+Weights hold the detector alone, since prototypes serve training only. A run leaves the prototypes of its last step
+beside its weights, in ``NAME.prototypes.safetensors``, tied to them by their sha256; where that file is missing,
+prototypes start again at the class means of the new data.
 """
 
 from __future__ import annotations
