@@ -23,7 +23,6 @@ How it is scored, written before the test pairs were looked at:
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -143,15 +142,12 @@ def build(
     anatomy: Annotated[Path, typer.Option(help="Folder of the label maps.")],
     jobs: Annotated[int, typer.Option(min=1, help="Processes side by side.")] = 1,
 ) -> None:
-    """Simulate the pairs; a part that was broken off is made anew, one that is whole is kept."""
+    """Simulate the pairs; what was broken off goes on where it stood."""
     cohort = _cohort(name)
     missing = [file for file in cohort.anatomies if not (anatomy / file).exists()]
     if missing:
         raise InputError(f"The folder {anatomy} lacks {', '.join(missing)}.")
     for part in cohort.parts:
-        if (data / part.name / "participants.tsv").exists():
-            continue
-        shutil.rmtree(data / part.name, ignore_errors=True)
         simulate_visits(
             data / part.name,
             heads=part.pairs,
@@ -159,6 +155,7 @@ def build(
             settings=VisitSettings(part.protocol, part.followup_protocol, cohort.profile, cohort.burden),
             anatomies=[anatomy / file for file in cohort.anatomies],
             jobs=jobs,
+            resume=True,
             progress=lambda done, total, part=part: print(f"{part.name}: {done} of {total}", flush=True),
         )
 

@@ -18,6 +18,8 @@ from microbleeds.simulate.protocol import PROTOCOLS, Protocol, draw_settings
 from microbleeds.simulate.visit_dataset import simulate_visits
 from microbleeds.simulate.visits import VisitSettings, check_settings, draw_new_count, same_scanner
 
+SETTINGS = VisitSettings("coarse", profile="natural", burden="some")
+
 
 def rows(path: Path) -> list[dict[str, str]]:
     header, *lines = path.read_text().splitlines()
@@ -32,10 +34,9 @@ def place(row: dict[str, str]) -> np.ndarray:
 def data(coarse_protocol: Protocol, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One head, two visits, three new microbleeds at the second."""
     out = tmp_path_factory.mktemp("visits") / "data"
-    settings = VisitSettings("coarse", profile="natural", burden="some")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("microbleeds.simulate.visits.draw_new_count", lambda generator: 3)
-        simulate_visits(out, heads=1, seed=4, settings=settings, device="cpu")
+        simulate_visits(out, heads=1, seed=4, settings=SETTINGS, device="cpu")
     return out
 
 
@@ -115,6 +116,22 @@ class TestDataSet:
     def test_the_turn_is_within_its_limits(self, truth: Path) -> None:
         turn = pose_of(truth)[:3, :3]
         assert 3.0 <= np.rad2deg(np.arccos((np.trace(turn) - 1) / 2)) <= 8.0
+
+
+class TestResume:
+    def test_whole_heads_are_kept(self, data: Path) -> None:
+        made = {path: path.stat().st_mtime_ns for path in data.rglob("*.nii.gz")}
+        before = (data / "participants.tsv").read_bytes()
+        (data / "participants.tsv").unlink()
+        simulate_visits(data, heads=1, seed=4, settings=SETTINGS, device="cpu", resume=True)
+        assert {path: path.stat().st_mtime_ns for path in data.rglob("*.nii.gz")} == made
+        assert (data / "participants.tsv").read_bytes() == before
+
+    def test_another_seed_is_refused(self, data: Path) -> None:
+        with pytest.raises(InputError, match="another seed"):
+            simulate_visits(data, heads=1, seed=5, settings=SETTINGS, device="cpu", resume=True)
+        with pytest.raises(InputError, match="not empty"):
+            simulate_visits(data, heads=1, seed=4, settings=SETTINGS, device="cpu")
 
 
 class TestParts:

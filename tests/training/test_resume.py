@@ -28,7 +28,7 @@ from microbleeds.weights.card import Card
 pytest.importorskip("lightning_fabric")
 
 TRAIN, VALIDATE = FixedSubjects([toy_subject(n) for n in range(2)]), [toy_subject(9)]
-PRESET = toy_preset(steps=6, validate_every=2, mine_every=3, checkpoint_every=1)
+PRESET = toy_preset(steps=4, validate_every=2, mine_every=2, checkpoint_every=1)
 
 
 class Killed(Exception):
@@ -97,9 +97,9 @@ MOMENTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "between a search for hard negatives and the next step": lambda m: m.setattr(
         Trainer, "mine", at_call(1, die_after(Trainer.mine), Trainer.mine)
     ),
-    "within a step": lambda m: m.setattr(Trainer, "take", at_call(5, die, Trainer.take)),
+    "within a step": lambda m: m.setattr(Trainer, "take", at_call(3, die, Trainer.take)),
     "between a step and its checkpoint": lambda m: m.setattr(
-        Trainer, "take", at_call(5, die_after(Trainer.take), Trainer.take)
+        Trainer, "take", at_call(3, die_after(Trainer.take), Trainer.take)
     ),
     "while the weights are written": lambda m: m.setattr(loop, "finish", die),
     "after the weights are written": lambda m: m.setattr(loop, "note_in_run", die),
@@ -191,7 +191,7 @@ class TestCurves:
         claim_folder(tmp_path / "run", PRESET, 0, "toy")
         run(tmp_path / "run")
         speed = json.loads((tmp_path / "run" / "run.json").read_text())["speed"]
-        assert speed["steps"] == 6
+        assert speed["steps"] == 4
         assert speed["steps_per_second"] > 0
         assert 0 < speed["data_share"] < 1, "batches are made in line here"
         claim_folder(tmp_path / "run", PRESET, 0, "toy")

@@ -24,6 +24,7 @@ def simulate_visits(
     burden: Annotated[str, typer.Option(help="At the first visit: natural, rich, some or none.")] = "natural",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     jobs: Annotated[int, typer.Option(min=1, help="Processes side by side, about 5 GB each.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on in OUT where a run broke off.")] = False,
 ) -> None:
     """Write visits of the same heads in other poses, with known new microbleeds."""
     from rich.progress import Progress
@@ -43,6 +44,7 @@ def simulate_visits(
             anatomies=anatomies,
             device=device,
             jobs=jobs,
+            resume=resume,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     typer.echo(f"Data set: {out}")

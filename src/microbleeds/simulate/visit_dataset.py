@@ -7,6 +7,8 @@ appears) and a file ``*_from-baseline_xfm.json`` with the rigid map from the fir
 
 from __future__ import annotations
 
+import json
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -38,14 +40,16 @@ def simulate_visits(
     anatomies: Sequence[Path] = (),
     device: str = "auto",
     jobs: int = 1,
+    resume: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Write the visits of ``heads`` heads; the same arguments write the same bytes, whatever ``jobs`` is.
 
     Args:
-        out: a new or empty folder.
+        out: a new or empty folder; with ``resume`` also one in which the same call was broken off.
         anatomies: label maps to draw heads from; none for the MNI152 head that pip brings.
         jobs: processes that work side by side, one head each.
+        resume: whether heads that are whole in ``out`` are kept.
         progress: called with the heads done and the total.
 
     Raises:
@@ -54,10 +58,12 @@ def simulate_visits(
     check_settings(settings)
     if heads < 1:
         raise InputError(f"The number of subjects must be at least 1, got {heads}.")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"The output folder {out} is not empty; choose another.")
-    out.mkdir(parents=True, exist_ok=True)
-    write_description(out, {"heads": heads, "seed": seed, **vars(settings)})
+    options = {"heads": heads, "seed": seed, **vars(settings), "anatomies": [path.name for path in anatomies]}
+    if not (resume and _begun(out, options)):
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise InputError(f"The output folder {out} is not empty; choose another.")
+        out.mkdir(parents=True, exist_ok=True)
+        write_description(out, options)
     rows: list[dict[str, object]] = []
     work = partial(_write_head, out, seed, settings, tuple(anatomies), device)
     for row in _each(work, heads, jobs):
@@ -82,8 +88,12 @@ def _each(work: Callable[[int], dict[str, object]], heads: int, jobs: int) -> It
 def _write_head(
     out: Path, seed: int, settings: VisitSettings, anatomies: tuple[Path, ...], device: str, head: int
 ) -> dict[str, object]:
-    """Write all visits of one head with its table of sessions, and return the participant's row."""
+    """Write all visits of one head, its table of sessions last, and return the participant's row."""
     subject = f"sub-{head + 1:03d}"
+    if (out / subject / f"{subject}_sessions.tsv").exists():
+        return _written(out, subject, head, settings.visits)
+    for part in (out / subject, out / TRUTH / subject):
+        shutil.rmtree(part, ignore_errors=True)
     person: dict[str, object] = {}
     sessions: list[dict[str, object]] = []
     for number, visit in enumerate(visits_of_head(head, seed, settings, anatomies, device), start=1):
@@ -96,6 +106,37 @@ def _write_head(
         out / subject / f"{subject}_sessions.tsv", list(sessions[0]), (list(row.values()) for row in sessions)
     )
     return {**person, "visits": len(sessions)}
+
+
+def _begun(out: Path, options: dict[str, object]) -> bool:
+    """Whether the same data set was begun in a folder.
+
+    Raises:
+        InputError: if another one was.
+    """
+    path = out / "dataset_description.json"
+    if not path.exists():
+        return False
+    try:
+        begun = json.loads(path.read_text(encoding="utf-8"))["SimulationOptions"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} can't be read; choose another folder.") from error
+    if begun != json.loads(json.dumps(options)):
+        raise InputError(f"The folder {out} holds visits with other settings or another seed; choose another.")
+    return True
+
+
+def _written(out: Path, subject: str, head: int, visits: int) -> dict[str, object]:
+    """Return the participant's row of a head that is whole."""
+    path = out / TRUTH / subject / "ses-01" / "anat" / f"{subject}_ses-01_simulation.json"
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        "participant_id": subject,
+        "head": head + 1,
+        "anatomy": facts["anatomy"],
+        "profile": facts["profile"],
+        "visits": visits,
+    }
 
 
 def _new_counts(visit: SimulatedVisit, number: int) -> dict[str, object]:
