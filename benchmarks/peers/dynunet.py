@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from monai.inferers import sliding_window_inference
+from monai.networks.blocks.dynunet_block import UnetOutBlock
 from monai.networks.nets import DynUNet
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -33,7 +34,8 @@ STRIDE = (16, 16, 4)  # all of them together
 FILTERS = (16, 32, 64, 96, 128)
 SUPERVISED = 2  # coarser outputs
 IGNORED_MM = 4.5  # around what is neither hit nor false positive, as for the detector
-LOWEST_PROBABILITY = 0.05
+LOWEST_PROBABILITY = 0.1
+PRIOR = 0.01  # outputs start as rare as bleeds are, or a short run is spent on unlearning the background
 FEWEST_VOXELS = 2
 
 
@@ -53,6 +55,9 @@ class SegmentationPeer:
             deep_supervision=True,
             deep_supr_num=SUPERVISED,
         )
+        for part in network.modules():
+            if isinstance(part, UnetOutBlock):
+                torch.nn.init.constant_(part.conv.conv.bias, float(np.log(PRIOR / (1 - PRIOR))))
         self.module = channels_last(network)
         self.optimiser = OptimiserSettings(rate=2e-3, warmup_steps=50)
 

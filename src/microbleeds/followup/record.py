@@ -59,7 +59,7 @@ class RegistrationRecord(Strict):
     rotation_deg: float = Field(ge=0)
     error_mm: float = Field(ge=0, description="95th percentile of the distance between two independent results.")
     common_share: Share = Field(description="Share of the brain in the common field of view that both scans hold.")
-    likeness: float = Field(ge=-1, le=1, description="Correlation of both scans' fine structure.")
+    likeness: Share = Field(description="How far one scan's fine structure tells the other's.")
 
 
 class RuleRecord(Strict):

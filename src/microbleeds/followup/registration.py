@@ -7,7 +7,7 @@ How far apart both results take the brain's points is the error that is reported
 What both share, such as a head that moved during the scan, is not in that error.
 
 Agreement alone doesn't tell one head from another: two heads can be laid over each other consistently. So the fine
-structure of both scans (sulci, ventricles, nuclei) is correlated as well; that of two heads is unrelated.
+structure of both scans (sulci, ventricles, nuclei) is compared as well; that of two heads is unrelated.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ class Registration:
         followup_from_baseline: [4, 4] rigid map in RAS mm.
         error_mm: 95th percentile, over the brain, of the distance between two independent results.
         common_share: share of the brain in the common field of view that both masks hold.
-        likeness: correlation of both scans' fine structure, -1 to 1.
+        likeness: how far the fine structure of one scan tells that of the other, 0 to 1 (root of the correlation
+            ratio, Roche et al. 1998).
         failure: why it can't be used, or ``None``.
     """
 
@@ -275,7 +276,20 @@ def _overlay(fixed: HeadView, moving: HeadView, map_: NDArray[np.float64], view:
     if both.sum() < 1000:
         return share, 0.0
     one, two = (_structure(volume, both) for volume in (fixed.image, image))
-    return share, float(np.corrcoef(one, two)[0, 1])
+    return share, max(_correlation_ratio(one, two), _correlation_ratio(two, one))
+
+
+def _correlation_ratio(cause: NDArray[np.float64], effect: NDArray[np.float64]) -> float:
+    """Return how far ``cause`` [N] tells ``effect`` [N], 0 to 1, by whatever function.
+
+    Fluid is dark on SWI and bright on a 2D gradient echo of long repetition time: two aligned scans of one head
+    had a correlation of -0.4, and a ratio of 0.56.
+    """
+    edges = np.quantile(cause, np.linspace(0, 1, BINS + 1)[1:-1])
+    bins = np.digitize(cause, edges)
+    number = np.maximum(np.bincount(bins, minlength=BINS), 1)
+    mean = np.bincount(bins, effect, minlength=BINS) / number
+    return float(mean[bins].std() / max(float(effect.std()), 1e-12))
 
 
 def _structure(image: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -301,7 +315,7 @@ def _failure(error_mm: float, share: float, likeness: float) -> str | None:
         return f"The scans could not be aligned: only {share:.0%} of the brain coincides."
     if likeness < LEAST_LIKENESS:
         return (
-            f"The scans could not be aligned: their fine structure is hardly alike (correlation {likeness:.2f}), "
+            f"The scans could not be aligned: their fine structure is hardly alike ({likeness:.2f} of 1), "
             "as in scans of two people."
         )
     return None
