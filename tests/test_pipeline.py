@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nibabel as nib
@@ -89,10 +89,18 @@ def networks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         assert prepared.brain.any()
         return [Candidate(BLEED_MM, 0.93, 3.0), Candidate((-12.0, 0.0, 0.0), 0.4), Candidate((90.0, 0, 0), 0.9)]
 
+    def look_again(
+        prepared: Prepared, model: object, candidates: list[Candidate], counted: list[bool], *_: object
+    ) -> list[Candidate]:
+        return [
+            replace(c, score_range=(0.4, c.score)) if n else c for c, n in zip(candidates, counted, strict=True)
+        ]
+
     weights = tmp_path / "anatomy.safetensors"
     weights.write_bytes(b"numbers")
     monkeypatch.setattr(pipeline, "segment", segment)
     monkeypatch.setattr(pipeline, "detect", detect)
+    monkeypatch.setattr(pipeline, "look_again", look_again)
     monkeypatch.setattr(pipeline, "load_detector", lambda weights: FakeDetector(None, card()))
     monkeypatch.setattr(pipeline, "ANATOMY_WEIGHTS", weights)
 
@@ -110,8 +118,11 @@ class TestRun:
         assert (finding.region, finding.side, finding.row) == ("thalamus", "right", "thalamus")
         assert finding.certainty == "definite"
         assert [f.removed_by for f in record.findings] == [None, "anatomy", "score"]
+        assert [f.score_spread for f in record.findings] == [0.53, None, None], "only what counts"
         assert "Said by the segmentation." in record.warnings
-        assert stages == ["read", "load weights", "segment", "prepare", "detect", "localise", "report"]
+        assert stages == [
+            "read", "load weights", "segment", "prepare", "detect", "localise", "look again", "report"
+        ]  # fmt: skip
         labels = nib.load(out / "labels.nii.gz")
         assert labels.shape == nib.load(study["swi"]).shape
         assert np.asarray(labels.dataobj)[finding.position_ijk] == 1

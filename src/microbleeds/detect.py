@@ -67,7 +67,7 @@ def detect(
     """
     settings, compute = settings or DetectSettings(), compute or choose()
     logit, offset = score_map(prepared.masked(), model, settings, compute)
-    brain = _cells_touching(prepared.brain, model.config.cell, logit.shape)
+    brain = cells_touching(prepared.brain, model.config.cell, logit.shape)
     cells, logits = _peaks(logit, brain)
     centres = cells + offset[:, cells[:, 0], cells[:, 1], cells[:, 2]].T
     voxels = cell_to_voxel(centres, model.config)
@@ -137,7 +137,7 @@ def _cores(
         yield slice(i, int(stop[0])), slice(j, int(stop[1])), slice(k, int(stop[2]))
 
 
-def _cells_touching(brain: NDArray[np.bool_], cell: Stride, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def cells_touching(brain: NDArray[np.bool_], cell: Stride, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """Cells that hold at least one brain voxel."""
     padded = np.pad(brain, [(0, n * c - b) for b, c, n in zip(brain.shape, cell, shape, strict=True)])
     blocks = padded.reshape(shape[0], cell[0], shape[1], cell[1], shape[2], cell[2])

@@ -20,8 +20,9 @@ from microbleeds.compute import Precision, choose
 from microbleeds.detect import detect, settings_for
 from microbleeds.errors import InputError
 from microbleeds.localise import localise
+from microbleeds.look_again import changes_for, look_again
 from microbleeds.prepare import prepare
-from microbleeds.report.assemble import assemble, definite_cut
+from microbleeds.report.assemble import assemble, definite_cut, is_counted
 from microbleeds.report.dicom import write_result as write_dicom_result
 from microbleeds.report.html import write_html
 from microbleeds.report.labels import write_labels
@@ -110,8 +111,14 @@ def run(request: Request, announce: Callable[[str], None] = lambda stage: None) 
             candidates = detect(prepared, detector.model, settings_for(card), compute)
         with stage("localise"):
             places = localise(candidates, segmentation)
-        with stage("report"):
+        with stage("look again"):
             model = model_record(card, request.operating_point)
+            # Thousands of candidates lie below the operating point; only what counts is worth another look.
+            counted = [is_counted(c, p, model.operating_point) for c, p in zip(candidates, places, strict=True)]
+            candidates = look_again(
+                prepared, detector.model, candidates, counted, settings_for(card), compute, changes_for(card)
+            )
+        with stage("report"):
             record = assemble(scan, candidates, places, model, segmentation.warnings, segmentation)
             _write(record, study, segmentation, folder, watch.started)
         hashes = {"detector": card.sha256, "anatomy": sha256_of(ANATOMY_WEIGHTS)}

@@ -87,8 +87,11 @@ class Candidate:
         position_ras_mm: (x, y, z) of the centre.
         score: 0..1, larger is surer.
         diameter_mm: apparent diameter on the image (full width at half depth), ``None`` if not measurable.
+        score_range: lowest and highest score when it was looked at again, mirrored and shifted, ``score``
+            included; ``None`` where that was not done.
     """
 
     position_ras_mm: tuple[float, float, float]
     score: float
     diameter_mm: float | None = None
+    score_range: tuple[float, float] | None = None

@@ -12,7 +12,7 @@ import pytest
 from made_up import finding, record, sequence, visit
 
 from microbleeds.errors import InputError
-from microbleeds.followup import compare_visits, follow, read_comparison, write_comparison
+from microbleeds.followup import Rule, compare_visits, follow, read_comparison, write_comparison
 from microbleeds.followup import series as series_module
 from microbleeds.followup.differences import differences
 from microbleeds.followup.page import render_page
@@ -90,6 +90,86 @@ class TestComparison:
         assert "signed the baseline's findings but not the follow-up's" in said[0]
 
 
+def faint(baseline=(), low=0.16, **changes):
+    """Visits of one pose; follow-up has a counted finding and one that its score alone keeps from counting."""
+    after = [finding(1, NEW), finding(2, GONE, low, "score", group="deep")]
+    return visit(baseline, noise=1), visit(after, noise=2, **changes)
+
+
+def compared(baseline, followup, rule=None):
+    return compare_visits(baseline, followup, rule, replace(ALIGNED, followup_from_baseline=np.eye(4)))
+
+
+class TestFoundByComparing:
+    RULE = Rule(new_cut=0.15)
+
+    def test_is_in_the_counts_and_in_the_class(self):
+        many = [finding(n, (6.0 * n - 20, 0, 0), 0.16, "score") for n in range(1, 6)]
+        found = compared(visit(noise=1), visit(many, noise=2), self.RULE)
+        assert (found.counts["new"].total, found.new_by_comparing, found.aria_h) == (5, 5, "moderate")
+        assert found.followup.counts.total == 0
+
+    def test_is_told_apart(self):
+        found = compared(*faint(), self.RULE)
+        assert [(lesion.state, lesion.found_by_comparing) for lesion in found.lesions] == [
+            ("new", False),
+            ("new", True),
+        ]
+        assert (found.counts["new"].deep, found.new_by_comparing, found.rule.new_cut) == (1, 1, 0.15)
+        assert not found.lesions[1].followup.counted
+
+    def test_the_page_tells_it(self):
+        visits = faint()
+        page = render_page(compared(*visits, self.RULE), *visits)
+        assert 'data-count="new_by_comparing">1<' in page
+        assert page.count("new, by comparing") == 1
+        assert page.count(">found by comparing<") == 1
+        assert "Not counted in the follow-up&#39;s own result" in page
+        assert "scores 0.15 or more where baseline has nothing" in page
+
+    def test_not_outside_the_brain_of_baseline(self):
+        baseline, followup = faint()
+        nowhere = replace(baseline.segmentation, brain=np.zeros_like(baseline.segmentation.brain))
+        assert compared(replace(baseline, segmentation=nowhere), followup, self.RULE).new_by_comparing == 0
+
+    @pytest.mark.parametrize(
+        ("changes", "words"),
+        [
+            ({"phase": False}, "only one visit has phase"),
+            ({"kind": "t2star"}, "not of the same kind"),
+            ({"files": {"magnitude": "m.nii", "phase": "p.nii"}}, "not of the same kind"),
+        ],
+    )
+    def test_off_for_other_images(self, changes, words):
+        self.is_off(*faint(**changes), words)
+
+    def test_off_for_other_weights(self):
+        baseline, followup = faint()
+        model = followup.record.model.model_copy(update={"sha256": "cd" * 32})
+        other = replace(followup, record=followup.record.model_copy(update={"model": model}))
+        self.is_off(baseline, other, "different weights")
+
+    def test_off_where_a_reader_decided(self):
+        baseline, followup = faint()
+        self.is_off(replace(baseline, signed=True), replace(followup, signed=True), "a reader decided")
+        assert compared(replace(baseline, signed=True), followup, self.RULE).new_by_comparing == 1
+
+    def is_off(self, baseline, followup, words):
+        found = compared(baseline, followup, self.RULE)
+        assert [lesion.followup.finding_id for lesion in found.of("new")] == [1]
+        assert (found.rule.new_cut, found.new_by_comparing) == (None, None)
+        assert words in found.rule.why_no_new_cut
+        page = render_page(found, baseline, followup)
+        assert f"among the candidates that do not count at follow-up: {found.rule.why_no_new_cut}." in page
+        assert ">not looked for<" in page
+
+    def test_off_by_choice(self):
+        visits = faint()
+        found = compared(*visits, Rule(new_cut=None))
+        assert (found.new_by_comparing, found.rule.why_no_new_cut) == (None, None)
+        assert "among the candidates that do not count at follow-up." in render_page(found, *visits)
+
+
 class TestDifferences:
     def test_none(self):
         assert differences(record([]), record([])) == []
@@ -135,6 +215,16 @@ class TestFiles:
         assert rows[0]["baseline_score"] == "n/a"
         assert rows[0]["followup_score"] == "0.8"
         assert (tmp_path / "comparison.html").stat().st_size < 1_500_000
+
+    def test_a_file_of_the_minor_version_before_is_read(self, comparison, tmp_path):
+        content = comparison.model_dump(mode="json") | {"schema_version": "1.0.0"}
+        del content["new_by_comparing"], content["rule"]["new_cut"], content["rule"]["why_no_new_cut"]
+        for lesion in content["lesions"]:
+            del lesion["found_by_comparing"]
+        (tmp_path / "comparison.json").write_text(json.dumps(content))
+        read = read_comparison(tmp_path / "comparison.json")
+        assert (read.new_by_comparing, read.rule.new_cut) == (None, None)
+        assert read.counts == comparison.counts
 
     def test_another_file_is_refused_in_a_sentence(self, tmp_path):
         (tmp_path / "comparison.json").write_text('{"schema_version": "9.0.0"}')
@@ -194,6 +284,20 @@ class TestSeries:
         last = found.steps[1]
         assert {lesion.followup.finding_id for lesion in last.since_first.of("new")} == {3, 4}
         assert {lesion.followup.finding_id for lesion in last.since_previous.of("new")} == {2, 4}
+
+    @pytest.mark.parametrize("removed_by", ["score", "anatomy"])
+    def test_what_never_counts_is_new_once(self, monkeypatch, removed_by):
+        monkeypatch.setattr(series_module, "register", lambda *_: Registration(np.eye(4), 0.1, 0.9, 0.9, None))
+        again = [finding(1, NEW, 0.7, removed_by)]
+        steps = follow([visit(noise=1), visit(again, noise=2), visit(again, noise=3)], Rule(new_cut=0.15)).steps
+        assert [step.new_ids for step in steps] == [(1,), ()]
+        assert [step.new_so_far for step in steps] == [1, 1]
+
+    def test_found_by_comparing_then_counted_is_new_once(self, monkeypatch):
+        monkeypatch.setattr(series_module, "register", lambda *_: Registration(np.eye(4), 0.1, 0.9, 0.9, None))
+        later = [visit([finding(1, NEW, 0.16, "score")], noise=2), visit([finding(1, NEW)], noise=3)]
+        steps = follow([visit(noise=1), *later], Rule(new_cut=0.15)).steps
+        assert [step.new_ids for step in steps] == [(1,), ()]
 
     def test_one_visit_is_refused(self):
         with pytest.raises(InputError, match="at least two"):

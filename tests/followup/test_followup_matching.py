@@ -13,16 +13,17 @@ from microbleeds.geometry import Grid
 from microbleeds.simulate.pose import rigid
 
 GRID = Grid((101, 101, 51), np.array([[1, 0, 0, -50], [0, 1, 0, -50], [0, 0, 2, -50], [0, 0, 0, 1.0]]))
-RULE = Rule(low_cut=0.05, sure_cut=0.6)
+RULE = Rule(low_cut=0.05, sure_cut=0.6, new_cut=None)
+COMPARING = Rule(low_cut=0.05, sure_cut=0.6, new_cut=0.15)
 TURNED = rigid(20.0, np.array([1.0, 2.0, 0.5]), np.array([3.0, -4.0, 5.0]), np.array([2.0, 1.0, 0.0]))
 
 
-def matched(baseline, followup, map_=None, tolerance_mm=4.0, followup_grid=GRID):
+def matched(baseline, followup, map_=None, tolerance_mm=4.0, followup_grid=GRID, rule=RULE, brain=None):
     return match_findings(
-        VisitFindings(baseline, GRID),
+        VisitFindings(baseline, GRID, brain),
         VisitFindings(followup, followup_grid),
         np.eye(4) if map_ is None else map_,
-        RULE,
+        rule,
         tolerance_mm,
     )
 
@@ -129,6 +130,95 @@ class TestRuledOut:
     )
     def test_else_it_stays_out(self, before, after):
         assert matched(before, [after]) == []
+
+
+class TestFoundByComparing:
+    """``HERE`` is a follow-up candidate just above the new cut that does not count by itself."""
+
+    HERE = finding(5, (0, 0, 0), 0.16, "score")
+
+    def test_where_nothing_was_it_is_new(self):
+        (lesion,) = matched([], [self.HERE], rule=COMPARING)
+        assert (lesion.state, lesion.found_by_comparing, lesion.followup) == ("new", True, self.HERE)
+        assert "Not counted in the follow-up's own result" in lesion.note
+        assert "(0.16)" in lesion.note
+        assert "Look" in lesion.note
+
+    def test_the_score_before_is_told(self):
+        before = finding(1, (2, 0, 0), 0.049, "score")
+        (lesion,) = matched([before], [self.HERE], rule=COMPARING)
+        assert (lesion.state, lesion.baseline, lesion.distance_mm) == ("new", before, 2.0)
+
+    def test_positions_go_through_the_map(self):
+        there = finding(5, applied(TURNED, np.array([10.0, 20.0, -5.0])), 0.16, "score")
+        at, away = (finding(1, place, 0.1, "score") for place in ((10, 20, -5), tuple(there.position_ras_mm)))
+        assert matched([at], [there], TURNED, rule=COMPARING) == []
+        assert states(matched([away], [there], TURNED, rule=COMPARING)) == ["new"]
+
+    @pytest.mark.parametrize(
+        "here",
+        [
+            finding(5, (0, 0, 0), 0.149, "score"),
+            finding(5, (0, 0, 0), 0.16, "anatomy"),
+            finding(5, (0, 0, 0), 0.5, "reader"),
+            finding(5, (0, 0, 60), 0.16, "score"),  # outside the baseline's field of view
+        ],
+    )
+    def test_not_below_the_new_cut_nor_ruled_out_nor_out_of_sight(self, here):
+        tall = Grid((101, 101, 99), GRID.affine)
+        assert matched([], [here], rule=COMPARING, followup_grid=tall) == []
+
+    @pytest.mark.parametrize("removed_by", ["score", "anatomy", "reader"])
+    def test_not_where_baseline_has_a_candidate(self, removed_by):
+        assert matched([finding(1, (4, 0, 0), 0.05, removed_by)], [self.HERE], rule=COMPARING) == []
+
+    def test_a_candidate_before_beyond_the_tolerance_is_another(self):
+        (lesion,) = matched([finding(1, (4.1, 0, 0), 0.1, "score")], [self.HERE], rule=COMPARING)
+        assert lesion.found_by_comparing
+
+    def test_not_where_a_reader_added_one_before(self):
+        # What a reader adds has score 0; its partner is the nearer candidate, out of reach of the other.
+        after = [self.HERE, finding(6, (-5, 0, 0), 0.1, "score")]
+        (lesion,) = matched([finding(1, (-3, 0, 0), 0.0)], after, rule=COMPARING)
+        assert (lesion.state, lesion.followup.id) == ("stable", 6)
+
+    def test_not_outside_the_brain_of_baseline(self):
+        brain = np.zeros(GRID.shape, dtype=bool)
+        assert matched([], [self.HERE], rule=COMPARING, brain=brain) == []
+        brain[50, 50, 25] = True
+        assert states(matched([], [self.HERE], rule=COMPARING, brain=brain)) == ["new"]
+
+    def test_counted_once(self):
+        for other in (0.15, 0.16, 0.17):
+            near = finding(6, (3, 0, 0), other, "score")
+            (lesion,) = matched([], [self.HERE, near], rule=COMPARING)
+            assert lesion.followup.score == max(0.16, other)
+        far = finding(6, (4.1, 0, 0), 0.15, "score")
+        assert states(matched([], [self.HERE, far], rule=COMPARING)) == ["new", "new"]
+
+    @pytest.mark.parametrize("removed_by", ["anatomy", "reader"])
+    def test_not_on_the_flank_of_a_better_one(self, removed_by):
+        assert matched([], [self.HERE, finding(6, (3, 0, 0), 0.3, removed_by)], rule=COMPARING) == []
+
+    def test_not_near_a_stable_or_a_new_one(self):
+        # The baseline's finding lies on the far side of its partner, beyond the tolerance of the candidate.
+        after = [finding(1, (3, 0, 0)), self.HERE]
+        (lesion,) = matched([finding(1, (6, 0, 0))], after, rule=COMPARING)
+        assert (lesion.state, lesion.followup.id) == ("stable", 1)
+        (lesion,) = matched([], after, rule=COMPARING)
+        assert (lesion.state, lesion.followup.id, lesion.found_by_comparing) == ("new", 1, False)
+
+    def test_not_near_a_flicker_of_a_lower_score(self):
+        # The lower one is the partner of a finding that counted at baseline, so this place is known.
+        after = [finding(6, (3, 0, 0), 0.1, "score"), self.HERE]
+        (lesion,) = matched([finding(1, (6, 0, 0))], after, rule=COMPARING)
+        assert (lesion.state, lesion.followup.id) == ("stable", 6)
+
+    def test_not_the_other_way_round(self):
+        assert matched([self.HERE], [], rule=COMPARING) == []
+
+    def test_off(self):
+        assert matched([], [self.HERE], rule=RULE) == []
 
 
 class TestFieldOfView:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from little_head import PLACES, Head, model
+from little_head import BLEEDS_MM, PLACES, Head, model
 
 from microbleeds.report.assemble import assemble
-from microbleeds.report.certainty import LEAST_ROUNDNESS, judge, rule_from
+from microbleeds.report.certainty import LEAST_ROUNDNESS, judge, note_on_spread, rule_from
 from microbleeds.scan import Candidate
 
 RULE = rule_from(0.75)
@@ -36,6 +36,25 @@ class TestRule:
 
     def test_all_misses_are_named(self):
         assert judge(0.1, None, None, RULE)[1].count(";") == 2
+
+
+class TestSpread:
+    def test_said_above_the_limit_only(self):
+        assert note_on_spread((0.42, 0.91)) == (
+            "Its score changes between 0.42 and 0.91 when the image is flipped or shifted: look with care."
+        )
+        assert note_on_spread((0.65, 0.91)) is None
+        assert note_on_spread(None) is None
+
+    def test_changes_neither_certainty_nor_counts(self, head: Head):
+        steady = Candidate(BLEEDS_MM[0], 0.97, 2.5, (0.95, 0.97))
+        unsteady = Candidate(BLEEDS_MM[0], 0.97, 2.5, (0.4, 0.97))
+        one, other = (assemble(head.scan, [c], [PLACES[0]], model()) for c in (steady, unsteady))
+        assert (one.findings[0].score_spread, other.findings[0].score_spread) == (0.02, 0.57)
+        assert one.findings[0].score_note is None
+        assert "between 0.40 and 0.97" in other.findings[0].score_note
+        assert one.findings[0].certainty_reason == other.findings[0].certainty_reason
+        assert one.counts == other.counts
 
 
 class TestFindings:

@@ -131,6 +131,23 @@ class TestPage:
         assert "On a border: 1.4 mm from another group." in text
         assert "border 1.4 mm" in text
 
+    def test_an_unsteady_score_is_said(self, head: Head, page: str):
+        candidates = [
+            Candidate(BLEEDS_MM[0], 0.9, 2.5, (0.42, 0.91)),
+            Candidate(BLEEDS_MM[1], 0.8, 2.5, (0.75, 0.8)),
+        ]
+        record = assemble(head.scan, candidates, PLACES[:2], model())
+        text = render_html(record, head.scan, head.brain)
+        assert Page(text).open == []
+        assert text.count("Its score changes between 0.42 and 0.91 when the image is flipped") == 3, (
+            "list, card, JSON"
+        )
+        assert text.count(">unsteady</small>") == 1
+        assert '<td data-value="0.49">0.49<br>' in text
+        assert '<td data-value="0.05">0.05</td>' in text
+        assert "unsteady" not in page
+        assert "Score spread" not in page, "not measured"
+
     def test_marks_differ_in_shape(self, page: str):
         outline = page[page.index('class="outlines"') : page.index("Projections of the scan")]
         for shape in ("<circle r=", "<rect x=", "<path d="):

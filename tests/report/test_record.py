@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
-from little_head import BLEEDS_MM, Head, model
+from little_head import BLEEDS_MM, PLACES, Head, model
 from pydantic import ValidationError
 
 from microbleeds.errors import InputError
@@ -17,6 +18,7 @@ from microbleeds.report.assemble import assemble, count, definite_cut
 from microbleeds.report.labels import label_volume, write_labels
 from microbleeds.report.record import Record, read_record, schema_json, write_record
 from microbleeds.report.tsv import COLUMNS, write_tsv
+from microbleeds.scan import Candidate
 
 DOCS = Path(__file__).parents[2] / "docs" / "findings.schema.json"
 
@@ -98,13 +100,20 @@ class TestFiles:
         text["counts"].pop("groups_uncertain")
         new = ("certainty_reason", "roundness", "parenchyma_share", "place_confidence", "bombs_group", "bombs_row")
         for finding in text["findings"]:
-            for name in (*new, "kim_group"):
+            for name in (*new, "kim_group", "score_spread", "score_note"):
                 finding.pop(name)
         (tmp_path / "findings.json").write_text(json.dumps(text))
         old = read_record(tmp_path / "findings.json")
         assert old.counts == head.record.counts
         assert old.rule is None
         assert old.findings[0].roundness is None
+
+    def test_files_of_schema_1_1_are_read(self, head: Head, tmp_path):
+        text = json.loads(head.record.model_dump_json()) | {"schema_version": "1.1.0"}
+        for finding in text["findings"]:
+            del finding["score_spread"], finding["score_note"]
+        (tmp_path / "findings.json").write_text(json.dumps(text))
+        assert read_record(tmp_path / "findings.json").findings == head.record.findings
 
     def test_not_json(self, tmp_path):
         (tmp_path / "findings.json").write_text("{")
@@ -120,6 +129,17 @@ class TestFiles:
         assert DOCS.read_text(encoding="utf-8") == schema_json(), (
             "write it anew with: microbleeds schema --out docs/findings.schema.json"
         )
+
+    def test_spread_of_the_score_in_json_and_tsv(self, head: Head, tmp_path):
+        candidates = [Candidate(BLEEDS_MM[0], 0.9, 2.5, (0.42, 0.91)), Candidate(BLEEDS_MM[1], 0.3)]
+        record = assemble(head.scan, candidates, PLACES[:2], model())
+        write_record(record, tmp_path / "findings.json")
+        write_tsv(record, tmp_path / "findings.tsv")
+        with (tmp_path / "findings.tsv").open(encoding="utf-8") as lines:
+            rows = list(csv.DictReader(lines, delimiter="\t"))
+        assert [f.score_spread for f in read_record(tmp_path / "findings.json").findings] == [0.49, None]
+        assert [row["score_spread"] for row in rows] == ["0.49", "n/a"]
+        assert [row["score_note"] for row in rows] == [record.findings[0].score_note, "n/a"]
 
     def test_tsv_and_json_say_the_same_to_the_scorer(self, head: Head, tmp_path):
         write_tsv(head.record, tmp_path / "findings.tsv")

@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from microbleeds.networks.config import KIM_2023
 from microbleeds.simulate.cohort import CohortSettings
 from microbleeds.training.batches import Batch, FixedSubjects, make_batch
 from microbleeds.training.checkpoint import load_checkpoint, save_checkpoint
+from microbleeds.training.finish import described
 from microbleeds.training.loop import fit
 from microbleeds.training.mining import mine
 from microbleeds.training.objective import Objective, WeightAverage
@@ -202,6 +204,12 @@ class TestPresets:
         assert (kim.sampling.batch, kim.sampling.share_bleed) == (1, 0.5)
         assert (kim.optimiser.kind, kim.optimiser.rate) == ("sgd", 0.01)
         assert (kim.losses.offset_weight, kim.losses.prototype_weight) == (0.001, 0.01)
+
+    @pytest.mark.parametrize(("preset", "flips"), [("default", True), ("kim2023", False)])
+    def test_the_card_says_whether_mirrored_crops_were_learned_from(self, preset: str, flips: bool) -> None:
+        settings = SimpleNamespace(seed=0, data="toy", simulated=True)
+        trainer = SimpleNamespace(preset=find_preset(preset), settings=settings, subjects=1, step=1, elapsed_s=0.0)
+        assert described(trainer, "").training.flips is flips  # type: ignore[arg-type]
 
     def test_unknown_name(self) -> None:
         with pytest.raises(InputError, match="no preset"):

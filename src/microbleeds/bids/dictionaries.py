@@ -32,6 +32,10 @@ FINDINGS: Mapping[str, Description] = {
     "j": {"Description": "Second voxel index in the input file, from 0."},
     "k": {"Description": "Third voxel index in the input file, from 0."},
     "score": {"Description": "Calibrated score of the detector, 0 to 1; larger is surer."},
+    "score_spread": {
+        "Description": "Largest minus smallest score when the image is flipped or shifted; n/a where not measured."
+    },
+    "score_note": {"Description": "Said where the spread of the score is large."},
     "certainty": {
         "Description": "How sure a finding is by score, roundness and size.",
         "Levels": {"definite": "meets all of the rule", "possible": "misses part of it"},

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microbleeds import __version__
-from microbleeds.followup.differences import differences
+from microbleeds.followup.differences import differences, why_not_alike
 from microbleeds.followup.matching import Lesion, VisitFindings, match_findings
 from microbleeds.followup.page import write_page
 from microbleeds.followup.record import (
@@ -44,7 +45,7 @@ def compare_visits(
         rule: thresholds; those chosen on validation heads if ``None``.
         registration: where it is known already; found here if ``None``.
     """
-    rule = rule or Rule()
+    rule, not_compared = _rule_for(baseline, followup, rule or Rule())
     if registration is None:
         views = views_of((baseline.scan, baseline.segmentation), (followup.scan, followup.segmentation))
         registration = register(*views)
@@ -53,14 +54,22 @@ def compare_visits(
     lesions: list[LesionRecord] = []
     if registration.failure is None:
         lesions = _lesions(baseline, followup, registration.followup_from_baseline, rule, tolerance_mm)
+    aligned = registration.failure is None
     return Comparison(
         program_version=__version__,
         baseline=_visit_record(baseline),
         followup=_visit_record(followup),
         registration=_registration_record(registration),
-        rule=RuleRecord(low_cut=rule.low_cut, sure_cut=rule.sure_cut, tolerance_mm=round(tolerance_mm, 2)),
-        counts=count(lesions) if registration.failure is None else None,
-        aria_h=aria_h_class(_new(lesions)) if registration.failure is None else None,
+        rule=RuleRecord(
+            low_cut=rule.low_cut,
+            sure_cut=rule.sure_cut,
+            tolerance_mm=round(tolerance_mm, 2),
+            new_cut=rule.new_cut,
+            why_no_new_cut=not_compared,
+        ),
+        counts=count(lesions) if aligned else None,
+        aria_h=aria_h_class(_new(lesions)) if aligned else None,
+        new_by_comparing=_by_comparing(lesions) if aligned and rule.new_cut is not None else None,
         lesions=lesions,
         warnings=_warnings(baseline, followup, registration),
     )
@@ -92,11 +101,28 @@ def _new(lesions: Sequence[LesionRecord]) -> int:
     return sum(lesion.state == "new" for lesion in lesions)
 
 
+def _by_comparing(lesions: Sequence[LesionRecord]) -> int:
+    return sum(lesion.found_by_comparing for lesion in lesions)
+
+
+def _rule_for(baseline: Visit, followup: Visit, rule: Rule) -> tuple[Rule, str | None]:
+    """Return the rule for two visits and, where its new cut must not be used, why."""
+    if rule.new_cut is None:
+        return rule, None
+    why = why_not_alike(baseline.record, followup.record)
+    if why is None and followup.signed:
+        why = "a reader decided what counts at follow-up"
+    return (rule if why is None else replace(rule, new_cut=None)), why
+
+
 def _lesions(
     baseline: Visit, followup: Visit, map_: NDArray[np.float64], rule: Rule, tolerance_mm: float
 ) -> list[LesionRecord]:
     """Match the findings of two visits."""
-    found = [VisitFindings(visit.record.findings, visit.scan.grid) for visit in (baseline, followup)]
+    found = [
+        VisitFindings(visit.record.findings, visit.scan.grid, visit.segmentation.brain)
+        for visit in (baseline, followup)
+    ]
     return lesion_records(match_findings(found[0], found[1], map_, rule, tolerance_mm), map_)
 
 
@@ -123,6 +149,7 @@ def _lesion_record(number: int, lesion: Lesion, map_: NDArray[np.float64]) -> Le
         followup=_sighting(lesion.followup, lesion.baseline, map_),
         distance_mm=None if lesion.distance_mm is None else round(lesion.distance_mm, 2),
         note=lesion.note,
+        found_by_comparing=lesion.found_by_comparing,
     )
 
 

@@ -20,6 +20,21 @@ def differences(baseline: Record, followup: Record) -> list[str]:
     return [*_of_scans(baseline.scan, followup.scan), *_of_search(baseline, followup)]
 
 
+def why_not_alike(baseline: Record, followup: Record) -> str | None:
+    """Return why low scores of both searches can't be set against each other, ``None`` if they can.
+
+    A false candidate scores alike at both visits only where the same weights saw the same kind of images.
+    """
+    one, two = baseline.scan, followup.scan
+    if baseline.model.sha256 != followup.model.sha256:
+        return "the visits were searched with different weights"
+    if one.kind != two.kind or ("swi" in one.files) != ("swi" in two.files):
+        return "the images of both visits are not of the same kind"
+    if (one.phase is None) != (two.phase is None):
+        return "only one visit has phase"
+    return None
+
+
 def _of_scans(baseline: ScanRecord, followup: ScanRecord) -> Iterator[str]:
     if baseline.kind != followup.kind:
         one, two = _KINDS[baseline.kind], _KINDS[followup.kind]

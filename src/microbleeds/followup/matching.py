@@ -3,6 +3,10 @@
 Two passes, each one-to-one and optimal (Hungarian method): first the findings that count at both visits, then
 what is left over of either with the other's candidates that do not count but reach the rule's low cut. So a sure
 finding never loses its partner to a doubtful one, and a threshold flicker is not called new.
+
+Two kinds of candidates that don't count at follow-up are new all the same, where baseline shows nothing: those
+that only their place ruled out although they score high, and those that only their score kept out, found by
+comparing.
 """
 
 from __future__ import annotations
@@ -29,19 +33,29 @@ _RULED_OUT = (
     "Not counted at follow-up, where its place ruled it out; called new since it scores high and nothing was "
     "there at baseline. Look whether it lies in the brain."
 )
-
+_BY_COMPARING = (
+    "Not counted in the follow-up's own result, where its score is below the cut ({score:.2f}). It was found by "
+    "comparing: nothing was there at baseline. Look whether it is a microbleed."
+)
 
 _NONE = -1
 
 
 @dataclass(frozen=True, eq=False)
 class VisitFindings:
-    """All candidates of a visit and the grid on which they were looked for."""
+    """All candidates of a visit and where they were looked for.
+
+    Args:
+        findings: all candidates, whether they count or not.
+        grid: of the scan.
+        brain: bool on ``grid``, where candidates were looked for; the whole grid if ``None``.
+    """
 
     findings: Sequence[Finding]
     grid: Grid
+    brain: NDArray[np.bool_] | None = None
 
-    @property
+    @cached_property
     def positions_mm(self) -> NDArray[np.float64]:
         """[N, 3] RAS mm."""
         return np.array([finding.position_ras_mm for finding in self.findings], dtype=np.float64).reshape(-1, 3)
@@ -49,6 +63,13 @@ class VisitFindings:
     def which(self, kept: bool) -> list[int]:
         """Indices of the findings that count, or of those that don't."""
         return [n for n, finding in enumerate(self.findings) if finding.kept is kept]
+
+    def searched(self, place_mm: NDArray[np.float64]) -> bool:
+        """Whether a candidate at this place, RAS mm [3], would have been found."""
+        if not within(self.grid, place_mm):
+            return False
+        i, j, k = np.rint(self.grid.to_ijk(place_mm)).astype(int)
+        return self.brain is None or bool(self.brain[i, j, k])
 
 
 @dataclass(frozen=True)
@@ -61,6 +82,7 @@ class Lesion:
         followup: the same at follow-up.
         distance_mm: between both after alignment.
         note: a sentence where it counts at one visit only.
+        found_by_comparing: new, though only its score keeps it from counting at follow-up.
     """
 
     state: State
@@ -68,6 +90,7 @@ class Lesion:
     followup: Finding | None
     distance_mm: float | None = None
     note: str | None = None
+    found_by_comparing: bool = False
 
 
 #: Lesions by the indices of their findings, :data:`_NONE` where a visit has none.
@@ -81,7 +104,7 @@ def match_findings(
     rule: Rule,
     tolerance_mm: float,
 ) -> list[Lesion]:
-    """Return every place that counts at one visit at least, or is surely new; those of the baseline first.
+    """Return every place that counts at one visit at least, or is new all the same; those of the baseline first.
 
     Args:
         baseline: candidates in the baseline's RAS mm.
@@ -95,6 +118,7 @@ def match_findings(
     lesions |= task.flickers(lesions)
     lesions |= task.left_over(lesions)
     lesions |= task.ruled_out_but_sure(lesions)
+    lesions |= task.found_by_comparing(lesions)
     order = sorted(lesions, key=lambda pair: (pair[0] == _NONE, pair[0], pair[1]))
     return [lesions[pair] for pair in order]
 
@@ -148,12 +172,46 @@ class _Task:
         found: Lesions = {}
         for f, finding in enumerate(self.followup.findings):
             sure = finding.removed_by == "anatomy" and finding.score >= self.rule.sure_cut
-            near = np.flatnonzero(np.isfinite(self.gate[:, f])).tolist()
-            before = any(self.baseline.findings[n].score >= self.rule.low_cut for n in near)
             place = applied(back, self.followup.positions_mm[f])
-            if sure and f not in taken and not before and within(self.baseline.grid, place):
+            if sure and f not in taken and self._nothing_before(f) and within(self.baseline.grid, place):
                 found[_NONE, f] = Lesion("new", None, finding, note=_RULED_OUT)
         return found
+
+    def found_by_comparing(self, lesions: Lesions) -> Lesions:
+        """Follow-up's candidates that only their score keeps from counting, where nothing was before.
+
+        Baseline must have been searched there: outside of its field of view and brain it has no candidates at all.
+        """
+        if self.rule.new_cut is None:
+            return {}
+        taken = {f for _, f in lesions if f != _NONE}
+        back = inverse(self.followup_from_baseline)
+        found: Lesions = {}
+        for f, finding in enumerate(self.followup.findings):
+            if finding.removed_by != "score" or finding.score < self.rule.new_cut:
+                continue
+            searched = self.baseline.searched(applied(back, self.followup.positions_mm[f]))
+            if searched and self._nothing_before(f) and self._stands_alone(f, taken):
+                swapped = _unmatched(self.followup, self.baseline, f, self.gate[:, f], set(), back)
+                note = _BY_COMPARING.format(score=finding.score)
+                found[_NONE, f] = replace(_turned(swapped), note=note, found_by_comparing=True)
+        return found
+
+    def _nothing_before(self, f: int) -> bool:
+        """Whether baseline has no candidate near one of follow-up: none that counts or reaches the low cut."""
+        near = [self.baseline.findings[n] for n in np.flatnonzero(np.isfinite(self.gate[:, f])).tolist()]
+        # What a reader added scores 0 and counts.
+        return not any(finding.kept or finding.score >= self.rule.low_cut for finding in near)
+
+    def _stands_alone(self, f: int, taken: set[int]) -> bool:
+        """Whether a candidate of follow-up is the best near its place, and none there is in a lesion already.
+
+        Else it may be the flank of a vessel or of another bleed, and one bleed would count twice.
+        """
+        position = self.followup.positions_mm
+        near = np.flatnonzero(np.linalg.norm(position - position[f], axis=1) <= self.tolerance_mm).tolist()
+        best = max(near, key=lambda n: (self.followup.findings[n].score, -n))
+        return best == f and not taken.intersection(near)
 
     def _both(self, pair: tuple[int, int]) -> tuple[Finding, Finding]:
         return self.baseline.findings[pair[0]], self.followup.findings[pair[1]]

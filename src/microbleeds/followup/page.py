@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from microbleeds.followup.pictures import FIELD_MM, Pair, checkerboards, close_ups
-from microbleeds.followup.record import Comparison, LesionRecord
+from microbleeds.followup.record import Comparison, LesionRecord, RuleRecord
 from microbleeds.followup.rule import STATES, State
 from microbleeds.followup.visit import Visit
 from microbleeds.report.labels import DEFAULT_DIAMETER_MM
@@ -116,7 +116,7 @@ def methods(comparison: Comparison) -> str:
     matched = (
         f"Findings were matched one to one within {rule.tolerance_mm:.1f} mm. One is called new if it counts at "
         f"follow-up and no candidate at its place scored {rule.low_cut:.3g} or more at baseline, and no longer "
-        "seen in the reverse case. No reader has confirmed these findings."
+        f"seen in the reverse case. {_of_comparing(rule)} No reader has confirmed these findings."
     )
     return (
         f"Both visits were searched with microbleeds {comparison.program_version}, weights {model.name} "
@@ -126,6 +126,17 @@ def methods(comparison: Comparison) -> str:
         f"{registration.error_mm:.1f} mm in 95 % of the brain. "
         + (matched if registration.succeeded else "No finding was matched.")
     )
+
+
+def _of_comparing(rule: RuleRecord) -> str:
+    """Return the sentence on candidates that are new though they don't count at follow-up."""
+    if rule.new_cut is not None:
+        return (
+            f"A candidate that only its score kept from counting at follow-up is called new as well if it scored "
+            f"{rule.new_cut:.3g} or more and baseline, where that place was searched, had no such candidate."
+        )
+    why = f", since {rule.why_no_new_cut}" if rule.why_no_new_cut else ""
+    return f"Candidates that don't count at follow-up were not called new for their score{why}."
 
 
 def _overviews(pair: Pair, lesions: list[LesionRecord]) -> list[Overview]:

@@ -2,10 +2,13 @@
 
 Conventions:
     * Positions are RAS mm, each in the world of its own scan; ``followup_from_baseline`` takes one to the other.
-    * ``lesions`` lists every place that counts at one visit at least, or is surely new: new ones first, then
-      stable, no longer seen and outside the other scan's field of view; ids start at 1.
+    * ``lesions`` lists every place that counts at one visit at least, or is new all the same: new ones first,
+      then stable, no longer seen and outside the other scan's field of view; ids start at 1.
+    * A lesion with ``found_by_comparing`` is new and in all counts of new ones, though its score keeps it from
+      counting in the follow-up's own result. ``new_by_comparing`` says how many of the new ones are of this kind.
     * ``counts`` and ``aria_h`` are null where the scans could not be aligned: nothing is matched then.
-    * A minor version adds fields, a major version changes or removes them.
+    * A minor version adds fields, a major version changes or removes them. Files of an earlier minor version are
+      read; what they lack has its default.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from microbleeds.report.record import (
     Triple,
 )
 
-COMPARISON_SCHEMA: Literal["1.0.0"] = "1.0.0"
+COMPARISON_SCHEMA: Literal["1.1.0"] = "1.1.0"
 DISCLAIMER = (
     "Research use. Not a medical device, no diagnosis. Weights learned from simulated scans. "
     "A reader must look at every new finding."
@@ -68,6 +71,12 @@ class RuleRecord(Strict):
     low_cut: Share = Field(description="New only if no candidate there scored this much at baseline.")
     sure_cut: Share = Field(description="From this score on one that its place ruled out may be new.")
     tolerance_mm: float = Field(gt=0, description="Largest distance of a match.")
+    new_cut: Share | None = Field(
+        default=None,
+        description="From this score on one that only its score keeps from counting at follow-up may be new; null "
+        "where this was not looked for.",
+    )
+    why_no_new_cut: str | None = Field(default=None, description="Why they were not looked for.")
 
 
 class Sighting(Strict):
@@ -93,6 +102,9 @@ class LesionRecord(Strict):
     followup: Sighting
     distance_mm: float | None = Field(description="Between both after alignment.")
     note: str | None
+    found_by_comparing: bool = Field(
+        default=False, description="New, though only its score keeps it from counting at follow-up."
+    )
 
 
 class StateCounts(Strict):
@@ -108,7 +120,7 @@ class StateCounts(Strict):
 class Comparison(Strict):
     """Everything that `comparison.json` says about two visits."""
 
-    schema_version: Literal["1.0.0"] = COMPARISON_SCHEMA
+    schema_version: Literal["1.0.0", "1.1.0"] = COMPARISON_SCHEMA
     program_version: str
     disclaimer: str = DISCLAIMER
     baseline: VisitRecord
@@ -117,6 +129,9 @@ class Comparison(Strict):
     rule: RuleRecord
     counts: dict[State, StateCounts] | None
     aria_h: AriaClass | None = Field(description="Class of the number of new microbleeds; no diagnosis.")
+    new_by_comparing: Count | None = Field(
+        default=None, description="Of the new ones, those found by comparing; null where they were not looked for."
+    )
     lesions: list[LesionRecord]
     warnings: list[str]
 

@@ -23,6 +23,9 @@ class Rule:
         sure_cut: a candidate that its place ruled out at follow-up (a ventricle, say) is new all the same if it
             scores this much and baseline has no candidate there: what is ruled out by its place, such as a
             calcified choroid plexus, lies there at both visits, and the segmentation errs by millimetres.
+        new_cut: a candidate that only its score keeps from counting at follow-up is new all the same if it scores
+            this much and baseline has no candidate there: vessels, calcifications and mineralisation are in both
+            scans and score alike. ``None`` where this is not looked for.
         centre_mm: how far apart the centres found for one bleed lie with a perfect alignment and thin slices.
         errors: how many alignment errors are added to it.
         largest_mm: the tolerance grows no further, since neighbouring bleeds would be taken for each other.
@@ -34,6 +37,9 @@ class Rule:
     # On the same pairs three candidates of a score above 0.02 were ruled out where nothing had been, each of them
     # a true new bleed (0.998 and up).
     sure_cut: float = 0.6
+    # Provisional: a value between the low cut and the operating point, not yet measured. `benchmarks/followup.py
+    # choose` shows what each pair of low cut and new cut gives on the validation pairs.
+    new_cut: float | None = 0.15
     centre_mm: float = 3.0
     errors: float = 2.0
     largest_mm: float = 8.0

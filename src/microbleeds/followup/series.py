@@ -2,7 +2,7 @@
 
 Each visit is aligned with the first; maps between later visits follow from these. A finding of a visit is new in
 the series only if it is new against every earlier visit that shows its place: one that flickered away in between
-is not new when it comes back.
+is not new when it comes back. One that doesn't count by itself must be new against every earlier visit.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from microbleeds.errors import InputError
 from microbleeds.followup.compare import compare_visits
-from microbleeds.followup.record import Comparison
+from microbleeds.followup.record import Comparison, LesionRecord
 from microbleeds.followup.registration import Registration, register, views_of
 from microbleeds.followup.rigid import inverse
 from microbleeds.followup.rule import AriaClass, Rule, aria_h_class
@@ -98,13 +98,19 @@ def _any_aligned(comparisons: Sequence[Comparison]) -> bool:
 
 
 def _new_against_all(comparisons: Sequence[Comparison]) -> tuple[int, ...]:
-    """Return the follow-up's findings that are new against some earlier visit and stable against none."""
-    new: set[int] = set()
-    known: set[int] = set()
-    for comparison in comparisons:
-        for lesion in comparison.lesions:
-            if lesion.followup.finding_id is not None:
-                into = {"new": new, "stable": known}.get(lesion.state)
-                if into is not None:
-                    into.add(lesion.followup.finding_id)
-    return tuple(sorted(new - known))
+    """Return the follow-up's findings that are new against some earlier visit and stable against none.
+
+    One that doesn't count is no lesion at all where the earlier visit shows it, so it must be new against each:
+    else the same bleed would be new again at every visit that doesn't count it.
+    """
+    aligned = [comparison for comparison in comparisons if comparison.registration.succeeded]
+    new = [_ids(comparison.of("new")) for comparison in aligned]
+    known = {n for comparison in aligned for n in _ids(comparison.of("stable"))}
+    counted = {n for one in aligned for n in _ids([lesion for lesion in one.lesions if lesion.followup.counted])}
+    once = {n for ids in new for n in ids} - known
+    return tuple(sorted(n for n in once if n in counted or all(n in ids for ids in new)))
+
+
+def _ids(lesions: Sequence[LesionRecord]) -> set[int]:
+    """Return the ids of the follow-up's findings."""
+    return {lesion.followup.finding_id for lesion in lesions if lesion.followup.finding_id is not None}

@@ -14,7 +14,7 @@ import numpy as np
 
 from microbleeds import __version__
 from microbleeds.regions import BOMBS, KIM, MARS
-from microbleeds.report.certainty import judge, rule_from
+from microbleeds.report.certainty import judge, note_on_spread, rule_from
 from microbleeds.report.record import (
     CertaintyRule,
     Finding,
@@ -72,6 +72,11 @@ class Placed(Protocol):
     @property
     def parenchyma_share(self) -> float | None:
         """Share of parenchyma around it."""
+
+
+def is_counted(candidate: Candidate, place: Placed, point: OperatingPoint) -> bool:
+    """Return whether a candidate counts: it scores enough, and its place does not rule it out."""
+    return _verdict(candidate, place, point)[0] is None
 
 
 def definite_cut(cut: float) -> float:
@@ -168,6 +173,8 @@ def _finding(
         position_lps_mm=_rounded((-x, -y, z)),
         position_ijk=(i, j, k),
         score=round(candidate.score, 4),
+        score_spread=_spread(candidate),
+        score_note=note_on_spread(candidate.score_range),
         certainty=certainty,
         certainty_reason=certainty_reason,
         diameter_mm=diameter_mm,
@@ -186,6 +193,14 @@ def _finding(
         removed_by=verdict[0],
         reason=verdict[1],
     )
+
+
+def _spread(candidate: Candidate) -> float | None:
+    """Return how far a candidate's score changes when the image is flipped or shifted."""
+    if candidate.score_range is None:
+        return None
+    low, high = candidate.score_range
+    return round(high - low, 4)
 
 
 def _roundness(scan: Scan, candidate: Candidate) -> float | None:

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from microbleeds.errors import InputError
 
-SCHEMA_VERSION: Literal["1.1.0"] = "1.1.0"
+SCHEMA_VERSION: Literal["1.2.0"] = "1.2.0"
 DISCLAIMER = "Research use. Not a medical device. Weights learned from simulated scans."
 
 Group = Literal["lobar", "deep", "infratentorial", "none"]
@@ -125,6 +125,11 @@ class Finding(Strict):
     position_lps_mm: Triple
     position_ijk: tuple[int, int, int]
     score: Share
+    score_spread: Share | None = Field(
+        default=None,
+        description="Largest minus smallest score when the image is flipped or shifted; null where not measured.",
+    )
+    score_note: str | None = Field(default=None, description="Said where the spread is large.")
     certainty: Certainty = Field(description="Definite if it meets all of `rule`, else possible.")
     certainty_reason: str | None = Field(default=None, description="Why it is definite or possible.")
     diameter_mm: float | None = Field(description="Apparent diameter (full width at half depth).", gt=0)
@@ -219,7 +224,7 @@ class Counts(Strict):
 class Record(Strict):
     """Everything that `findings.json` says about one scan."""
 
-    schema_version: Literal["1.0.0", "1.1.0"] = SCHEMA_VERSION
+    schema_version: Literal["1.0.0", "1.1.0", "1.2.0"] = SCHEMA_VERSION
     program_version: str
     disclaimer: str = DISCLAIMER
     scan: ScanRecord

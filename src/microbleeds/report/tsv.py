@@ -17,6 +17,8 @@ COLUMNS = (
     "j",
     "k",
     "score",
+    "score_spread",
+    "score_note",
     "certainty",
     "certainty_reason",
     "diameter_mm",

@@ -122,6 +122,7 @@ def described(
             steps=trainer.step,
             seed=settings.seed,
             minutes=round(trainer.elapsed_s / 60, 1),
+            flips=preset.augment.flips > 0,
             notes=notes,
         ),
         scores={

@@ -49,6 +49,8 @@ class TrainingDescription(BaseModel):
         steps: of the optimiser.
         seed: of everything random.
         minutes: of training.
+        flips: whether mirrored crops were learned from, so that a mirror image may be shown to the weights
+            (cards without this key are of such).
         notes: which weights of the run these are, and warnings.
     """
 
@@ -61,6 +63,7 @@ class TrainingDescription(BaseModel):
     steps: int
     seed: int
     minutes: float
+    flips: bool = True
     notes: str = ""
 
 

@@ -15,18 +15,21 @@
       total: tally(state, null), lobar: tally(state, "lobar"), deep: tally(state, "deep"),
       infratentorial: tally(state, "infratentorial"), unplaced: tally(state, "none"),
     }]));
-    return { ...record, counts, aria_h: ariaClass(counts.new.total), lesions };
+    const byComparing = lesions.filter((lesion) => lesion.found_by_comparing).length;
+    const new_by_comparing = record.new_by_comparing === null ? null : byComparing;
+    return { ...record, counts, aria_h: ariaClass(counts.new.total), new_by_comparing, lesions };
   }
 
   function show() {
     const out = rejected();
-    const { counts, aria_h } = reviewed();
+    const { counts, aria_h, new_by_comparing } = reviewed();
     for (const [state, numbers] of Object.entries(counts)) {
       for (const [group, number] of Object.entries(numbers)) {
         each(`[data-state="${state}"][data-group="${group}"]`, (place) => { place.textContent = number; });
       }
     }
     each('[data-count="aria_h"]', (place) => { place.textContent = aria_h; });
+    each('[data-count="new_by_comparing"]', (place) => { place.textContent = new_by_comparing; });
     each("[data-id]", (part) => part.classList.toggle("rejected", out.has(Number(part.dataset.id))));
     const note = document.getElementById("review-note");
     note.hidden = out.size === 0;
