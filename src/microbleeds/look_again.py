@@ -31,9 +31,8 @@ from microbleeds.weights.card import Card
 
 #: A centre within this of the candidate is the same spot; below the 4 mm that part two candidates.
 MATCH_MM = 3.0
-#: Context on each side, in cells: what the middle of a training crop has. Against a pass over the whole brain the
-#: scores of 14 findings on two simulated training scans moved by 0.06 at most; 16, the halo of the search's tiles,
-#: was no nearer for the four that were tried and costs twice as much.
+#: Context on each side, in cells: as much as the middle of a training crop has. The tiles of a search have more,
+#: which moved the scores of 14 findings on two simulated scans by 0.06 at most and makes a look twice as dear.
 HALO_CELLS = 12
 #: Cells farther than this from the candidate's own are not asked whether they put a centre at it.
 REACH_CELLS = 4

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from microbleeds.geometry import Grid
-from microbleeds.simulate.parcellation import regions_from_labels
+from microbleeds.parcellation import regions_from_labels
 from microbleeds.regions import REGIONS, code_of
 from microbleeds.simulate.anatomy import Anatomy
 from microbleeds.simulate.default_anatomy import default_anatomy

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microbleeds.geometry import Grid
-from microbleeds.simulate.parcellation import regions_from_labels
+from microbleeds.parcellation import regions_from_labels
 from microbleeds.simulate.anatomy import Anatomy
 from microbleeds.simulate.default_brain import brain_labels, coordinates_mm, load_template
 from microbleeds.simulate.default_head import with_head

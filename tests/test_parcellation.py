@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from microbleeds.simulate.parcellation import lobe_of
+from microbleeds.parcellation import lobe_of
 from microbleeds.regions import LOBES
 
 MARS_ATLAS = Path(__file__).parents[2] / "shared/data/atlas/mars_mni152_1mm.nii.gz"
