@@ -57,10 +57,17 @@ class TestRegion:
     def test_group_is_decided_before_the_region(self) -> None:
         codes = np.full((40, 40, 20), code_of("parietal_white", "left"), dtype=np.uint8)
         codes[:, 20:] = code_of("parietal_cortex", "left")
-        codes[:, 17:20] = DEEP
-        # Deep is the most frequent single region along this line, lobar the most frequent group.
-        placement = localise([at(0.0, -0.75)], segmentation(codes))[0]
+        codes[20:, :20] = code_of("frontal_white", "left")
+        codes[20:, 20:] = code_of("frontal_cortex", "left")
+        codes[:, 18:20] = DEEP
+        # Deep has the most votes of a single region along this line, lobar the most of a group.
+        placement = localise([at(-0.25, -0.75)], segmentation(codes))[0]
         assert placement.group == "lobar"
+
+    def test_what_is_near_counts_more(self) -> None:
+        codes = np.full((40, 40, 20), LOBAR, dtype=np.uint8)
+        codes[:, 17:20] = DEEP  # 1.5 mm wide: less than half of the ball, more than half of the votes
+        assert localise([at(0.0, -1.0)], segmentation(codes))[0].group == "deep"
 
     def test_order_is_kept(self, regions: np.ndarray) -> None:
         placements = localise([at(5.0), at(-5.0), at(6.0)], segmentation(regions))

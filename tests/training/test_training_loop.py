@@ -99,7 +99,7 @@ class TestRun:
         assert loaded.card.training.steps == 90
         entries = [json.loads(line) for line in (tmp_path / "metrics.jsonl").open()]
         losses = [entry["focal"] for entry in entries if "focal" in entry]
-        assert losses[-1] < 0.3 * losses[0]
+        assert np.median(losses[1:]) < 0.3 * losses[0]  # each is of one batch of two crops, so any may stand out
         assert any("concentration" in entry for entry in entries)
         assert list((tmp_path / "tensorboard").iterdir())
 
