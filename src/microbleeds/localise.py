@@ -2,8 +2,8 @@
 
 A candidate's place is what lies around its centre, not the one voxel at it: a bleed is dark and may itself be
 taken for a vessel or for fluid. Within :data:`RIM_MM` each voxel votes for its group, and then for its region,
-nearer ones more (a Gaussian of half that distance). With the true regions of simulated training scans 185 of 185
-microbleeds got the right group so, and 184 where all votes were equal.
+nearer ones more (a Gaussian of half that distance). Of eight such rules tried with the true regions of simulated
+training scans all gave 184 or 185 of 185 microbleeds the right group: the choice among them hardly matters.
 
 A candidate is removed only where no microbleed can be, by the plain share of parenchyma within :data:`RIM_MM`.
 """
