@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from little_card import little_card
 from microbleeds.compute import Compute, choose
 from microbleeds.detect import DetectSettings, _cores, detect, score_map, settings_for, suppress
 from microbleeds.diameter import apparent_diameter_mm
@@ -13,8 +14,8 @@ from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
 from microbleeds.networks.config import DetectorConfig
 from microbleeds.networks.detector import Detector, Proposals
-from microbleeds.prepare import PreparationSpec, Prepared
-from microbleeds.weights import Calibration, Card, OperatingPoints, TrainingDescription
+from microbleeds.prepare import Prepared
+from microbleeds.weights import Calibration, OperatingPoints
 
 CONFIG = DetectorConfig(widths=(4, 4, 4), pools=((2, 2, 1), (2, 2, 2)), fusion_channels=4, head_channels=4)
 CPU = Compute(torch.device("cpu"), torch.float32)
@@ -113,13 +114,8 @@ def test_suppress_keeps_the_surest_of_each_group() -> None:
 
 
 def test_floor_lies_below_the_operating_points() -> None:
-    card = Card(
-        name="x",
-        package_version="0",
-        created="now",
-        architecture=CONFIG,
-        preparation=PreparationSpec(),
-        training=TrainingDescription(data="d", subjects=1, preset="p", steps=1, seed=0, minutes=1),
+    card = little_card(
+        CONFIG,
         operating_points=OperatingPoints(balanced=0.3, screening=0.04),
         calibration=Calibration(intercept=1.0, slope=2.0),
     )

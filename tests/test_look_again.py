@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from little_card import little_card
 from microbleeds import look_again as looking
 from microbleeds.compute import Compute
 from microbleeds.detect import DetectSettings, detect
@@ -16,9 +17,9 @@ from microbleeds.geometry import Grid
 from microbleeds.look_again import FLIPS, SHIFTS, Change, Window, changes_for, look_again
 from microbleeds.networks.config import DetectorConfig
 from microbleeds.networks.detector import Detector, Proposals
-from microbleeds.prepare import PreparationSpec, Prepared
+from microbleeds.prepare import Prepared
 from microbleeds.scan import Candidate
-from microbleeds.weights import Calibration, Card, TrainingDescription
+from microbleeds.weights import Calibration
 
 CONFIG = DetectorConfig(widths=(4, 4, 4), pools=((2, 2, 1), (2, 2, 2)), fusion_channels=4, head_channels=4)
 CPU = Compute(torch.device("cpu"), torch.float32)
@@ -203,14 +204,7 @@ class TestGeometry:
 
 
 def test_flips_only_where_training_showed_them() -> None:
-    card = Card(
-        name="x",
-        package_version="0",
-        created="now",
-        architecture=CONFIG,
-        preparation=PreparationSpec(),
-        training=TrainingDescription(data="d", subjects=1, preset="p", steps=1, seed=0, minutes=1),
-    )
+    card = little_card(CONFIG)
     assert changes_for(card) == (*FLIPS, *SHIFTS), "cards without the key are of such"
     without = card.model_copy(update={"training": card.training.model_copy(update={"flips": False})})
     assert changes_for(without) == SHIFTS

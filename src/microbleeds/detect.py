@@ -82,22 +82,34 @@ def detect(
 def score_map(
     image: NDArray[np.float32], model: Detector, settings: DetectSettings, compute: Compute
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Run the network over a masked image [C, X, Y, Z].
+    """Run the network over a masked image [C, X, Y, Z]; see :func:`tiled_map`."""
+    return tiled_map(image, for_inference(model, compute.device, compute.dtype), settings, compute)
+
+
+def tiled_map(
+    image: NDArray[np.float32], fast: Detector, settings: DetectSettings, compute: Compute
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Run a network that is ready for inference over a masked image [C, X, Y, Z], tile by tile.
+
+    Args:
+        image: on the working grid.
+        fast: what :func:`microbleeds.networks.detector.for_inference` returns; making it copies the network.
+        settings: how to search.
+        compute: for which ``fast`` was made.
 
     Returns:
         logit [cells...] and offset [3, cells...] in cell units; cells are cut to those that hold a voxel.
     """
-    fast = for_inference(model, compute.device, compute.dtype)
-    size = np.asarray(model.config.cell)
+    size = np.asarray(fast.config.cell)
     shape = tuple(int(n) for n in -(-np.asarray(image.shape[1:]) // size))
     logit = np.empty(shape, dtype=np.float32)
     offset = np.empty((3, *shape), dtype=np.float32)
     with torch.inference_mode():
-        for core in _cores(shape, model, settings, compute):
+        for core in _cores(shape, fast, settings, compute):
             halo = [slice(max(0, s.start - settings.halo_cells), s.stop + settings.halo_cells) for s in core]
             cut = [slice(h.start * c, h.stop * c) for h, c in zip(halo, size, strict=True)]
             tile = torch.from_numpy(np.ascontiguousarray(image[:, cut[0], cut[1], cut[2]]))
-            out = fast(_padded(tile, model.config.total_stride, compute))
+            out = fast(_padded(tile, fast.config.total_stride, compute))
             inner = tuple(slice(s.start - h.start, s.stop - h.start) for s, h in zip(core, halo, strict=True))
             logit[core] = out.logit[0].float().cpu().numpy()[inner]
             for axis in range(3):

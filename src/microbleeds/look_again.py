@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microbleeds.compute import Compute, choose
-from microbleeds.detect import DetectSettings, cells_touching, score_map
+from microbleeds.detect import DetectSettings, cells_touching, tiled_map
 from microbleeds.geometry import Grid
 from microbleeds.networks.config import DetectorConfig, Stride
-from microbleeds.networks.detector import Detector, cell_to_voxel, voxel_to_cell
+from microbleeds.networks.detector import Detector, cell_to_voxel, for_inference, voxel_to_cell
 from microbleeds.prepare import Prepared
 from microbleeds.scan import Candidate
 from microbleeds.weights.card import Card
@@ -88,10 +88,11 @@ def look_again(
     if not indices:
         return list(candidates)
     settings, compute = settings or DetectSettings(), compute or choose()
+    fast = for_inference(model, compute.device, compute.dtype)
     scores = {n: [candidates[n].score] for n in indices}
     for window, members in _windows(prepared.grid, candidates, indices, model.config, changes):
         for change in changes:
-            view = _look(prepared, model, window, change, settings, compute)
+            view = _look(prepared, fast, window, change, settings, compute)
             for n in members:
                 logit = view.strongest_logit(candidates[n].position_ras_mm, prepared.grid, model.config)
                 scores[n].append(float(settings.calibration.score(logit)))
@@ -186,7 +187,7 @@ def _windows(
 
 def _look(
     prepared: Prepared,
-    model: Detector,
+    fast: Detector,
     window: Window,
     change: Change,
     settings: DetectSettings,
@@ -196,9 +197,9 @@ def _look(
     shifted = Window(_triple(np.subtract(window.start, change.shift_voxels)), window.size)
     brain = np.flip(shifted.cut(prepared.brain), change.flipped)
     image = np.flip(shifted.cut(prepared.image), tuple(axis + 1 for axis in change.flipped)) * brain
-    logit, offset = score_map(image, model, settings, compute)
+    logit, offset = tiled_map(image, fast, settings, compute)
     # As in the search: outside of the brain training said nothing.
-    searched = cells_touching(brain, model.config.cell, logit.shape)
+    searched = cells_touching(brain, fast.config.cell, logit.shape)
     return View(shifted, change.flipped, np.where(searched, logit, -np.inf).astype(np.float32), offset)
 
 

@@ -51,10 +51,10 @@ def compare_visits(
         registration = register(*views)
     spacings = [visit.scan.grid.spacing_mm for visit in (baseline, followup)]
     tolerance_mm = rule.tolerance_mm(registration.error_mm, spacings)
-    lesions: list[LesionRecord] = []
-    if registration.failure is None:
-        lesions = _lesions(baseline, followup, registration.followup_from_baseline, rule, tolerance_mm)
     aligned = registration.failure is None
+    lesions: list[LesionRecord] = []
+    if aligned:
+        lesions = _lesions(baseline, followup, registration.followup_from_baseline, rule, tolerance_mm)
     return Comparison(
         program_version=__version__,
         baseline=_visit_record(baseline),
