@@ -14,7 +14,7 @@ from microbleeds import look_again as looking
 from microbleeds.compute import Compute
 from microbleeds.detect import DetectSettings, detect
 from microbleeds.geometry import Grid
-from microbleeds.look_again import FLIPS, SHIFTS, Change, Window, changes_for, look_again
+from microbleeds.look_again import CHANGES, Change, Window, changes_for, look_again
 from microbleeds.networks.config import DetectorConfig
 from microbleeds.networks.detector import Detector, Proposals
 from microbleeds.prepare import Prepared
@@ -97,18 +97,21 @@ class TestSpread:
 
     def test_a_network_that_goes_by_side_is_found_out_by_a_flip(self) -> None:
         sided = scan({(29, 20, 5): 0.1, (30, 20, 5): 8.0})
-        ((low, high),) = ranges(sided, Sided(), changes=FLIPS)
+        ((low, high),) = ranges(sided, Sided())
         assert (low, high) == pytest.approx((sigmoid(-5.9), sigmoid(2)))
-        ((low, high),) = ranges(sided, Sided(), changes=(*FLIPS[1:], *SHIFTS))
+        ((low, high),) = ranges(sided, Sided(), changes=[c for c in CHANGES if 0 not in c.flipped])
         assert low == high, "the other axes and shifts leave the side as it is"
 
     def test_a_network_that_goes_by_its_cells_is_found_out_by_a_shift(self) -> None:
         spot = scan({(32, 20, 5): 8.0})
-        assert ranges(spot, Gridded(), changes=SHIFTS) == [pytest.approx((sigmoid(-6), sigmoid(2)))]
-        assert ranges(spot, Gridded(), changes=(Change(), SHIFTS[-1])) == [pytest.approx((sigmoid(2),) * 2)]
+        shifts = [replace(change, flipped=()) for change in CHANGES]
+        assert ranges(spot, Gridded(), changes=shifts) == [pytest.approx((sigmoid(-6), sigmoid(2)))]
+        through = Change(shift_voxels=(0, 0, 1))
+        assert ranges(spot, Gridded(), changes=(Change(), through)) == [pytest.approx((sigmoid(2),) * 2)]
 
-    def test_at_most_eight_changes(self) -> None:
-        assert len({*FLIPS, *SHIFTS}) == 8
+    def test_each_axis_is_mirrored_and_shifted(self) -> None:
+        assert {axis for change in CHANGES for axis in change.flipped} == {0, 1, 2}
+        assert all(any(change.shift_voxels[axis] for change in CHANGES) for axis in range(3))
 
     def test_calibrated(self) -> None:
         settings = DetectSettings(calibration=Calibration(intercept=1.0, slope=0.5))
@@ -188,7 +191,7 @@ class TestGeometry:
 
         def windows(voxels: np.ndarray) -> list[tuple[Window, list[int]]]:
             candidates = [Candidate(tuple(grid.to_mm(v).tolist()), 0.9) for v in voxels]
-            return looking._windows(grid, candidates, range(len(voxels)), CONFIG, SHIFTS)
+            return looking._windows(grid, candidates, range(len(voxels)), CONFIG, CHANGES)
 
         ((near, members),) = windows(np.array([[200, 200, 30], [201, 203, 30]]))
         assert members == [0, 1]
@@ -205,6 +208,7 @@ class TestGeometry:
 
 def test_flips_only_where_training_showed_them() -> None:
     card = little_card(CONFIG)
-    assert changes_for(card) == (*FLIPS, *SHIFTS), "cards without the key are of such"
-    without = card.model_copy(update={"training": card.training.model_copy(update={"flips": False})})
-    assert changes_for(without) == SHIFTS
+    assert changes_for(card) == CHANGES, "cards without the key are of such"
+    without = changes_for(card.model_copy(update={"training": card.training.model_copy(update={"flips": False})}))
+    assert [change.shift_voxels for change in without] == [change.shift_voxels for change in CHANGES]
+    assert not any(change.flipped for change in without)

@@ -18,6 +18,8 @@ from dicom_files import BIRTH, NAME, PATIENT, phase, save, slices
 from microbleeds.cli.app import app
 from microbleeds.errors import InputError
 from microbleeds.pipeline import Request, run
+from microbleeds.report.run_record import voxels_sha256
+from microbleeds.study import open_scan
 from test_pipeline import BLEED_MM, networks, study
 
 __all__ = ["networks", "study"]  # fixtures of the other file
@@ -64,6 +66,8 @@ class TestDicom:
         options = json.loads((tmp_path / "out" / "run.json").read_text())
         assert options["options"]["swi"].endswith("/…")
         assert set(options["inputs_sha256"]) == {"swi", "phase"}
+        with open_scan(folder) as study:
+            assert options["voxels_sha256"] == voxels_sha256(study.scan)
 
     def test_zip_on_the_command_line(self, folder: Path, tmp_path: Path):
         with zipfile.ZipFile(tmp_path / "study.zip", "w") as out:

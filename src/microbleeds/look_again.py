@@ -51,14 +51,19 @@ class Change:
     shift_voxels: Stride = (0, 0, 0)
 
 
-FLIPS = (Change(flipped=(0,)), Change(flipped=(1,)), Change(flipped=(2,)))
-# A cell is four voxels wide in plane, so two are the farthest that an image can lie from where it lay.
-SHIFTS = tuple(Change(shift_voxels=shift) for shift in ((1, 1, 0), (2, 0, 0), (0, 2, 0), (2, 2, 1), (0, 0, 1)))
+#: One mirror image along each axis, and every way in which a cell, four voxels wide in plane, can lie half a cell
+#: off. Flip and shift come together, so that four passes ask all of it; eight took twice the time of the search.
+CHANGES = (
+    Change(flipped=(0,), shift_voxels=(2, 0, 0)),
+    Change(flipped=(1,), shift_voxels=(0, 2, 0)),
+    Change(flipped=(2,), shift_voxels=(2, 2, 1)),
+    Change(shift_voxels=(1, 1, 0)),
+)
 
 
 def changes_for(card: Card) -> tuple[Change, ...]:
     """Return the changes that weights should stand: flips only where training showed them."""
-    return (*FLIPS, *SHIFTS) if card.training.flips else SHIFTS
+    return CHANGES if card.training.flips else tuple(replace(change, flipped=()) for change in CHANGES)
 
 
 def look_again(
@@ -68,7 +73,7 @@ def look_again(
     chosen: Sequence[bool],
     settings: DetectSettings | None = None,
     compute: Compute | None = None,
-    changes: Sequence[Change] = (*FLIPS, *SHIFTS),
+    changes: Sequence[Change] = CHANGES,
 ) -> list[Candidate]:
     """Measure how far the scores of chosen candidates depend on how the image lies.
 

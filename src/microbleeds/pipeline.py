@@ -29,7 +29,7 @@ from microbleeds.report.labels import write_labels
 from microbleeds.report.record import ModelRecord, OperatingPoint, Record, write_record
 from microbleeds.report.regions_image import write_regions
 from microbleeds.report.review.page import write_review
-from microbleeds.report.run_record import Stopwatch, run_record, sha256_of, write_run_record
+from microbleeds.report.run_record import Stopwatch, run_record, sha256_of, voxels_sha256, write_run_record
 from microbleeds.report.tsv import write_tsv
 from microbleeds.segmentation import Segmentation, segment
 from microbleeds.study import SignChoice, Study, open_scan
@@ -130,7 +130,9 @@ def run(request: Request, announce: Callable[[str], None] = lambda stage: None) 
             compute=compute.describe(),
         )
         inputs = written.inputs_sha256 | _dicom_hashes(study)
-        write_run_record(written.model_copy(update={"inputs_sha256": inputs}), folder / "run.json")
+        voxels = None if study.dicom is None else voxels_sha256(scan)
+        known = {"inputs_sha256": inputs, "voxels_sha256": voxels}
+        write_run_record(written.model_copy(update=known), folder / "run.json")
     return record
 
 

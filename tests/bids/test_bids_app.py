@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from microbleeds.bids.followup import FollowTask, follow_up
 from microbleeds.cohort.pool import PoolSettings
 from microbleeds.cohort.task import Outcome
 from microbleeds.errors import InputError
-from microbleeds.followup import Comparison, Series, Visit
+from microbleeds.followup import Comparison, Rule, Series, Visit
 from microbleeds.followup.record import RegistrationRecord, RuleRecord, VisitRecord
 from microbleeds.followup.series import Step
 from microbleeds.report.record import read_record
@@ -204,6 +205,12 @@ class TestLevels:
         assert changed == again | {"sub-01_ses-2": "done", "sub-01": "done"}
         same = (out / "sub-01" / "ses-1" / "anat" / "sub-01_ses-1_desc-microbleeds_dseg.nii.gz").stat().st_ino
         assert same == before
+
+    def test_another_rule_is_applied(self, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        run(raw, tmp_path / "out", subjects=("01",))
+        monkeypatch.setattr("microbleeds.bids.followup.Rule", partial(Rule, new_cut=0.5))
+        again = run(raw, tmp_path / "out", subjects=("01",))
+        assert {name for name, state in again.items() if state == "done"} == {"sub-01"}
 
     def test_another_choice_replaces_the_derivatives(self, tmp_path: Path) -> None:
         raw = tmp_path / "raw"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from microbleeds.atomic import atomic_folder
@@ -19,7 +19,7 @@ from microbleeds.cohort.fingerprint import digest
 from microbleeds.cohort.search import attempted
 from microbleeds.cohort.task import Origin, Outcome, SearchOptions, outcome_of, read_outcome
 from microbleeds.compute import choose
-from microbleeds.followup import Comparison, Series, Visit, follow, load_visit, write_comparison
+from microbleeds.followup import Comparison, Rule, Series, Visit, follow, load_visit, write_comparison
 from microbleeds.report.record import Strict
 from microbleeds.report.run_record import sha256_of
 
@@ -85,7 +85,8 @@ def follow_up(
 
     def work() -> Outcome:
         found = {label: sha256_of(result / "findings.json") for label, result in task.visits}
-        fingerprint = digest({"visits": list(found.items()), "precision": task.options.precision})
+        asked = {"visits": list(found.items()), "precision": task.options.precision, "rule": asdict(Rule())}
+        fingerprint = digest(asked)
         before = read_outcome(task.note)
         if before is not None and before.fingerprint == fingerprint and (task.out / _STEPS).is_file():
             return outcome_of(task, "kept", result=task.out, fingerprint=fingerprint)

@@ -15,9 +15,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from microbleeds import __version__
+from microbleeds.scan import Scan
 
 _PACKAGES = (
     "numpy", "scipy", "nibabel", "torch", "safetensors", "pydantic", "pillow", "jinja2", "pydicom", "highdicom",
@@ -43,6 +45,8 @@ class RunRecord(BaseModel):
     packages: dict[str, str]
     platform: str
     cores: int
+    #: Of a scan that was read from DICOM, see :func:`voxels_sha256`.
+    voxels_sha256: str | None = None
 
 
 @dataclass
@@ -121,6 +125,16 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def voxels_sha256(scan: Scan) -> str:
+    """Return the sha256 of what the scanner measured (magnitude, else SWI), in hexadecimal.
+
+    Two heads never have the same. It tells whether a DICOM study is the one that was searched even where its files
+    or identifiers have changed since, as on the way through an archive or by de-identification.
+    """
+    measured = scan.swi if scan.magnitude is None else scan.magnitude
+    return hashlib.sha256(np.ascontiguousarray(measured, dtype=np.float32).tobytes()).hexdigest()
 
 
 def sha256_of(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import dicom_series
@@ -21,6 +22,8 @@ from microbleeds.geometry import from_canonical
 from microbleeds.report.dicom.stored import export_result
 from microbleeds.report.record import write_record
 from microbleeds.report.review.signed import ReadFinding, Review
+from microbleeds.report.run_record import voxels_sha256
+from microbleeds.study import open_scan
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +119,25 @@ class TestRefusals:
         write_record(head.record.model_copy(update={"scan": scan}), tmp_path / "findings.json")
         with pytest.raises(InputError, match="found on 90 x 110 x 35 voxels"):
             export_result(tmp_path, study, tmp_path / "out")
+
+    def test_another_scan_of_the_same_geometry(self, head: Head, result: Path, study: Path, tmp_path: Path):
+        """Say of the next patient on the same scanner. A signed result asks the one that it was made from."""
+        folder = tmp_path / "result"
+        shutil.copytree(result, folder)
+        reviewed = signed(folder, folder / "reviewed", head)
+        with open_scan(study) as opened:
+            searched = voxels_sha256(opened.scan)
+        (folder / "run.json").write_text(json.dumps({"voxels_sha256": searched}), encoding="utf-8")
+        export_result(reviewed, study, tmp_path / "own")
+        other = tmp_path / "other"
+        shutil.copytree(study, other)
+        header = pydicom.dcmread(other / "010.dcm")
+        header.PixelData = np.roll(header.pixel_array, 1).tobytes()
+        header.save_as(other / "010.dcm", enforce_file_format=True)
+        for one in (folder, reviewed):
+            with pytest.raises(InputError, match="other values than those that were searched"):
+                export_result(one, other, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
 
     def test_organization_without_a_review(self, result: Path, study: Path, tmp_path: Path):
         with pytest.raises(InputError, match=r"no review\.json"):

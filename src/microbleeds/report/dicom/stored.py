@@ -25,6 +25,7 @@ from microbleeds.report.dicom.export import write_result
 from microbleeds.report.dicom.reading import Reading, reading_of
 from microbleeds.report.record import Record, read_record
 from microbleeds.report.review.signed import Review
+from microbleeds.report.run_record import voxels_sha256
 from microbleeds.scan import Scan
 from microbleeds.study import open_scan
 from microbleeds.susceptibility.foreground import head_core
@@ -70,7 +71,7 @@ def export_result(
     with open_scan(Path(study), series=series) as opened:
         if opened.dicom is None:
             raise InputError(f"{study} is no DICOM study; give the folder, zip or file that was searched.")
-        _refuse_other_scan(record, opened.scan)
+        _refuse_other_scan(record, opened.scan, _voxels_searched(Path(result)))
         segmentation = stored_segmentation(Path(result), opened.scan)
         with atomic_folder(Path(out), overwrite=overwrite) as folder:
             paths = write_result(
@@ -103,8 +104,25 @@ def stored_segmentation(result: Path, scan: Scan) -> StoredSegmentation:
     return StoredSegmentation(scan.grid, regions > CSF, np.ascontiguousarray(regions), located=True)
 
 
-def _refuse_other_scan(record: Record, scan: Scan) -> None:
-    """The images must have the voxels that were searched, in any order of the axes."""
+def _voxels_searched(result: Path) -> str | None:
+    """Return the hash of the voxels that were searched, if they came from DICOM.
+
+    A signed result has no `run.json`; that of the one it was made from holds the hash.
+    """
+    for folder in (result, result.resolve().parent):
+        try:
+            found = json.loads((folder / "run.json").read_text(encoding="utf-8"))["voxels_sha256"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        return found if isinstance(found, str) else None
+    return None
+
+
+def _refuse_other_scan(record: Record, scan: Scan, voxels: str | None) -> None:
+    """The images must be those that were searched; of a search of NIfTI only the grid is known.
+
+    Their voxels may come in another order of the axes.
+    """
     expected = sorted(zip(record.scan.shape, np.round(record.scan.spacing_mm, 2), strict=True))
     found = sorted(zip(scan.source_grid.shape, np.round(scan.source_grid.spacing_mm, 2), strict=True))
     inside = all(bool(scan.grid.contains(finding.position_ras_mm)) for finding in record.kept)
@@ -114,6 +132,11 @@ def _refuse_other_scan(record: Record, scan: Scan) -> None:
         raise InputError(
             f"The result was found on {shape} voxels and the study's images have {other}, or lie elsewhere; give "
             "the study (and with --series the series) that was searched."
+        )
+    if voxels is not None and voxels != voxels_sha256(scan):
+        raise InputError(
+            "The study's images have other values than those that were searched; give the study (and with --series "
+            "the series) that was searched."
         )
 
 
