@@ -5,10 +5,10 @@
     python benchmarks/followup.py choose --data data/followup-validation
 
 `build` needs the public label maps (README, "Data"). `score` writes benchmarks/results/followup-NAME.json.
-`choose` shows, on the validation pairs alone, what each low cut of the rule would give with each new cut; the rule
-in `microbleeds/followup/rule.py` holds the choice. What was searched by the same commit is not searched again, nor
-what lies in the folder given with --found. The target, set before: at least 90 % of the new ones found at no more
-than 0.3 falsely new per pair.
+`choose` shows, on the validation pairs alone, what each low cut of the rule would give with each new cut and dark
+share; the rule in `microbleeds/followup/rule.py` holds the choice. What was searched by the same commit is not
+searched again, nor what lies in the folder given with --found. The target, set before: at least 90 % of the new
+ones found at no more than 0.3 falsely new per pair.
 
 How it is scored, written before the test pairs were looked at:
 
@@ -67,8 +67,9 @@ Found = Annotated[
     typer.Option(help="Folder of results; what it holds is taken as it is. Else one per commit below DATA."),
 ]
 RADIUS_MM = 5.0
-LOW_CUTS = (0.012, 0.024, 0.05, 0.1, 0.15, 1.01)
-NEW_CUTS = (None, 0.15, 0.12, 0.1, 0.08, 0.06, 0.05, 0.03)
+LOW_CUTS = (0.012, 0.05, 1.01)
+NEW_CUTS = (None, 0.12, 0.06, 0.03, 0.02)
+DARK_SHARES = (None, 0.2, 0.35, 0.5)
 LEAST_FOUND, MOST_FALSELY_NEW = 0.9, 0.3
 RIM_MM = 3.0
 
@@ -103,8 +104,8 @@ COHORTS = {
     "validation": Cohort(
         (11, 12, 13),
         (
-            Part("same", 5, 1000500, DEFAULT_PROTOCOL, "same"),
-            Part("changed", 3, 1000600, "mixed", "other"),
+            Part("same", 12, 1000500, DEFAULT_PROTOCOL, "same"),
+            Part("changed", 10, 1000600, "mixed", "other"),
         ),
     ),
     "test": Cohort(
@@ -221,18 +222,27 @@ def score(
 
 @app.command()
 def choose(data: Data, found: Found = None) -> None:
-    """Show what each low cut gives with each new cut on the validation pairs.
+    """Show what each low cut gives with each new cut and dark share on the validation pairs.
 
-    The last low cut is no second threshold. A new cut that is off finds nothing by comparing; one at or below the
-    low cut is left out, since what baseline may have need not be new.
+    The last low cut is no second threshold. A dark share that is off does not ask how dark the other scan is. A
+    new cut that is off finds nothing by comparing; one at or below the low cut is left out, since what baseline
+    may have need not be new.
     """
     pairs = list(_compared(_cohort("validation"), data, found))
     table = Table(
-        "low cut", "new cut", "found", "of", "falsely new per pair", "falsely lost per pair", "on target"
+        "low cut",
+        "new cut",
+        "dark share",
+        "found",
+        "of",
+        "falsely new per pair",
+        "falsely lost per pair",
+        "on target",
     )
-    for low in LOW_CUTS:
-        for new in (cut for cut in NEW_CUTS if cut is None or cut > low):
-            table.add_row(*_by_rule(data, pairs, Rule(low_cut=low, new_cut=new)))
+    for dark in DARK_SHARES:
+        for low in LOW_CUTS:
+            for new in (cut for cut in NEW_CUTS if cut is None or cut > low):
+                table.add_row(*_by_rule(data, pairs, Rule(low_cut=low, new_cut=new, dark_share=dark)))
         table.add_section()
     Console().print(table)
 
@@ -244,7 +254,10 @@ def _by_rule(data: Path, pairs: Sequence[Pair], rule: Rule) -> list[str]:
     false = float(np.mean([o.falsely_new for o in outcomes]))
     lost = float(np.mean([o.falsely_lost for o in outcomes]))
     good = found >= LEAST_FOUND * visible and false <= MOST_FALSELY_NEW
-    cuts = f"{rule.low_cut:g}", "off" if rule.new_cut is None else f"{rule.new_cut:g}"
+    cuts = [
+        f"{rule.low_cut:g}",
+        *("off" if cut is None else f"{cut:g}" for cut in (rule.new_cut, rule.dark_share)),
+    ]
     return [*cuts, str(found), str(visible), f"{false:.2f}", f"{lost:.2f}", "yes" if good else ""]
 
 
@@ -288,13 +301,14 @@ def _searched(data: Path, subject: str, session: str, out: Path, again: bool) ->
 def _visit_of(result: Path) -> tuple[VisitFindings, Record]:
     """Read a visit's candidates, and the brain as far as the stored regions tell it."""
     record = read_record(result / "findings.json")
+    swi, scan_grid = read_nifti(Path(record.scan.files["swi"]))
     regions = result / "regions.nii.gz"
     if not regions.exists():
-        return VisitFindings(record.findings, read_nifti(Path(record.scan.files["swi"]))[1]), record
+        return VisitFindings(record.findings, scan_grid, swi=swi), record
     codes, grid = read_nifti(regions)
     # The mask itself is not stored: parenchyma, ventricles and a rim of fluid (see segmentation).
     near = ndimage.distance_transform_edt(codes <= CSF, sampling=grid.spacing_mm) <= RIM_MM
-    return VisitFindings(record.findings, grid, near & (codes != OUTSIDE)), record
+    return VisitFindings(record.findings, grid, near & (codes != OUTSIDE), swi), record
 
 
 def _matched_again(pair: Pair, rule: Rule) -> Comparison:
@@ -306,8 +320,9 @@ def _matched_again(pair: Pair, rule: Rule) -> Comparison:
         rule = replace(rule, new_cut=None)
     spacings = [baseline.grid.spacing_mm, followup.grid.spacing_mm]
     tolerance_mm = rule.tolerance_mm(comparison.registration.error_mm, spacings)
+    reach_mm = rule.dark_reach_mm(comparison.registration.error_mm)
     map_ = np.array(comparison.registration.followup_from_baseline)
-    lesions = lesion_records(match_findings(baseline, followup, map_, rule, tolerance_mm), map_)
+    lesions = lesion_records(match_findings(baseline, followup, map_, rule, tolerance_mm, reach_mm), map_)
     counts = count(lesions)
     return comparison.model_copy(
         update={"lesions": lesions, "counts": counts, "aria_h": aria_h_class(counts["new"].total)}

@@ -7,11 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from test_cohort_run import GOOD, tasks
 
 from little_cohort import little_search
 from microbleeds.cohort.pool import PoolSettings, open_pool
 from microbleeds.cohort.run import run_all
-from test_cohort_run import GOOD, tasks
 
 pytest.importorskip("dask_jobqueue")
 

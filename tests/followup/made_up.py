@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from microbleeds.followup.rigid import applied, inverse
 from microbleeds.followup.visit import Visit
 from microbleeds.geometry import Grid
 from microbleeds.report.assemble import count, form
@@ -106,15 +107,20 @@ def visit(
     findings: Sequence[Finding] = (),
     *,
     pose: NDArray[np.float64] | None = None,
-    bleeds: Sequence[Sequence[float]] = (),
+    bleeds: Sequence[Sequence[float]] | None = None,
     head: int = 0,
     noise: int = 0,
     slices: int = 36,
     phase: bool = True,
     **changes: object,
 ) -> Visit:
-    """A visit of head number ``head`` in a pose ([4, 4], visit from head); bleeds are in the head's RAS mm."""
+    """A visit of head number ``head`` in a pose ([4, 4], visit from head).
+
+    Bleeds, dark spots, are in the head's RAS mm; they lie where the findings are if not given.
+    """
     pose = np.eye(4) if pose is None else pose
+    if bleeds is None:
+        bleeds = [applied(inverse(pose), np.array(found.position_ras_mm)) for found in findings]
     shape = (88, 104, slices)
     affine = np.diag([*SPACING_MM, 1.0])
     affine[:3, 3] = pose[:3, 3] - affine[:3, :3] @ ((np.asarray(shape) - 1) / 2)

@@ -270,6 +270,14 @@ class TestPage:
             assert words in page
 
 
+def test_readers_of_both_visits_decide_what_is_new():
+    made = visit([], noise=1, bleeds=[NEW]), visit([finding(1, NEW)], noise=2)
+    for signed, state in (((False, False), "stable"), ((False, True), "stable"), ((True, True), "new")):
+        pair = [replace(one, signed=by) for one, by in zip(made, signed, strict=True)]
+        (lesion,) = compare_visits(*pair, registration=Registration(np.eye(4), 0.0, 1.0, 1.0, None)).lesions
+        assert lesion.state == state
+
+
 class TestSeries:
     def test_what_comes_back_is_not_new(self, monkeypatch):
         monkeypatch.setattr(series_module, "register", lambda *_: Registration(np.eye(4), 0.1, 0.9, 0.9, None))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_up import finding
@@ -109,6 +111,84 @@ class TestFlicker:
     def test_one_candidate_excuses_one_finding(self):
         lesions = matched([finding(5, (0, 0, 0), 0.1, "score")], [finding(1, (2, 0, 0)), finding(2, (-3, 0, 0))])
         assert states(lesions) == ["stable", "new"]
+
+
+def spots(places, depth):
+    """An even image with dark spots, each this share below its surroundings."""
+    where = GRID.to_mm(np.moveaxis(np.indices(GRID.shape), 0, -1))
+    image = np.full(GRID.shape, 200.0, dtype=np.float32)
+    for place in places:
+        image[np.linalg.norm(where - place, axis=-1) < 3] = 200 * (1 - depth)
+    return image
+
+
+class TestDarkToo:
+    """What the other visit's search passed over is dark there all the same."""
+
+    PLACE, ELSEWHERE = (10.0, 0.0, 0.0), (-20.0, 10.0, 0.0)
+
+    def compared(self, before, after, depth, rule=RULE, map_=None):
+        """Baseline has spots of a depth, follow-up of 80 %, both where findings of either are."""
+        map_ = np.eye(4) if map_ is None else map_
+        here = [f.position_ras_mm for f in after] or [tuple(applied(map_, np.array(before[0].position_ras_mm)))]
+        there = [applied(inverse(map_), np.array(place)) for place in here]
+        return match_findings(
+            VisitFindings(before, GRID, swi=spots(there, depth)),
+            VisitFindings(after, GRID, swi=spots(here, 0.8)),
+            map_,
+            rule,
+            4.0,
+        )
+
+    @pytest.mark.parametrize(
+        ("depth", "state"), [(0.0, "new"), (0.2, "new"), (0.35, "stable"), (0.8, "stable"), (0.9, "stable")]
+    )
+    def test_what_was_dark_before_is_not_new(self, depth, state):
+        for map_ in (np.eye(4), TURNED):
+            place = applied(map_, np.array(self.PLACE))
+            (lesion,) = self.compared([], [finding(1, place)], depth, map_=map_)
+            assert lesion.state == state
+            assert lesion.baseline is None
+            assert lesion.darkness == pytest.approx((depth, 0.8), abs=0.03)
+            assert ("not called new" in (lesion.note or "")) is (state == "stable")
+
+    def test_what_is_dark_still_is_not_lost(self):
+        (lesion,) = self.compared([finding(1, self.PLACE)], [], 0.8)
+        assert (lesion.state, lesion.followup) == ("stable", None)
+        assert "Follow-up has no candidate there but is dark as well (80% against 80%" in lesion.note
+        bright = match_findings(
+            VisitFindings([finding(1, self.PLACE)], GRID, swi=spots([self.PLACE], 0.8)),
+            VisitFindings([], GRID, swi=spots([self.ELSEWHERE], 0.8)),
+            np.eye(4), RULE, 4.0,
+        )  # fmt: skip
+        assert states(bright) == ["no-longer-seen"]
+
+    def test_a_spot_beside_the_place_is_another(self):
+        before = VisitFindings([], GRID, swi=spots([(16.0, 0.0, 0.0)], 0.8))
+        after = VisitFindings([finding(1, self.PLACE)], GRID, swi=spots([self.PLACE], 0.8))
+        assert states(match_findings(before, after, np.eye(4), RULE, 4.0)) == ["new"]
+
+    def test_found_by_comparing_only_where_it_was_bright(self):
+        faint = finding(1, self.PLACE, 0.16, "score")
+        assert states(self.compared([], [faint], 0.1, COMPARING)) == ["new"]
+        assert self.compared([], [faint], 0.5, COMPARING) == []
+
+    def test_found_by_comparing_must_be_dark_itself(self):
+        faint = finding(1, self.PLACE, 0.16, "score")
+        for depth, count in ((0.1, 0), (0.3, 1)):
+            visits = [
+                VisitFindings(found, GRID, swi=spots(at, depth))
+                for found, at in (([], []), ([faint], [self.PLACE]))
+            ]
+            assert len(match_findings(*visits, np.eye(4), COMPARING, 4.0)) == count
+
+    def test_a_sure_one_that_its_place_ruled_out(self):
+        sure = finding(1, self.PLACE, 0.9, "anatomy")
+        assert states(self.compared([], [sure], 0.1)) == ["new"]
+        assert self.compared([], [sure], 0.5) == []
+
+    def test_off(self):
+        assert states(self.compared([], [finding(1, self.PLACE)], 0.8, replace(RULE, dark_share=None))) == ["new"]
 
 
 class TestRuledOut:

@@ -94,6 +94,7 @@ _VISITS = {
     "score": "Score there; n/a where no candidate reached the search's floor.",
     "counted": "Whether it counts at that visit (1) or not (0).",
     "diameter_mm": "Apparent diameter there.",
+    "darkness": "How far the darkest point there lies below its surroundings, 0 to 1; asked without a candidate.",
 }
 LESIONS: Mapping[str, Description] = {
     "id": {"Description": "Number of the place, the same at both visits."},

@@ -54,7 +54,11 @@ def compare_visits(
     aligned = registration.failure is None
     lesions: list[LesionRecord] = []
     if aligned:
-        lesions = _lesions(baseline, followup, registration.followup_from_baseline, rule, tolerance_mm)
+        reach_mm = rule.dark_reach_mm(registration.error_mm)
+        map_ = registration.followup_from_baseline
+        lesions = lesion_records(
+            match_findings(*_found(baseline, followup), map_, rule, tolerance_mm, reach_mm), map_
+        )
     return Comparison(
         program_version=__version__,
         baseline=_visit_record(baseline),
@@ -65,6 +69,7 @@ def compare_visits(
             sure_cut=rule.sure_cut,
             tolerance_mm=round(tolerance_mm, 2),
             new_cut=rule.new_cut,
+            dark_share=rule.dark_share,
             why_no_new_cut=not_compared,
         ),
         counts=count(lesions) if aligned else None,
@@ -107,6 +112,8 @@ def _by_comparing(lesions: Sequence[LesionRecord]) -> int:
 
 def _rule_for(baseline: Visit, followup: Visit, rule: Rule) -> tuple[Rule, str | None]:
     """Return the rule for two visits and, where its new cut must not be used, why."""
+    if baseline.signed and followup.signed:
+        rule = replace(rule, dark_share=None)  # readers looked at both scans; their eyes decide, not a measure
     if rule.new_cut is None:
         return rule, None
     why = why_not_alike(baseline.record, followup.record)
@@ -115,15 +122,13 @@ def _rule_for(baseline: Visit, followup: Visit, rule: Rule) -> tuple[Rule, str |
     return (rule if why is None else replace(rule, new_cut=None)), why
 
 
-def _lesions(
-    baseline: Visit, followup: Visit, map_: NDArray[np.float64], rule: Rule, tolerance_mm: float
-) -> list[LesionRecord]:
-    """Match the findings of two visits."""
-    found = [
-        VisitFindings(visit.record.findings, visit.scan.grid, visit.segmentation.brain)
+def _found(baseline: Visit, followup: Visit) -> tuple[VisitFindings, VisitFindings]:
+    """Return what is matched of two visits."""
+    one, other = (
+        VisitFindings(visit.record.findings, visit.scan.grid, visit.segmentation.brain, visit.scan.swi)
         for visit in (baseline, followup)
-    ]
-    return lesion_records(match_findings(found[0], found[1], map_, rule, tolerance_mm), map_)
+    )
+    return one, other
 
 
 def lesion_records(lesions: Sequence[Lesion], followup_from_baseline: NDArray[np.float64]) -> list[LesionRecord]:
@@ -139,22 +144,26 @@ def _lesion_record(number: int, lesion: Lesion, map_: NDArray[np.float64]) -> Le
     named = lesion.baseline if lesion.baseline is not None and lesion.baseline.kept else lesion.followup
     if named is None:
         raise ValueError("A lesion needs a finding that counts at one visit.")
+    before, after = (None, None) if lesion.darkness is None else lesion.darkness
     return LesionRecord(
         id=number,
         state=lesion.state,
         group=named.group,
         region=named.region,
         side=named.side,
-        baseline=_sighting(lesion.baseline, lesion.followup, inverse(map_)),
-        followup=_sighting(lesion.followup, lesion.baseline, map_),
+        baseline=_sighting(lesion.baseline, lesion.followup, inverse(map_), before),
+        followup=_sighting(lesion.followup, lesion.baseline, map_, after),
         distance_mm=None if lesion.distance_mm is None else round(lesion.distance_mm, 2),
         note=lesion.note,
         found_by_comparing=lesion.found_by_comparing,
     )
 
 
-def _sighting(here: Finding | None, there: Finding | None, here_from_there: NDArray[np.float64]) -> Sighting:
+def _sighting(
+    here: Finding | None, there: Finding | None, here_from_there: NDArray[np.float64], darkness: float | None
+) -> Sighting:
     """Describe a place at one visit; without a candidate it is where the other visit's finding comes to lie."""
+    dark = None if darkness is None else round(darkness, 2)
     if here is not None:
         return Sighting(
             finding_id=here.id,
@@ -163,12 +172,19 @@ def _sighting(here: Finding | None, there: Finding | None, here_from_there: NDAr
             score=here.score,
             diameter_mm=here.diameter_mm,
             position_ras_mm=here.position_ras_mm,
+            darkness=dark,
         )
     if there is None:
         raise ValueError("A lesion needs a finding at one visit.")
     x, y, z = (round(float(v), 2) + 0.0 for v in applied(here_from_there, np.array(there.position_ras_mm)))
     return Sighting(
-        finding_id=None, counted=False, removed_by=None, score=None, diameter_mm=None, position_ras_mm=(x, y, z)
+        finding_id=None,
+        counted=False,
+        removed_by=None,
+        score=None,
+        diameter_mm=None,
+        position_ras_mm=(x, y, z),
+        darkness=dark,
     )
 
 

@@ -4,6 +4,9 @@ Two passes, each one-to-one and optimal (Hungarian method): first the findings t
 what is left over of either with the other's candidates that do not count but reach the rule's low cut. So a sure
 finding never loses its partner to a doubtful one, and a threshold flicker is not called new.
 
+What has no candidate at the other visit need not be new or lost: where the other scan is nearly as dark at that
+place, the search passed over what was there.
+
 Two kinds of candidates that don't count at follow-up are new all the same, where baseline shows nothing: those
 that only their place ruled out although they score high, and those that only their score kept out, found by
 comparing.
@@ -19,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from microbleeds.followup.darkness import darkness
 from microbleeds.followup.rigid import applied, inverse
 from microbleeds.followup.rule import Rule, State
 from microbleeds.geometry import Grid
@@ -37,6 +41,10 @@ _BY_COMPARING = (
     "Not counted in the follow-up's own result, where its score is below the cut ({score:.2f}). It was found by "
     "comparing: nothing was there at baseline. Look whether it is a microbleed."
 )
+_DARK_TOO = (
+    "{visit} has no candidate there but is dark as well ({there:.0%} against {here:.0%} below the surroundings), "
+    "so it is not called {state}."
+)
 
 _NONE = -1
 
@@ -49,11 +57,13 @@ class VisitFindings:
         findings: all candidates, whether they count or not.
         grid: of the scan.
         brain: bool on ``grid``, where candidates were looked for; the whole grid if ``None``.
+        swi: the image on ``grid``; without it a place's darkness is unknown.
     """
 
     findings: Sequence[Finding]
     grid: Grid
     brain: NDArray[np.bool_] | None = None
+    swi: NDArray[np.float32] | None = None
 
     @cached_property
     def positions_mm(self) -> NDArray[np.float64]:
@@ -71,6 +81,12 @@ class VisitFindings:
         i, j, k = np.rint(self.grid.to_ijk(place_mm)).astype(int)
         return self.brain is None or bool(self.brain[i, j, k])
 
+    def darkness(self, place_mm: NDArray[np.float64], reach_mm: float) -> float | None:
+        """How dark a place, RAS mm [3], is against its surroundings; ``None`` if that is unknown."""
+        if self.swi is None or not within(self.grid, place_mm):
+            return None
+        return darkness(self.swi, self.grid, place_mm, reach_mm)
+
 
 @dataclass(frozen=True)
 class Lesion:
@@ -83,6 +99,7 @@ class Lesion:
         distance_mm: between both after alignment.
         note: a sentence where it counts at one visit only.
         found_by_comparing: new, though only its score keeps it from counting at follow-up.
+        darkness: of the place at baseline and at follow-up, where it has no partner and both are known.
     """
 
     state: State
@@ -91,6 +108,7 @@ class Lesion:
     distance_mm: float | None = None
     note: str | None = None
     found_by_comparing: bool = False
+    darkness: tuple[float, float] | None = None
 
 
 #: Lesions by the indices of their findings, :data:`_NONE` where a visit has none.
@@ -103,6 +121,7 @@ def match_findings(
     followup_from_baseline: NDArray[np.float64],
     rule: Rule,
     tolerance_mm: float,
+    reach_mm: float = 1.0,
 ) -> list[Lesion]:
     """Return every place that counts at one visit at least, or is new all the same; those of the baseline first.
 
@@ -112,8 +131,9 @@ def match_findings(
         followup_from_baseline: [4, 4] rigid map.
         rule: the cuts.
         tolerance_mm: largest distance of a match.
+        reach_mm: how far from a place its darkness is looked for.
     """
-    task = _Task(baseline, followup, followup_from_baseline, rule, tolerance_mm)
+    task = _Task(baseline, followup, followup_from_baseline, rule, tolerance_mm, reach_mm)
     lesions = task.counted_at_both()
     lesions |= task.flickers(lesions)
     lesions |= task.left_over(lesions)
@@ -132,6 +152,7 @@ class _Task:
     followup_from_baseline: NDArray[np.float64]
     rule: Rule
     tolerance_mm: float
+    reach_mm: float
 
     @cached_property
     def gate(self) -> NDArray[np.float64]:
@@ -155,26 +176,29 @@ class _Task:
     def left_over(self, lesions: Lesions) -> Lesions:
         """Findings without a partner: lost, new, or out of the other scan's sight."""
         lost, appeared = self._without_partner(lesions)
-        there, here = self.followup_from_baseline, inverse(self.followup_from_baseline)
+        there, here = self.followup_from_baseline, self.back
         taken_b, taken_f = ({pair[side] for pair in lesions} for side in (0, 1))
         found: Lesions = {}
         for b in lost:
-            found[b, _NONE] = _unmatched(self.baseline, self.followup, b, self.gate[b], taken_f, there)
+            lesion = _unmatched(self.baseline, self.followup, b, self.gate[b], taken_f, there)
+            found[b, _NONE] = self._unless_dark(lesion, self.darkness_of_baselines(b))
         for f in appeared:
             swapped = _unmatched(self.followup, self.baseline, f, self.gate[:, f], taken_b, here)
-            found[_NONE, f] = _turned(swapped)
+            found[_NONE, f] = self._unless_dark(_turned(swapped), self.darkness_of(f))
         return found
 
     def ruled_out_but_sure(self, lesions: Lesions) -> Lesions:
         """Follow-up's candidates of a high score that only their place removed, where nothing was before."""
         taken = {f for _, f in lesions}
-        back = inverse(self.followup_from_baseline)
         found: Lesions = {}
         for f, finding in enumerate(self.followup.findings):
             sure = finding.removed_by == "anatomy" and finding.score >= self.rule.sure_cut
-            place = applied(back, self.followup.positions_mm[f])
-            if sure and f not in taken and self._nothing_before(f) and within(self.baseline.grid, place):
-                found[_NONE, f] = Lesion("new", None, finding, note=_RULED_OUT)
+            place = applied(self.back, self.followup.positions_mm[f])
+            if not (sure and f not in taken and self._nothing_before(f) and within(self.baseline.grid, place)):
+                continue
+            dark = self.darkness_of(f)
+            if not self._dark_too(dark):
+                found[_NONE, f] = Lesion("new", None, finding, note=_RULED_OUT, darkness=dark)
         return found
 
     def found_by_comparing(self, lesions: Lesions) -> Lesions:
@@ -185,17 +209,62 @@ class _Task:
         if self.rule.new_cut is None:
             return {}
         taken = {f for _, f in lesions if f != _NONE}
-        back = inverse(self.followup_from_baseline)
         found: Lesions = {}
         for f, finding in enumerate(self.followup.findings):
             if finding.removed_by != "score" or finding.score < self.rule.new_cut:
                 continue
-            searched = self.baseline.searched(applied(back, self.followup.positions_mm[f]))
-            if searched and self._nothing_before(f) and self._stands_alone(f, taken):
-                swapped = _unmatched(self.followup, self.baseline, f, self.gate[:, f], set(), back)
-                note = _BY_COMPARING.format(score=finding.score)
-                found[_NONE, f] = replace(_turned(swapped), note=note, found_by_comparing=True)
+            searched = self.baseline.searched(applied(self.back, self.followup.positions_mm[f]))
+            if not (searched and self._nothing_before(f) and self._stands_alone(f, taken)):
+                continue
+            dark = self.darkness_of(f)
+            if self._dark_too(dark) or (dark is not None and dark[1] < self.rule.least_darkness):
+                continue
+            swapped = _unmatched(self.followup, self.baseline, f, self.gate[:, f], set(), self.back)
+            note = _BY_COMPARING.format(score=finding.score)
+            found[_NONE, f] = replace(_turned(swapped), note=note, found_by_comparing=True, darkness=dark)
         return found
+
+    @cached_property
+    def back(self) -> NDArray[np.float64]:
+        """[4, 4] map from follow-up to baseline."""
+        return inverse(self.followup_from_baseline)
+
+    def darkness_of(self, f: int) -> tuple[float, float] | None:
+        """Darkness at baseline and follow-up at the place of a candidate of follow-up."""
+        place_mm = self.followup.positions_mm[f]
+        return self._darkness(applied(self.back, place_mm), place_mm)
+
+    def darkness_of_baselines(self, b: int) -> tuple[float, float] | None:
+        """The same at the place of a candidate of baseline."""
+        place_mm = self.baseline.positions_mm[b]
+        return self._darkness(place_mm, applied(self.followup_from_baseline, place_mm))
+
+    def _darkness(
+        self, baseline_mm: NDArray[np.float64], followup_mm: NDArray[np.float64]
+    ) -> tuple[float, float] | None:
+        before = self.baseline.darkness(baseline_mm, self.reach_mm)
+        after = self.followup.darkness(followup_mm, self.reach_mm)
+        return None if before is None or after is None else (before, after)
+
+    def _dark_too(self, darkness: tuple[float, float] | None) -> bool:
+        """Whether what is dark at follow-up was dark at baseline."""
+        return darkness is not None and self._as_dark(darkness[0], darkness[1])
+
+    def _as_dark(self, there: float, here: float) -> bool:
+        """Whether the other scan is dark enough at a place for what is seen here to be there as well."""
+        return self.rule.dark_share is not None and there >= self.rule.dark_share * here
+
+    def _unless_dark(self, lesion: Lesion, darkness: tuple[float, float] | None) -> Lesion:
+        """A lesion without partner, or a stable one if the other scan is dark there too."""
+        if darkness is None or lesion.state == "outside-field-of-view":
+            return lesion
+        new = lesion.state == "new"
+        here, there = (darkness[1], darkness[0]) if new else darkness
+        if not self._as_dark(there, here):
+            return replace(lesion, darkness=darkness)
+        visit, state = ("Baseline", "new") if new else ("Follow-up", "lost")
+        note = _DARK_TOO.format(visit=visit, there=there, here=here, state=state)
+        return replace(lesion, state="stable", note=note, darkness=darkness)
 
     def _nothing_before(self, f: int) -> bool:
         """Whether baseline has no candidate near one of follow-up: none that counts or reaches the low cut."""

@@ -116,7 +116,8 @@ def methods(comparison: Comparison) -> str:
     matched = (
         f"Findings were matched one to one within {rule.tolerance_mm:.1f} mm. One is called new if it counts at "
         f"follow-up and no candidate at its place scored {rule.low_cut:.3g} or more at baseline, and no longer "
-        f"seen in the reverse case. {_of_comparing(rule)} No reader has confirmed these findings."
+        f"seen in the reverse case{_of_darkness(rule)}. {_of_comparing(rule)} "
+        "No reader has confirmed these findings."
     )
     return (
         f"Both visits were searched with microbleeds {comparison.program_version}, weights {model.name} "
@@ -126,6 +127,13 @@ def methods(comparison: Comparison) -> str:
         f"{registration.error_mm:.1f} mm in 95 % of the brain. "
         + (matched if registration.succeeded else "No finding was matched.")
     )
+
+
+def _of_darkness(rule: RuleRecord) -> str:
+    """Return what the other scan's darkness has to do with it."""
+    if rule.dark_share is None:
+        return ""
+    return f", unless the other scan is {rule.dark_share:.0%} or more as dark at that place"
 
 
 def _of_comparing(rule: RuleRecord) -> str:

@@ -34,7 +34,7 @@ from microbleeds.report.record import (
     Triple,
 )
 
-COMPARISON_SCHEMA: Literal["1.1.0"] = "1.1.0"
+COMPARISON_SCHEMA: Literal["1.2.0"] = "1.2.0"
 DISCLAIMER = (
     "Research use. Not a medical device, no diagnosis. Weights learned from simulated scans. "
     "A reader must look at every new finding."
@@ -76,6 +76,11 @@ class RuleRecord(Strict):
         description="From this score on one that only its score keeps from counting at follow-up may be new; null "
         "where this was not looked for.",
     )
+    dark_share: Share | None = Field(
+        default=None,
+        description="Neither new nor lost if the other scan has this share of the darkness there, candidate or "
+        "not; null in files of before this was asked.",
+    )
     why_no_new_cut: str | None = Field(default=None, description="Why they were not looked for.")
 
 
@@ -88,6 +93,11 @@ class Sighting(Strict):
     score: Share | None = Field(description="Of the candidate there; null where none reached the search's floor.")
     diameter_mm: float | None = Field(description="Apparent; it depends on the sequence.")
     position_ras_mm: Triple = Field(description="The candidate's, or where the other visit's one comes to lie.")
+    darkness: Share | None = Field(
+        default=None,
+        description="How far the SWI's darkest point there lies below its surroundings; null where it was not "
+        "asked, as of places with a candidate at both visits.",
+    )
 
 
 class LesionRecord(Strict):
@@ -120,7 +130,7 @@ class StateCounts(Strict):
 class Comparison(Strict):
     """Everything that `comparison.json` says about two visits."""
 
-    schema_version: Literal["1.0.0", "1.1.0"] = COMPARISON_SCHEMA
+    schema_version: Literal["1.0.0", "1.1.0", "1.2.0"] = COMPARISON_SCHEMA
     program_version: str
     disclaimer: str = DISCLAIMER
     baseline: VisitRecord

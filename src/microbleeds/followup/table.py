@@ -8,7 +8,7 @@ from pathlib import Path
 
 from microbleeds.followup.record import Comparison, LesionRecord, Sighting
 
-_VISIT = ("id", "x_mm", "y_mm", "z_mm", "score", "counted", "diameter_mm")
+_VISIT = ("id", "x_mm", "y_mm", "z_mm", "score", "counted", "diameter_mm", "darkness")
 COLUMNS = (
     "id", "state", "group", "region", "side", "distance_mm",
     *(f"baseline_{name}" for name in _VISIT), *(f"followup_{name}" for name in _VISIT), "note",
@@ -36,4 +36,11 @@ def _row(lesion: LesionRecord) -> list[str]:
 def _cells(sighting: Sighting) -> list[object]:
     """Return the columns of one visit."""
     counted = int(sighting.counted)
-    return [sighting.finding_id, *sighting.position_ras_mm, sighting.score, counted, sighting.diameter_mm]
+    return [
+        sighting.finding_id,
+        *sighting.position_ras_mm,
+        sighting.score,
+        counted,
+        sighting.diameter_mm,
+        sighting.darkness,
+    ]

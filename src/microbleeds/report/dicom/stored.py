@@ -135,8 +135,8 @@ def _refuse_other_scan(record: Record, scan: Scan, voxels: str | None) -> None:
         )
     if voxels is not None and voxels != voxels_sha256(scan):
         raise InputError(
-            "The study's images have other values than those that were searched; give the study (and with --series "
-            "the series) that was searched."
+            "The study's images have other values than those that were searched; give the study (and with "
+            "--series the series) that was searched."
         )
 
 
