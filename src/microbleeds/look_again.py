@@ -52,7 +52,7 @@ class Change:
 
 
 #: One mirror image along each axis, and every way in which a cell, four voxels wide in plane, can lie half a cell
-#: off. Flip and shift come together, so that four passes ask all of it; eight took twice the time of the search.
+#: off. Flip and shift come together, so that four passes ask all of it.
 CHANGES = (
     Change(flipped=(0,), shift_voxels=(2, 0, 0)),
     Change(flipped=(1,), shift_voxels=(0, 2, 0)),

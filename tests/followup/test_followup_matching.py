@@ -187,6 +187,13 @@ class TestDarkToo:
         assert states(self.compared([], [sure], 0.1)) == ["new"]
         assert self.compared([], [sure], 0.5) == []
 
+    def test_what_is_hardly_dark_itself_is_judged_by_its_candidates(self):
+        for places in ([], [self.PLACE]):
+            visits = [
+                VisitFindings(found, GRID, swi=spots(places, 0.1)) for found in ([], [finding(1, self.PLACE)])
+            ]
+            assert states(match_findings(*visits, np.eye(4), RULE, 4.0)) == ["new"]
+
     def test_off(self):
         assert states(self.compared([], [finding(1, self.PLACE)], 0.8, replace(RULE, dark_share=None))) == ["new"]
 

@@ -70,6 +70,7 @@ def compare_visits(
             tolerance_mm=round(tolerance_mm, 2),
             new_cut=rule.new_cut,
             dark_share=rule.dark_share,
+            least_darkness=rule.least_darkness,
             why_no_new_cut=not_compared,
         ),
         counts=count(lesions) if aligned else None,

@@ -217,7 +217,7 @@ class _Task:
             if not (searched and self._nothing_before(f) and self._stands_alone(f, taken)):
                 continue
             dark = self.darkness_of(f)
-            if self._dark_too(dark) or (dark is not None and dark[1] < self.rule.least_darkness):
+            if dark is not None and (self._dark_too(dark) or dark[1] < self.rule.least_darkness):
                 continue
             swapped = _unmatched(self.followup, self.baseline, f, self.gate[:, f], set(), self.back)
             note = _BY_COMPARING.format(score=finding.score)
@@ -247,12 +247,16 @@ class _Task:
         return None if before is None or after is None else (before, after)
 
     def _dark_too(self, darkness: tuple[float, float] | None) -> bool:
-        """Whether what is dark at follow-up was dark at baseline."""
+        """Whether what is dark at follow-up was dark at baseline, (baseline, follow-up)."""
         return darkness is not None and self._as_dark(darkness[0], darkness[1])
 
     def _as_dark(self, there: float, here: float) -> bool:
-        """Whether the other scan is dark enough at a place for what is seen here to be there as well."""
-        return self.rule.dark_share is not None and there >= self.rule.dark_share * here
+        """Whether the other scan is dark enough at a place for what is seen here to be there as well.
+
+        What is hardly dark here itself cannot be told in this way.
+        """
+        share = self.rule.dark_share
+        return share is not None and here >= self.rule.least_darkness and there >= share * here
 
     def _unless_dark(self, lesion: Lesion, darkness: tuple[float, float] | None) -> Lesion:
         """A lesion without partner, or a stable one if the other scan is dark there too."""

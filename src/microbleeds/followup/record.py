@@ -81,6 +81,10 @@ class RuleRecord(Strict):
         description="Neither new nor lost if the other scan has this share of the darkness there, candidate or "
         "not; null in files of before this was asked.",
     )
+    least_darkness: Share | None = Field(
+        default=None,
+        description="From this darkness on `dark_share` is asked and a place may be found by comparing.",
+    )
     why_no_new_cut: str | None = Field(default=None, description="Why they were not looked for.")
 
 

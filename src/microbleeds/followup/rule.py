@@ -29,7 +29,8 @@ class Rule:
         dark_share: what has no candidate at the other visit is neither new nor lost if the other scan is dark
             there all the same: this share of the darkness at the visit where it has one. ``None`` where that
             is not asked.
-        least_darkness: what is found by comparing must be this dark at follow-up.
+        least_darkness: what is found by comparing must be this dark at follow-up; of what counts and is less dark
+            the darkness at the other visit says nothing.
         centre_mm: how far apart the centres found for one bleed lie with a perfect alignment and thin slices.
         errors: how many alignment errors are added to it.
         largest_mm: the tolerance grows no further, since neighbouring bleeds would be taken for each other.
