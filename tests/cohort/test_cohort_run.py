@@ -127,6 +127,8 @@ class TestPool:
     ) -> None:
         """A stand-in for the queue keeps the scripts that it is given."""
         pytest.importorskip("dask_jobqueue")
+        path = os.environ["PATH"]
+        monkeypatch.setenv("PATH", str(tmp_path))  # this machine may have a queue
         with pytest.raises(InputError, match=f"no command {command}"):
             queue_cluster(PoolSettings(cluster=kind), 3)
         program = tmp_path / command
@@ -135,7 +137,7 @@ class TestPool:
         for ending in ("scancel", "qdel"):
             (tmp_path / ending).write_text("#!/bin/sh\n")
             (tmp_path / ending).chmod(0o755)
-        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        monkeypatch.setenv("PATH", f"{tmp_path}:{path}")
         options = {"queue": "long", "walltime": "02:00:00", "log_directory": str(tmp_path / "logs")}
         with queue_cluster(PoolSettings(workers=2, threads=3, cluster=kind, options=options), 5) as cluster:
             cluster.sync(cluster._correct_state)
