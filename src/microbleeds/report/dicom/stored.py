@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -110,11 +111,10 @@ def _voxels_searched(result: Path) -> str | None:
     A signed result has no `run.json`; that of the one it was made from holds the hash.
     """
     for folder in (result, result.resolve().parent):
-        try:
-            found = json.loads((folder / "run.json").read_text(encoding="utf-8"))["voxels_sha256"]
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        return found if isinstance(found, str) else None
+        run = _run_of(folder)
+        if "voxels_sha256" in run:
+            found = run["voxels_sha256"]
+            return found if isinstance(found, str) else None
     return None
 
 
@@ -156,11 +156,19 @@ def _reading(result: Path, organization: str | None) -> Reading:
 def _made(result: Path) -> datetime:
     """Return when the result was made, from `run.json`; else from the age of `findings.json`."""
     try:
-        started = json.loads((result / "run.json").read_text(encoding="utf-8"))["started"]
-        return datetime.fromisoformat(started)
-    except (OSError, ValueError, KeyError, TypeError):
+        return datetime.fromisoformat(_run_of(result)["started"])
+    except (KeyError, TypeError, ValueError):
         age = (result / "findings.json").stat().st_mtime
         return datetime.fromtimestamp(age, timezone.utc)
+
+
+def _run_of(folder: Path) -> dict[str, Any]:
+    """Return what the `run.json` of a folder says, nothing where there is none that can be read."""
+    try:
+        run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return run if isinstance(run, dict) else {}
 
 
 def _refuse_to_destroy(out: Path, overwrite: bool) -> None:
