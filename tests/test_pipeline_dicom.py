@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import zipfile
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
 from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parent / "read" / "dicom"))
+sys.path.insert(0, str(Path(__file__).parent / "report"))
 from dicom_files import BIRTH, NAME, PATIENT, phase, save, slices
+from highdicom.sr import srread
+from reader_verdicts import content, verdict
 
-from microbleeds.cli.app import app
+import microbleeds.segmentation
+from microbleeds import pipeline
+from microbleeds.cli.app import app, main
 from microbleeds.errors import InputError
+from microbleeds.followup import visit as visit_module
 from microbleeds.pipeline import Request, run
-from microbleeds.report.run_record import voxels_sha256
+from microbleeds.report.dicom.stored import export_result
+from microbleeds.report.run_record import sha256_of, voxels_sha256
 from microbleeds.study import open_scan
 from test_pipeline import BLEED_MM, networks, study
 
@@ -42,6 +51,107 @@ def folder(study: dict[str, Path], tmp_path: Path) -> Path:
         k = round((z - affine[2, 3]) / 2)
         image.ImagePositionPatient = [x, y, affine[2, 3] + 3 * k]
     return save(tmp_path / NAME.replace("^", "_"), made)
+
+
+@pytest.fixture
+def zipped(folder: Path, tmp_path: Path) -> Path:
+    """The study as a zip whose name says nothing of the patient."""
+    path = tmp_path / "study.zip"
+    with zipfile.ZipFile(path, "w") as out:
+        for image in sorted(folder.iterdir()):
+            out.write(image, image.name)
+    return path
+
+
+@pytest.fixture
+def anatomy(networks: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the networks say of the little head, wherever it is read again."""
+    for module in (visit_module, microbleeds.segmentation):
+        monkeypatch.setattr(module, "segment", lambda scan, compute=None: pipeline.segment(scan, compute))
+
+
+def another_patient(folder: Path, out: Path) -> Path:
+    """A study of the same geometry with other values."""
+    shutil.copytree(folder, out)
+    path = sorted(out.glob("IM8_*"))[5]
+    header = pydicom.dcmread(path)
+    header.PixelData = np.roll(header.pixel_array, 1).tobytes()
+    header.save_as(path, enforce_file_format=True)
+    return out
+
+
+def verb(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as left:
+        main([str(argument) for argument in arguments])
+    return int(left.value.code or 0)
+
+
+@pytest.mark.usefixtures("anatomy")
+class TestResultsOfDicom:
+    """What comes after the search reads the study again."""
+
+    def test_two_results_are_compared(self, folder: Path, zipped: Path, tmp_path: Path, capsys):
+        run(Request(tmp_path / "named", folder, device="cpu"))
+        run(Request(tmp_path / "zip", zipped, device="cpu"))
+        out = tmp_path / "compared"
+        given = ("compare", tmp_path / "named", tmp_path / "zip", "--out", out, "--device", "cpu")
+        assert verb(*given) == 2
+        assert "what names the patient in a path is not stored" in capsys.readouterr().err
+        assert verb(*given, "--baseline-scan", another_patient(folder, tmp_path / "other")) == 2
+        assert "other values than those that were searched" in capsys.readouterr().err
+        assert not out.exists()
+        assert verb(*given, "--baseline-scan", folder) == 0
+        counts = json.loads((out / "comparison.json").read_text())["counts"]
+        assert (counts["stable"]["total"], counts["new"]["total"]) == (1, 0)
+
+    def test_a_study_whose_path_names_the_patient_is_searched_and_compared(
+        self, folder: Path, zipped: Path, tmp_path: Path, capsys
+    ):
+        out = tmp_path / "compared"
+        assert verb("compare", folder, zipped, "--out", out, "--device", "cpu") == 0
+        counts = json.loads((out / "comparison.json").read_text())["counts"]
+        assert (counts["stable"]["total"], counts["new"]["total"]) == (1, 0)
+        run(Request(tmp_path / "result", zipped, device="cpu"))
+        again = ("compare", tmp_path / "result", folder, "--out", tmp_path / "no", "--followup-scan", folder)
+        assert verb(*again) == 2
+        assert "the followup is a scan itself" in capsys.readouterr().err
+
+    def test_the_review_page_is_made_again(self, folder: Path, zipped: Path, tmp_path: Path, capsys):
+        run(Request(tmp_path / "out", zipped, device="cpu"))
+        before = (tmp_path / "out" / "review.html").read_text()
+        (tmp_path / "out" / "review.html").unlink()
+        assert verb("review", tmp_path / "out") == 0
+        assert (tmp_path / "out" / "review.html").read_text() == before
+        assert verb("review", tmp_path / "out", "--swi", another_patient(folder, tmp_path / "other")) == 2
+        assert "other values" in capsys.readouterr().err
+        assert verb("review", tmp_path / "out", "--swi", folder) == 0
+
+    def test_the_signed_result_has_a_report_in_dicom(self, folder: Path, zipped: Path, tmp_path: Path, capsys):
+        run(Request(tmp_path / "out", zipped, device="cpu"))
+        given = content([verdict(1, "rejected")], [], findings_sha256=sha256_of(tmp_path / "out/findings.json"))
+        (tmp_path / "verdicts.json").write_text(json.dumps(given))
+        words = ("finalize", tmp_path / "out", tmp_path / "verdicts.json", "--out", tmp_path / "signed")
+        assert verb(*words) == 0
+        assert capsys.readouterr().err == ""
+        document = srread(tmp_path / "signed" / "dicom" / "sr.dcm")
+        assert "Dr A. Reader" in str(document.content)
+        assert json.loads((tmp_path / "signed" / "findings.json").read_text())["counts"]["total"] == 0
+        other = another_patient(folder, tmp_path / "other")
+        with pytest.raises(InputError, match="other values"):
+            export_result(tmp_path / "signed", other, tmp_path / "exported")
+        zipped.unlink()
+        assert verb(*words, "--overwrite") == 0
+        assert "not written as DICOM. Name the DICOM study" in capsys.readouterr().err
+
+    def test_what_a_reader_signed_is_never_replaced(self, zipped: Path, tmp_path: Path):
+        run(Request(tmp_path / "out", zipped, device="cpu"))
+        given = content([], [], findings_sha256=sha256_of(tmp_path / "out" / "findings.json"))
+        (tmp_path / "verdicts.json").write_text(json.dumps(given))
+        assert verb("finalize", tmp_path / "out", tmp_path / "verdicts.json") == 0
+        for place in (tmp_path / "out", tmp_path / "out" / "reviewed"):
+            with pytest.raises(InputError, match="what a reader signed"):
+                run(Request(place, zipped, device="cpu", overwrite=True))
+        assert (tmp_path / "out" / "reviewed" / "review.json").exists()
 
 
 @pytest.mark.usefixtures("networks")

@@ -201,6 +201,8 @@ def _refuse_to_destroy(request: Request) -> None:
     inputs = [path.resolve() for path in request.inputs.values()]
     if any(out.resolve() in (path, *path.parents) for path in inputs):
         raise InputError(f"The output folder {out} holds the scan itself; choose another.")
+    if (out / "review.json").exists() or any(out.glob("*/review.json")):
+        raise InputError(f"The folder {out} holds what a reader signed and won't be overwritten; choose another.")
     if not all((out / name).exists() for name in RESULT_FILES):
         raise InputError(f"The folder {out} is no earlier result and won't be overwritten; choose another.")
 

@@ -147,7 +147,7 @@ class TestVerb:
         }
         for name in made:
             touch(tmp_path / name / "findings.json")
-        loaded = lambda folder, name=None, compute=None: replace(made[Path(folder).name], name=name)  # noqa: E731
+        loaded = lambda folder, scan=None, name=None, compute=None: replace(made[Path(folder).name], name=name)  # noqa: E731
         monkeypatch.setattr(followup, "load_visit", loaded)
         return tmp_path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,10 @@ def compare(
     followup: Annotated[Path, typer.Argument(help="Later visit: the same choice.")],
     *,
     out: Annotated[Path, typer.Option(help="Folder of the comparison.")],
+    baseline_scan: Annotated[
+        Path | None, typer.Option(help="Scan of the earlier result, if it isn't where it was searched.")
+    ] = None,
+    followup_scan: Annotated[Path | None, typer.Option(help="Scan of the later result, likewise.")] = None,
     phase_sign: Annotated[
         PhaseSign, typer.Option(help="Of studies: how veins look in the phase files; auto derives it.")
     ] = PhaseSign.AUTO,
@@ -50,6 +55,7 @@ def compare(
     _refuse_to_destroy(out, overwrite, (baseline, followup))
     paths = {"baseline": baseline, "followup": followup}
     studies = {name: study_files(path) for name, path in paths.items() if is_study(path)}
+    scans = _moved({"baseline": baseline_scan, "followup": followup_scan}, studies) | studies
     visits: dict[str, Visit] = {}
     with (
         Console(stderr=True).status("start") as status,
@@ -68,7 +74,7 @@ def compare(
                 run(request, announce=status.update)
             status.update(f"{name}: read")
             result = folder / name if name in studies else path
-            visits[name] = load_visit(result, name=str(path), compute=choose(device))
+            visits[name] = load_visit(result, scan=scans.get(name), name=str(path), compute=choose(device))
         status.update("compare")
         comparison = compare_visits(visits["baseline"], visits["followup"])
         write_comparison(comparison, visits["baseline"], visits["followup"], folder)
@@ -92,6 +98,17 @@ def _refuse_to_destroy(out: Path, overwrite: bool, inputs: tuple[Path, ...]) -> 
         raise InputError(f"The output folder {out} holds a visit that is to be compared; choose another.")
     if not (out / "comparison.json").exists():
         raise InputError(f"The folder {out} is no earlier comparison and won't be overwritten; choose another.")
+
+
+def _moved(scans: Mapping[str, Path | None], studies: Mapping[str, object]) -> dict[str, dict[str, Path]]:
+    """Return the files of the scans that the user says lie elsewhere now, by visit."""
+    from microbleeds.errors import InputError
+    from microbleeds.followup.study_files import study_files
+
+    needless = [name for name, path in scans.items() if path is not None and name in studies]
+    if needless:
+        raise InputError(f"--{needless[0]}-scan is for a result; the {needless[0]} is a scan itself.")
+    return {name: study_files(path) for name, path in scans.items() if path is not None}
 
 
 def _table(comparison: Comparison) -> Table:

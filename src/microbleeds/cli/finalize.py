@@ -17,7 +17,8 @@ def finalize(
     *,
     out: Annotated[Path | None, typer.Option(help="Folder to write; RESULT/reviewed if left out.")] = None,
     dicom: Annotated[
-        Path | None, typer.Option(help="DICOM study that was searched: the signed report is written as DICOM too.")
+        Path | None,
+        typer.Option(help="DICOM study that was searched, if it isn't where it was: the report is DICOM too."),
     ] = None,
     series: Annotated[
         list[str] | None, typer.Option(help="Series of the study, as for detect; repeatable.")
@@ -31,10 +32,13 @@ def finalize(
     from microbleeds.errors import InputError
     from microbleeds.report.review.signed_folder import FOLDER, finalise
 
-    if dicom is None and (series or organization):
-        raise InputError("--series and --organization are about the DICOM report; name its study with --dicom.")
-    also = [] if dicom is None else [_dicom_writer(dicom, tuple(series or ()), organization)]
+    study, wanted, problem = _study(result, dicom, tuple(series or ()))
+    if study is None and (series or organization):
+        raise InputError(f"--series and --organization are about the DICOM report. {problem}")
+    also = [] if study is None else [_dicom_writer(study, wanted, organization)]
     signed = finalise(result, verdicts, out, overwrite=overwrite, also=also)
+    if study is None and (result / "dicom").is_dir():
+        typer.echo(f"Warning: the signed report was not written as DICOM. {problem}", err=True)
     left = signed.review.unreviewed
     if left:
         ids = ", ".join(map(str, left))
@@ -50,6 +54,17 @@ def finalize(
     )
     typer.echo(f"Signed result: {out or result / FOLDER}")
     typer.echo(signed.record.disclaimer)
+
+
+def _study(result: Path, given: Path | None, series: tuple[str, ...]) -> tuple[Path | None, tuple[str, ...], str]:
+    """Return the DICOM study of a result, which series of it, and what to do if there is none."""
+    from microbleeds.report.searched import read_run, study_searched
+
+    if given is not None:
+        return given, series, ""
+    run = read_run(result)
+    study, searched = (None, ()) if run is None else study_searched(run)
+    return study, series or searched, "Name the DICOM study that was searched with --dicom."
 
 
 def _dicom_writer(study: Path, series: tuple[str, ...], organization: str | None) -> Also:

@@ -9,7 +9,6 @@ import typer
 
 if TYPE_CHECKING:
     from microbleeds.report.run_record import RunRecord
-    from microbleeds.scan import Scan
 
 
 def review(
@@ -21,20 +20,25 @@ def review(
 ) -> None:
     """Write review.html, the page to read in, beside the report; the scan is read again for it."""
     from microbleeds.atomic import atomic_file
+    from microbleeds.errors import InputError
     from microbleeds.report.record import read_record
     from microbleeds.report.review.page import write_review
     from microbleeds.report.run_record import sha256_of
+    from microbleeds.report.searched import read_run, refuse_other_scan
     from microbleeds.segmentation import segment
     from microbleeds.study import open_scan
 
     findings = result / "findings.json"
     record = read_record(findings)
-    run = _run_of(result)
+    run = read_run(result)
+    if run is None:
+        raise InputError(f"The folder {result} has no run.json; give a finished result.")
     given = {"swi": swi, "magnitude": magnitude, "phase": phase}
     paths = _paths(run, given)
     sign = run.options.get("phase_sign", "auto")
     with open_scan(**paths, phase_sign=sign, series=tuple(run.options.get("series", ()))) as study:
-        _refuse_other_scan(run, paths, study.scan, record.scan.shape)
+        files = {role: path for role, path in paths.items() if path is not None}
+        refuse_other_scan(run, files, study.scan, record.scan.shape)
         segmentation = segment(study.scan)
         page = result / "review.html"
         regions = segmentation.regions if segmentation.located else None
@@ -43,19 +47,6 @@ def review(
                 record, study.scan, segmentation.brain, regions, temporary, findings_sha256=sha256_of(findings)
             )
     typer.echo(f"Review page: {page}")
-
-
-def _run_of(result: Path) -> RunRecord:
-    """Read how the result was made."""
-    from pydantic import ValidationError
-
-    from microbleeds.errors import InputError
-    from microbleeds.report.run_record import RunRecord
-
-    try:
-        return RunRecord.model_validate_json((result / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValidationError) as error:
-        raise InputError(f"The folder {result} has no readable run.json; give a finished result.") from error
 
 
 def _paths(run: RunRecord, given: dict[str, Path | None]) -> dict[str, Path | None]:
@@ -72,15 +63,3 @@ def _paths(run: RunRecord, given: dict[str, Path | None]) -> dict[str, Path | No
 def _path(text: object) -> Path | None:
     """Return an option of a run as a path."""
     return None if text is None else Path(str(text))
-
-
-def _refuse_other_scan(run: RunRecord, paths: dict[str, Path | None], scan: Scan, shape: tuple[int, ...]) -> None:
-    """Refuse files that aren't those that the result was made from."""
-    from microbleeds.errors import InputError
-    from microbleeds.report.run_record import sha256_of
-
-    if scan.source_grid.shape != shape:
-        raise InputError("The scan has other voxels than the result; give the scan that was searched.")
-    for role, path in paths.items():
-        if path is not None and path.is_file() and run.inputs_sha256.get(role, "") != sha256_of(path):
-            raise InputError(f"The {role} {path} is not the one that was searched; give that one.")

@@ -6,16 +6,17 @@ counts are compared then.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from microbleeds.compute import Compute
 from microbleeds.errors import InputError
+from microbleeds.read.dicom.survey import HIDDEN
 from microbleeds.report.record import Record, read_record
-from microbleeds.report.run_record import RunRecord, sha256_of
+from microbleeds.report.run_record import RunRecord
+from microbleeds.report.searched import read_run, refuse_other_scan
 from microbleeds.scan import Scan
 from microbleeds.segmentation import Segmentation, segment
 from microbleeds.study import open_scan
@@ -47,11 +48,18 @@ def is_result(path: Path) -> bool:
     return (Path(path) / "findings.json").is_file()
 
 
-def load_visit(folder: Path, *, name: str | None = None, compute: Compute | None = None) -> Visit:
+def load_visit(
+    folder: Path,
+    *,
+    scan: Mapping[str, Path] | None = None,
+    name: str | None = None,
+    compute: Compute | None = None,
+) -> Visit:
     """Read a result folder and the scan that it was made from.
 
     Args:
         folder: with `findings.json`.
+        scan: role to path of the scan; where the result says that it is if ``None``.
         name: shown to the reader; the folder's path if ``None``.
         compute: device and precision; measured if ``None``.
 
@@ -62,30 +70,22 @@ def load_visit(folder: Path, *, name: str | None = None, compute: Compute | None
     if not is_result(folder):
         raise InputError(f"{folder} holds no findings.json; give a result folder of `microbleeds detect`.")
     record = read_record(folder / "findings.json")
-    run = _run_of(folder)
+    run = read_run(folder)
     options: dict[str, Any] = {} if run is None else run.options
-    given = {role: options.get(role) for role in _ROLES} if run is not None else dict(record.scan.files)
-    files = {role: _found(str(path), folder) for role, path in given.items() if path is not None}
-    _refuse_changed(files, {} if run is None else run.inputs_sha256, folder)
+    files = dict(scan) if scan is not None else _files_of(record, run, folder)
     sign = record.scan.phase.sign if record.scan.phase else "auto"
     series = tuple(options.get("series") or ())
     with open_scan(*(files.get(role) for role in _ROLES), phase_sign=sign, series=series) as study:
-        scan = study.scan
-    if scan.source_grid.shape != record.scan.shape:
-        raise InputError(f"The scan behind {folder} has other voxels now; run `microbleeds detect` on it again.")
+        read = study.scan
+    refuse_other_scan(run, files, read, record.scan.shape)
     signed = (folder / "review.json").is_file()
-    return Visit(name or str(folder), record, scan, segment(scan, compute=compute), signed)
+    return Visit(name or str(folder), record, read, segment(read, compute=compute), signed)
 
 
-def _run_of(folder: Path) -> RunRecord | None:
-    """Return how a result was made, if it says; a signed result lies in the folder of the result."""
-    for place in (folder / "run.json", folder.parent / "run.json"):
-        if place.is_file():
-            try:
-                return RunRecord.model_validate_json(place.read_text(encoding="utf-8"))
-            except (OSError, UnicodeDecodeError, ValidationError) as error:
-                raise InputError(f"{place} can't be read; run `microbleeds detect` again.") from error
-    return None
+def _files_of(record: Record, run: RunRecord | None, folder: Path) -> dict[str, Path]:
+    """Return role to path of the scan that a result was made from."""
+    given = dict(record.scan.files) if run is None else {role: run.options.get(role) for role in _ROLES}
+    return {role: _found(str(path), folder) for role, path in given.items() if path is not None}
 
 
 def _found(path: str, folder: Path) -> Path:
@@ -93,13 +93,12 @@ def _found(path: str, folder: Path) -> Path:
     for candidate in (Path(path), folder / path):
         if candidate.exists():
             return candidate
+    if HIDDEN in path:
+        raise InputError(
+            f"The result {folder} was made from {path}; what names the patient in a path is not stored. Say where "
+            "the study is (--baseline-scan, --followup-scan)."
+        )
     raise InputError(
-        f"The result {folder} was made from {path}, which isn't there any more; it is needed to align the visits."
+        f"The result {folder} was made from {path}, which isn't there any more; it is needed to align the visits. "
+        "Say where it is now (--baseline-scan, --followup-scan)."
     )
-
-
-def _refuse_changed(files: dict[str, Path], hashes: dict[str, str], folder: Path) -> None:
-    """Refuse files that differ from those that were searched."""
-    for role, path in files.items():
-        if path.is_file() and hashes.get(role) not in (None, sha256_of(path)):
-            raise InputError(f"{path} changed since {folder} was made from it; run `microbleeds detect` again.")

@@ -31,6 +31,8 @@ from microbleeds.read.dicom.values import quiet, text
 MOST_FILES = 100_000
 # Shorter pieces of names and numbers occur in descriptions by chance.
 _SHORTEST_WORD = 3
+#: Stands in a text for what identifies the patient.
+HIDDEN = "…"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +58,7 @@ class Survey:
         if not self.private_words:
             return sentence
         words = "|".join(re.escape(word) for word in sorted(self.private_words, key=len, reverse=True))
-        return re.sub(rf"(?<![^\W_])(?:{words})(?![^\W_])", "…", sentence, flags=re.IGNORECASE)
+        return re.sub(rf"(?<![^\W_])(?:{words})(?![^\W_])", HIDDEN, sentence, flags=re.IGNORECASE)
 
 
 def survey(folder: Path) -> Survey:

@@ -108,7 +108,7 @@ def stored_segmentation(result: Path, scan: Scan) -> StoredSegmentation:
 def _voxels_searched(result: Path) -> str | None:
     """Return the hash of the voxels that were searched, if they came from DICOM.
 
-    A signed result has no `run.json`; that of the one it was made from holds the hash.
+    A signed result of an earlier version has no `run.json`; that of the one it was made from holds the hash.
     """
     for folder in (result, result.resolve().parent):
         run = _run_of(folder)

@@ -1,7 +1,7 @@
 """A finished result and a reader's verdicts become a folder of the signed result.
 
 It holds `findings.json`, `findings.tsv`, `labels.nii.gz` and `report.html` after the reading, `review.json` (who
-decided what and when), and copies of `verdicts.json` and of the regions. It appears whole or not at all.
+decided what and when), and copies of `verdicts.json`, the regions and `run.json`. It appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from microbleeds.report.tsv import write_tsv
 
 FOLDER = "reviewed"
 SIGNED_FILES = ("findings.json", "review.json")
-REGION_FILES = ("regions.nii.gz", "regions.tsv", "regions.json")
+#: Taken over: the regions, and how the result was made, so that a signed result can be used elsewhere.
+KEPT_FILES = ("regions.nii.gz", "regions.tsv", "regions.json", "run.json")
 #: Writes more of a signed result (DICOM objects, say) into its folder, in which all else lies already.
 Also = Callable[[Path], None]
 
@@ -58,7 +59,7 @@ def finalise(
     with atomic_folder(target, overwrite=overwrite) as made:
         _write(signed, shown, grid, made)
         shutil.copyfile(verdicts, made / "verdicts.json")
-        for path in [folder / name for name in REGION_FILES if (folder / name).is_file()]:
+        for path in [folder / name for name in KEPT_FILES if (folder / name).is_file()]:
             shutil.copyfile(path, made / path.name)
         for write in also:
             write(made)
