@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import nibabel as nib
@@ -21,9 +22,11 @@ from microbleeds.training.dataset import (
     subject_names,
 )
 from microbleeds.training.plan import Mix
+from microbleeds.training.presets import SamplingSettings
 from microbleeds.training.run import train
 from microbleeds.training.simulated import DrawSimulated
 from microbleeds.training.subjects import save_subject
+from microbleeds.weights import load_detector
 
 SPEC = PreparationSpec()
 
@@ -223,6 +226,33 @@ class TestTrain:
         assert "1 simulated scans (data)" in model_record(card, "balanced").training
         again = train(tmp_path / "data", "toy", run, validation_data=sets[0], device="cpu", workers=0)
         assert again.sha256 == card.sha256
+
+    def test_goes_on_from_weights_with_their_network(self, tmp_path: Path) -> None:
+        for seed in range(2):
+            write_subject(tmp_path / "data", seed)
+        parent, run = tmp_path / "parent" / "weights.safetensors", tmp_path / "run"
+        first = train(tmp_path / "data", "toy", parent.parent, variant="+fusion", device="cpu", workers=0)
+        card = train(tmp_path / "data", "toy", run, weights=parent, rate=1e-4, steps=1, device="cpu", workers=0)
+        assert card.architecture == first.architecture != toy_preset().architecture
+        assert card.training.data == f"data, going on from {first.name}"
+        asked = json.loads((run / "run.json").read_text())
+        assert (asked["rate"], asked["started_from"]["sha256"]) == (1e-4, first.sha256)
+        before, after = load_detector(parent).model, load_detector(run / "weights.safetensors").model
+        changes = [
+            float((a - b).abs().max()) for a, b in zip(before.parameters(), after.parameters(), strict=True)
+        ]
+        assert 0 < max(changes) < 0.01, "one small step from the parent"
+        with pytest.raises(InputError, match="other settings"):
+            train(tmp_path / "data", "toy", run, weights=parent, rate=1e-3, steps=1, device="cpu", workers=0)
+
+    def test_weights_whose_network_the_crops_do_not_fit_are_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        preset = toy_preset(sampling=SamplingSettings(crop=(40, 40, 8), batch=2))
+        monkeypatch.setattr("microbleeds.training.run.find_preset", lambda name: preset)
+        with pytest.raises(InputError, match=r"toy can't go on from detector-.*must be a multiple of"):
+            train(tmp_path / "data", "toy", tmp_path / "run", weights="detector", device="cpu")
+        assert not (tmp_path / "run").exists()
 
     def test_what_cannot_be_trained_on_is_refused(self, tmp_path: Path) -> None:
         draw = DrawSimulated(CohortSettings("mixed"), 0, (tmp_path / "training_seg_01.nii.gz",))

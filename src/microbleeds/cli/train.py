@@ -46,6 +46,12 @@ def train(
     ] = TRAINING_HEADS,
     simulated: Simulated = None,
     simulated_share: Share = 0.5,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights (.safetensors) to go on from, with their network.")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(min=0.0, help="Peak learning rate, instead of the preset's.")
+    ] = None,
     preset: Preset = "default",
     variant: Variant = "+prototypes",
     validation_data: ValidationData = None,
@@ -70,6 +76,8 @@ def train(
         out,
         simulated=None if stream is None else _simulator(stream, anatomy, heads, seed, device),
         mix=mixed_in(simulated, simulated_share),
+        weights=weights,
+        rate=rate,
         validation_data=tuple(validation_data or ()),
         validation_subjects=validation_subjects,
         variant=variant,  # type: ignore[arg-type]

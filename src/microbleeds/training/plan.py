@@ -69,6 +69,20 @@ class Plan:
         """Folder of the cache for scans of one purpose: ``training``, ``validation``, ``validation-2``."""
         return self.cache / ("scans" if self.one_folder else purpose)
 
+    @property
+    def parent(self) -> str:
+        """What the card says of the weights that the run goes on from."""
+        return "" if self.start is None else f", going on from {self.start.card.name}"
+
+    def asked(self) -> dict[str, object]:
+        """What decides the run beside preset, seed and data."""
+        asked: dict[str, object] = {"rate": self.preset.optimiser.rate}
+        if self.mix is not None:
+            asked["simulated"] = {"data": self.mix.folder.name, "share": self.mix.share}
+        if self.start is not None:
+            asked["started_from"] = {"name": self.start.card.name, "sha256": self.start.card.sha256}
+        return asked
+
 
 def carry_out(plan: Plan) -> Card:
     """Run a plan, or go on with it.
@@ -83,32 +97,21 @@ def carry_out(plan: Plan) -> Card:
     if not plan.train_on:
         raise InputError("No scan is left to train on; give more subjects.")
     mixed = None if plan.mix is None else open_collection(plan.mix.folder, plan.cache / "converted")
-    claim_folder(settings.out, plan.preset, settings.seed, settings.data, more=_asked(plan))
+    claim_folder(settings.out, plan.preset, settings.seed, settings.data, more=plan.asked())
     validate_on = opened(plan)
     own = cached(plan.train_on, plan.folder("training"), spec, settings.workers)
     bleeds = sum(len(subject.bleeds) for subject in own)
     log.info("%d scans with %d visible bleeds, %d to validate", len(own), bleeds, len(validate_on))
-    words = "" if plan.start is None else f", going on from {plan.start.card.name}"
     if plan.mix is None or mixed is None:
-        settings = replace(settings, data=settings.data + words)
+        settings = replace(settings, data=settings.data + plan.parent)
         return fit(FixedSubjects(own), validate_on, plan.preset, settings, plan.start)
     simulated = cached(mixed.scans, plan.cache / "simulated", spec, settings.workers)
     log.info("%d simulated scans are mixed in", len(simulated))
     source = MixedSubjects(own, [replace(s, name=f"simulated/{s.name}") for s in simulated], plan.mix.share)
     kind = "simulated scans" if mixed.simulated else "scans"
     text = f"mixed with {len(simulated)} {kind} ({mixed.name}) in {plan.mix.share:.0%} of the crops"
-    settings = replace(settings, data=f"{settings.data}, {text}{words}")
+    settings = replace(settings, data=f"{settings.data}, {text}{plan.parent}")
     return fit(source, validate_on, plan.preset, settings, plan.start)
-
-
-def _asked(plan: Plan) -> dict[str, object]:
-    """What decides the run beside preset, seed and data."""
-    asked: dict[str, object] = {}
-    if plan.mix is not None:
-        asked["simulated"] = {"data": plan.mix.folder.name, "share": plan.mix.share}
-    if plan.start is not None:
-        asked["started_from"] = {"name": plan.start.card.name, "sha256": plan.start.card.sha256}
-    return asked
 
 
 def opened(plan: Plan) -> list[TrainingSubject]:

@@ -145,8 +145,8 @@ class Preset:
     optimiser: OptimiserSettings = OptimiserSettings()
     steps: int = 7000
     validate_every: int = 1000
-    mine_every: int = 1000
-    mine_subjects: int = 8
+    mine_every: int = 500
+    mine_subjects: int = 12
     checkpoint_every: int = 100
     patience: int = 0
     at_start: bool = False

@@ -20,10 +20,11 @@ from microbleeds.training.collection import Collection, hold_out, open_collectio
 from microbleeds.training.labelled import UserScan
 from microbleeds.training.loop import fit
 from microbleeds.training.plan import Mix, Plan, carry_out, opened, validation_sets
-from microbleeds.training.presets import find_preset
+from microbleeds.training.presets import Preset, find_preset
 from microbleeds.training.processes import start_fabric
 from microbleeds.training.run_note import claim_folder
 from microbleeds.training.simulated import DrawSimulated
+from microbleeds.training.start import Start, load_start
 from microbleeds.training.stream import EveryNth, streamed
 from microbleeds.training.trainer import RunSettings
 from microbleeds.weights.card import Card
@@ -38,6 +39,8 @@ def train(
     *,
     simulated: DrawSimulated | None = None,
     mix: Mix | None = None,
+    weights: str | Path | None = None,
+    rate: float | None = None,
     validation_data: Path | Sequence[Path] | None = None,
     validation_subjects: int = 6,
     variant: Variant = "+prototypes",
@@ -61,6 +64,10 @@ def train(
         out: run folder.
         simulated: the simulator, when ``data`` is ``None``; give ``validation_data`` then.
         mix: simulated heads to mix into ``data``.
+        weights: go on from these (a shipped name or a ``.safetensors`` file) instead of random ones, with their
+            network and preparation and the schedule of the preset; ``variant`` does not count then. For a few
+            scans of one's own see :func:`microbleeds.training.finetune.finetune`.
+        rate: peak learning rate instead of the preset's.
         validation_data: other data sets for validation; otherwise up to a fifth of ``data`` is held out.
         validation_subjects: at most so many of each data set, spread over it.
         variant: parts of the method that are switched on.
@@ -82,13 +89,9 @@ def train(
     Raises:
         InputError: if the data can't be used, or ``out`` holds a run of another preset, variant or seed.
     """
-    chosen = find_preset(preset)
-    chosen = replace(
-        chosen,
-        architecture=chosen.architecture.variant(variant),
-        steps=steps or chosen.steps,
-        patience=patience,
-    )
+    start = None if weights is None else load_start(weights)
+    chosen = _chosen(find_preset(preset), variant, start, rate)
+    chosen = replace(chosen, steps=steps or chosen.steps, patience=patience)
     _refuse_impossible(data, simulated, mix)
     cache = cache or out / "cache"
     collection = None if data is None else open_collection(data, cache / "converted", phase_sign)
@@ -106,14 +109,32 @@ def train(
         workers=workers,
     )
     if simulated is not None:
-        return _train_streamed(simulated, Plan(chosen, settings, (), judged_on, cache))
+        return _train_streamed(simulated, Plan(chosen, settings, (), judged_on, cache, start=start))
     if collection is None:
         raise InputError("Training needs a data set (--data) or the simulator (--stream).")
     kept = list(collection.scans)
     if not judged_on:
         kept, held = split(collection, validation_subjects)
         judged_on = [held]
-    return carry_out(Plan(chosen, settings, kept, judged_on, cache, mix))
+    return carry_out(Plan(chosen, settings, kept, judged_on, cache, mix, start))
+
+
+def _chosen(preset: Preset, variant: Variant, start: Start | None, rate: float | None) -> Preset:
+    """The preset with the network that is trained.
+
+    Raises:
+        InputError: if the crops of the preset do not fit the network of the weights.
+    """
+    if rate is not None:
+        preset = replace(preset, optimiser=replace(preset.optimiser, rate=rate))
+    if start is None:
+        return replace(preset, architecture=preset.architecture.variant(variant))
+    try:
+        return replace(
+            preset, architecture=start.card.architecture, preparation=start.card.preparation, at_start=True
+        )
+    except ValueError as error:
+        raise InputError(f"The preset {preset.name} can't go on from {start.card.name}: {error}") from error
 
 
 def split(collection: Collection, most: int) -> tuple[list[Preparable], list[Preparable]]:
@@ -124,8 +145,8 @@ def split(collection: Collection, most: int) -> tuple[list[Preparable], list[Pre
 
 def _train_streamed(simulated: DrawSimulated, plan: Plan) -> Card:
     """Train while the simulator draws; each of several processes has a simulator of its own."""
-    preset, settings = plan.preset, replace(plan.settings, data=simulated.description)
-    claim_folder(settings.out, preset, settings.seed, plan.settings.data, simulated.facts())
+    preset, settings = plan.preset, replace(plan.settings, data=simulated.description + plan.parent)
+    claim_folder(settings.out, preset, settings.seed, plan.settings.data, simulated.facts(), plan.asked())
     validate_on = opened(plan)
     # The others are started only now that all is prepared; each comes through here by itself.
     fabric = start_fabric(choose(settings.device, settings.precision), settings.devices)
@@ -134,7 +155,7 @@ def _train_streamed(simulated: DrawSimulated, plan: Plan) -> Card:
     draw = replace(simulated, spec=preset.preparation, scratch=spool)
     share = EveryNth(draw, rank, world, simulated.settings.scans_per_head)
     with streamed(share, spool) as buffer:
-        return fit(buffer, validate_on, preset, settings, fabric=fabric)
+        return fit(buffer, validate_on, preset, settings, plan.start, fabric)
 
 
 def _refuse_impossible(data: Path | None, simulated: DrawSimulated | None, mix: Mix | None) -> None:
