@@ -20,15 +20,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from cohort import HERE, Cohort, cohort_named, commit, hardware
 from microbleeds import __version__
 from microbleeds.atomic import atomic_file
 from microbleeds.errors import InputError
-from microbleeds.evaluate import Case, Interval, Scores, evaluate_cohort, match, read_cases
-from microbleeds.pipeline import Request, run
+from microbleeds.evaluate import Case, Interval, Scores, evaluate_cohort, match
 from microbleeds.report.run_record import sha256_of
 from microbleeds.simulate.cohort import CohortSettings, simulate_cohort
 from microbleeds.training.calibrate import fit_calibration, operating_points
@@ -37,10 +35,12 @@ from microbleeds.weights import load_detector
 from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
 from microbleeds.weights.card import Calibration, OperatingPoints
 from microbleeds.weights.store import save_weights
+from program import made_by, search_all
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 Data = Annotated[Path, typer.Option(help="Folder of the cohort's scans.")]
 Weights = Annotated[Path | None, typer.Option(help="Instead of the shipped weights.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Processes side by side.")]
 
 
 @app.command()
@@ -48,7 +48,7 @@ def build(
     name: str,
     data: Data,
     anatomy: Annotated[Path, typer.Option(help="Folder of the label maps.")],
-    jobs: Annotated[int, typer.Option(min=1, help="Processes side by side.")] = 1,
+    jobs: Jobs = 1,
 ) -> None:
     """Simulate the cohort; a part that was broken off is made anew, one that is whole is kept."""
     cohort = cohort_named(name)
@@ -77,11 +77,12 @@ def score(
     weights: Weights = None,
     use: Annotated[str, typer.Option(help="swi+phase, swi, magnitude+phase or magnitude.")] = "swi+phase",
     operating_point: Annotated[str, typer.Option(help="balanced or screening.")] = "balanced",
+    jobs: Jobs = 1,
     results: Annotated[Path, typer.Option(help="Folder of the result.")] = HERE / "results",
 ) -> None:
     """Search every scan of the cohort and score the findings."""
     cohort, card = cohort_named(name), load_detector(weights).card
-    scores = evaluate_cohort(_cases(cohort, data, weights, use, operating_point), repeats=2000)
+    scores = evaluate_cohort(_cases(cohort, data, weights, use, operating_point, jobs), repeats=2000)
     path = results / f"detection-{name}-{card.name}-{use}-{operating_point}.json"
     content = {
         "notice": "Simulated scans: no real microbleed stands behind any number. Intervals are over subjects; "
@@ -114,6 +115,7 @@ def calibrate(
     name: str,
     data: Data,
     weights: Annotated[Path, typer.Option(help="Weights whose card gets the calibration.")],
+    jobs: Jobs = 1,
 ) -> None:
     """Fit calibration and operating points on a validation cohort and write them into the weights' card."""
     if name != "validation":
@@ -125,7 +127,7 @@ def calibrate(
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "weights.safetensors"
         save_weights(plain, loaded.model, raw)
-        cases = _cases(cohort, data, plain, "swi+phase", "screening")
+        cases = _cases(cohort, data, plain, "swi+phase", "screening", jobs)
     scored = [_scored(case) for case in cases]
     curve, calibration = curve_of(scored), fit_calibration(scored)
     points = operating_points(curve, calibration)
@@ -147,38 +149,23 @@ def _scored(case: Case) -> SubjectScore:
     return SubjectScore(case.name, positions, scores, matched)
 
 
-def _cases(cohort: Cohort, data: Path, weights: Path | None, use: str, operating_point: str) -> list[Case]:
+def _cases(
+    cohort: Cohort, data: Path, weights: Path | None, use: str, operating_point: str, jobs: int
+) -> list[Case]:
     """Search all parts of a cohort and read what was found."""
-    hashes = f"{load_detector(weights).card.sha256[:8]}-{sha256_of(ANATOMY_WEIGHTS)[:8]}"
-    found = data / "found" / f"{commit()}-{hashes}-{use}-{operating_point}"
+    found = data / "found" / f"{made_by(weights)}-{use}-{operating_point}"
     cases: list[Case] = []
     for part in cohort.parts:
-        _search(data / part.name, found / part.name, weights, use, operating_point)
-        cases += read_cases(found / part.name, data / part.name)
-    return cases
-
-
-def _search(data: Path, out: Path, weights: Path | None, use: str, operating_point: str) -> None:
-    """Run the whole program on every scan of a data set."""
-    for anat in track(sorted(data.glob("sub-*/anat")), description=data.name):
-        subject = anat.parent.name
-        if (out / subject / "findings.json").exists() and "-dirty" not in out.parent.name:
-            continue
-        files = {
-            "swi": anat / f"{subject}_swi.nii.gz",
-            "magnitude": anat / f"{subject}_part-mag_GRE.nii.gz",
-            "phase": anat / f"{subject}_part-phase_GRE.nii.gz",
-        }
-        inputs = {role: files[role] for role in use.split("+")}
-        run(
-            Request(
-                out=out / subject,
-                operating_point=operating_point,  # type: ignore[arg-type]
-                weights=weights,
-                overwrite=True,
-                **inputs,  # type: ignore[arg-type]
-            )
+        cases += search_all(
+            data / part.name,
+            found / part.name,
+            part.subjects,
+            weights=weights,
+            use=use,
+            operating_point=operating_point,
+            jobs=jobs,
         )
+    return cases
 
 
 def _table(scores: Scores) -> Table:

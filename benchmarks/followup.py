@@ -1,7 +1,7 @@
 """Benchmark of the follow-up: build pairs of visits, search both, compare, score what is called new.
 
-    python benchmarks/followup.py build test --anatomy FOLDER --data data/followup
-    python benchmarks/followup.py score test --data data/followup
+    python benchmarks/followup.py build retest --anatomy FOLDER --data data/followup
+    python benchmarks/followup.py score retest --data data/followup
     python benchmarks/followup.py choose --data data/followup-validation
 
 `build` needs the public label maps (README, "Data"). `score` writes benchmarks/results/followup-NAME.json.
@@ -27,7 +27,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +35,6 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 from scipy import ndimage
 
@@ -59,19 +58,25 @@ from microbleeds.report.record import Record, read_record
 from microbleeds.simulate.protocol import DEFAULT_PROTOCOL
 from microbleeds.simulate.visit_dataset import simulate_visits
 from microbleeds.simulate.visits import VisitSettings
+from program import made_by
+from side_by_side import side_by_side
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 Data = Annotated[Path, typer.Option(help="Folder of the pairs.")]
 Found = Annotated[
     Path | None,
-    typer.Option(help="Folder of results; what it holds is taken as it is. Else one per commit below DATA."),
+    typer.Option(
+        help="Folder of results; what it holds is taken as it is. Else below DATA, by commit and weights."
+    ),
 ]
+Jobs = Annotated[int, typer.Option(min=1, help="Processes side by side.")]
 RADIUS_MM = 5.0
 LOW_CUTS = (0.012, 0.05, 1.01)
 NEW_CUTS = (None, 0.12, 0.06, 0.03, 0.02)
 DARK_SHARES = (None, 0.2, 0.35, 0.5)
 LEAST_FOUND, MOST_FALSELY_NEW = 0.9, 0.3
 RIM_MM = 3.0
+SESSIONS = ("ses-01", "ses-02")
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,14 @@ COHORTS = {
         (
             Part("same", 20, 2000500, DEFAULT_PROTOCOL, "same"),
             Part("changed", 10, 2000600, "mixed", "other"),
+        ),
+    ),
+    # Drawn when the detector was trained anew, since the rule was refined after `test` had been scored.
+    "retest": Cohort(
+        (14, 15, 16),
+        (
+            Part("same", 20, 2000700, DEFAULT_PROTOCOL, "same"),
+            Part("changed", 10, 2000800, "mixed", "other"),
         ),
     ),
 }
@@ -168,7 +181,7 @@ def build(
     name: str,
     data: Data,
     anatomy: Annotated[Path, typer.Option(help="Folder of the label maps.")],
-    jobs: Annotated[int, typer.Option(min=1, help="Processes side by side.")] = 1,
+    jobs: Jobs = 1,
 ) -> None:
     """Simulate the pairs; what was broken off goes on where it stood."""
     cohort = _cohort(name)
@@ -193,11 +206,12 @@ def score(
     name: str,
     data: Data,
     found: Found = None,
+    jobs: Jobs = 1,
     results: Annotated[Path, typer.Option(help="Folder of the result.")] = HERE / "results",
 ) -> None:
     """Search and compare every pair and score what is called new."""
     cohort = _cohort(name)
-    outcomes = [outcome(data, pair, Rule()) for pair in _compared(cohort, data, found)]
+    outcomes = [outcome(data, pair, Rule()) for pair in _compared(cohort, data, found, jobs)]
     groups = {"all": outcomes} | {
         part.name: [one for one in outcomes if one.part == part.name] for part in cohort.parts
     }
@@ -221,14 +235,14 @@ def score(
 
 
 @app.command()
-def choose(data: Data, found: Found = None) -> None:
+def choose(data: Data, found: Found = None, jobs: Jobs = 1) -> None:
     """Show what each low cut gives with each new cut and dark share on the validation pairs.
 
     The last low cut is no second threshold. A dark share that is off does not ask how dark the other scan is. A
     new cut that is off finds nothing by comparing; one at or below the low cut is left out, since what baseline
     may have need not be new.
     """
-    pairs = list(_compared(_cohort("validation"), data, found))
+    pairs = list(_compared(_cohort("validation"), data, found, jobs))
     table = Table(
         "low cut",
         "new cut",
@@ -267,35 +281,45 @@ def _cohort(name: str) -> Cohort:
     return COHORTS[name]
 
 
-def _compared(cohort: Cohort, data: Path, found: Path | None) -> Iterator[Pair]:
+def _compared(cohort: Cohort, data: Path, found: Path | None, jobs: int) -> Iterator[Pair]:
     """Search and compare every pair, or read what was found before."""
     again = found is None and "-dirty" in commit()
-    found = found or data / "found" / commit()
+    found = found or data / "found" / made_by(None)
     for part in cohort.parts:
-        for folder in track(sorted((data / part.name).glob("sub-*")), description=part.name):
-            yield _pair(data / part.name, folder.name, found / part.name / folder.name, again)
+        pairs = [
+            (folder.name, found / part.name / folder.name) for folder in sorted((data / part.name).glob("sub-*"))
+        ]
+        calls = [partial(_compare, data / part.name, subject, out, again) for subject, out in pairs]
+        side_by_side(calls, jobs, part.name)
+        for subject, out in pairs:
+            yield _pair(part.name, subject, out)
 
 
-def _pair(data: Path, subject: str, found: Path, again: bool) -> Pair:
-    """Search both visits of a pair and compare them."""
-    results = [_searched(data, subject, session, found / session, again) for session in ("ses-01", "ses-02")]
+def _compare(data: Path, subject: str, found: Path, again: bool) -> None:
+    """Search both visits of a pair and compare them, where that was not done before."""
+    for session in SESSIONS:
+        _search(data, subject, session, found / session, again)
     out = found / "comparison"
     if again or not (out / "comparison.json").exists():
-        baseline, followup = (load_visit(result) for result in results)
+        baseline, followup = (load_visit(found / session) for session in SESSIONS)
         comparison = compare_visits(baseline, followup)
         with atomic_folder(out, overwrite=True) as folder:
             write_comparison(comparison, baseline, followup, folder)
-    (one, first), (two, second) = (_visit_of(result) for result in results)
-    return Pair(data.name, subject, read_comparison(out / "comparison.json"), (one, two), (first, second))
 
 
-def _searched(data: Path, subject: str, session: str, out: Path, again: bool) -> Path:
+def _pair(part: str, subject: str, found: Path) -> Pair:
+    """Read a pair that was compared."""
+    (one, first), (two, second) = (_visit_of(found / session) for session in SESSIONS)
+    comparison = read_comparison(found / "comparison" / "comparison.json")
+    return Pair(part, subject, comparison, (one, two), (first, second))
+
+
+def _search(data: Path, subject: str, session: str, out: Path, again: bool) -> None:
     """Search one visit."""
     if again or not (out / "findings.json").exists():
         stem = data / subject / session / "anat" / f"{subject}_{session}"
         swi, phase = (Path(f"{stem}_{name}.nii.gz") for name in ("swi", "part-phase_GRE"))
         run(Request(out=out, swi=swi, phase=phase, overwrite=True))
-    return out
 
 
 def _visit_of(result: Path) -> tuple[VisitFindings, Record]:

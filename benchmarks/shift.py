@@ -26,12 +26,12 @@ from rich.progress import track
 from cohort import HERE, commit, hardware
 from microbleeds.atomic import atomic_file
 from microbleeds.errors import InputError
-from microbleeds.evaluate import Case, evaluate_cohort, read_cases
-from microbleeds.pipeline import Request, run
+from microbleeds.evaluate import Case, evaluate_cohort
 from microbleeds.report.run_record import sha256_of
 from microbleeds.weights import load_detector
 from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
 from pages import RESULTS_PAGE, write_part
+from program import made_by, search_all
 from shift_scans import ShiftRow, build_row, read_rows
 
 RESULTS = HERE / "results" / "shift"
@@ -61,12 +61,13 @@ def score(
     name: Annotated[str, typer.Option(help="What the weights are called in the table.")] = SHIPPED,
     weights: Annotated[Path | None, typer.Option(help="Instead of the shipped weights.")] = None,
     row: Rows = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes side by side.")] = 1,
     results: Annotated[Path, typer.Option(help="Folder of the results.")] = RESULTS,
 ) -> None:
     """Search every scan of every row with the whole program and store the scores."""
     card = load_detector(weights).card
     for entry in read_rows(row or ()):
-        cases = [case for part in entry.subjects for case in _cases(entry, data, part, weights, card.sha256)]
+        cases = _cases(entry, data, weights, jobs)
         content = {
             "notice": "Simulated scans: no real microbleed stands behind any number.",
             "row": entry.name,
@@ -140,26 +141,13 @@ def _line(row: ShiftRow, scores: dict[str, Any], name: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _cases(row: ShiftRow, data: Path, part: str, weights: Path | None, sha256: str) -> list[Case]:
-    """Search the scans of a part; those that were searched at this commit with these weights are kept."""
-    found = data / "found" / f"{commit()}-{sha256[:8]}-{sha256_of(ANATOMY_WEIGHTS)[:8]}" / row.name / part
-    scans = data / row.name / part
-    if not (scans / "participants.tsv").exists():
-        raise InputError(f"{scans} is not there; run `build` first.")
-    for anat in track(sorted(scans.glob("sub-*/anat")), description=f"{row.name}, {part}"):
-        subject = anat.parent.name
-        if (found / subject / "findings.json").exists() and "-dirty" not in found.parts[-3]:
-            continue
-        run(
-            Request(
-                out=found / subject,
-                swi=anat / f"{subject}_swi.nii.gz",
-                phase=anat / f"{subject}_part-phase_GRE.nii.gz",
-                weights=weights,
-                overwrite=True,
-            )
-        )
-    return read_cases(found, scans)
+def _cases(row: ShiftRow, data: Path, weights: Path | None, jobs: int) -> list[Case]:
+    """Search the scans of a row."""
+    found = data / "found" / made_by(weights) / row.name
+    cases: list[Case] = []
+    for part, subjects in row.subjects.items():
+        cases += search_all(data / row.name / part, found / part, subjects, weights=weights, jobs=jobs)
+    return cases
 
 
 def _percent(interval: dict[str, Any]) -> str:
