@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from microbleeds import atomic
 from microbleeds.atomic import atomic_file, atomic_folder
 from microbleeds.errors import InputError
 
@@ -61,6 +66,52 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="can't be written"), atomic_folder(target / "inside"):
         pass
     assert target.read_text() == "mine"
+
+
+REPLACING = """
+import sys
+from pathlib import Path
+from microbleeds.atomic import atomic_folder
+n = 0
+while True:
+    with atomic_folder(Path(sys.argv[1]), overwrite=True) as folder:
+        for part in "abc":
+            (folder / part).write_text(str(n))
+    n += 1
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere two renames are needed")
+def test_a_kill_while_replacing_leaves_a_whole_folder(tmp_path: Path) -> None:
+    target = tmp_path / "result"
+    for milliseconds in range(0, 20, 2):
+        with atomic_folder(target, overwrite=True) as partial:
+            for part in "abc":
+                (partial / part).write_text("first")
+        process = subprocess.Popen([sys.executable, "-c", REPLACING, str(target)])
+        while (target / "a").read_text() == "first":
+            time.sleep(0.001)
+        time.sleep(milliseconds / 1000)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert len({(target / part).read_text() for part in "abc"}) == 1
+
+
+def test_where_folders_cannot_change_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(atomic, "_exchange", lambda one, other: False)
+    test_a_folder_is_replaced_only_when_asked(tmp_path)
+    replace = Path.replace
+
+    def fail(path: Path, target: Path) -> Path:
+        if "-partial-" in path.name:
+            raise OSError(28, "No space left on device")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OSError, match="No space"), atomic_folder(tmp_path / "result", overwrite=True) as partial:
+        (partial / "c").write_text("3")
+    assert [p.name for p in (tmp_path / "result").iterdir()] == ["b"]
+    assert [p.name for p in tmp_path.iterdir()] == ["result"]
 
 
 def test_a_text_file_gets_the_usual_rights(tmp_path: Path) -> None:

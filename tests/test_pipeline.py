@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from microbleeds import pipeline
+from microbleeds.cli.app import main
 from microbleeds.errors import InputError
 from microbleeds.networks.config import DetectorConfig
 from microbleeds.pipeline import Request, run
@@ -164,6 +165,27 @@ class TestRun:
         with pytest.raises(InputError, match="holds the scan"):
             run(Request(study["swi"].parent, **study, device="cpu", overwrite=True))
         assert study["swi"].exists()
+
+    def test_a_full_disk_keeps_the_old_and_says_so(self, study, tmp_path, capsys):
+        """No file may grow beyond a limit: the system fails a write halfway, as it does on a full disk."""
+        resource = pytest.importorskip("resource")
+        given = ["detect", str(study["swi"]), "--phase", str(study["phase"]), "--out", str(tmp_path / "out")]
+        with pytest.raises(SystemExit) as left:
+            main([*given, "--device", "cpu"])
+        assert left.value.code == 0
+        before = {path.name: sha256_of(path) for path in (tmp_path / "out").iterdir()}
+        capsys.readouterr()
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+        try:
+            with pytest.raises(SystemExit) as left:
+                main([*given, "--device", "cpu", "--overwrite"])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert left.value.code == 1
+        assert "what was there before is untouched. Make room" in capsys.readouterr().err
+        assert {path.name: sha256_of(path) for path in (tmp_path / "out").iterdir()} == before
+        assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
     def test_failure_leaves_nothing_and_keeps_the_old(self, study, tmp_path, monkeypatch):
         out = tmp_path / "out"

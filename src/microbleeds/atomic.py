@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import tempfile
@@ -14,6 +15,8 @@ from microbleeds.errors import InputError
 # Reading the mask means setting it, which threads must not do side by side: once, at import.
 _UMASK = os.umask(0)
 os.umask(_UMASK)
+# Of renameat2(2).
+_AT_CWD, _EXCHANGE = -100, 2
 
 
 @contextmanager
@@ -65,12 +68,25 @@ def _swap(new: Path, path: Path) -> None:
     if not path.exists():
         new.replace(path)
         return
+    if _exchange(new, path):  # ``new`` is the old result now, which the caller removes
+        return
     old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
     path.replace(old / path.name)
     try:
         new.replace(path)
     except OSError:
         (old / path.name).replace(path)
+        old.rmdir()
         raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two folders change places in one step, so that a kill leaves either; whether this system can."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):  # no Linux, or an old C library
+        return False
+    paths = (os.fsencode(one.absolute()), os.fsencode(other.absolute()))
+    # Some file systems (NFS, say) can't; then it fails and nothing has changed.
+    return bool(rename(_AT_CWD, paths[0], _AT_CWD, paths[1], _EXCHANGE) == 0)

@@ -194,6 +194,31 @@ class TestLevels:
         assert (anat / "sub-01_ses-3_desc-since1_comparison.json").exists()
         assert not (tmp_path / "out" / "results" / "sub-02_followup").exists()
 
+    def test_earlier_derivatives_give_way_only_to_whole_new_ones(
+        self, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        out = tmp_path / "out"
+        run(raw, out)
+        anat = out / "sub-02" / "ses-1" / "anat"
+        stem = "sub-02_ses-1"
+        # As if an earlier run had chosen the scan's second echo.
+        (anat / f"{stem}_desc-microbleeds_record.json").rename(
+            anat / f"{stem}_echo-2_desc-microbleeds_record.json"
+        )
+        before = {path.name for path in anat.iterdir()}
+
+        def full(source: Path, target: Path) -> None:
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patched:
+            patched.setattr("microbleeds.bids.publish.placed", full)
+            assert run(raw, out)["sub-02_ses-1"] == "failed"
+        assert {path.name for path in anat.iterdir()} == before
+        assert run(raw, out)["sub-02_ses-1"] == "done"
+        names = {path.name for path in anat.iterdir()}
+        assert f"{stem}_desc-microbleeds_record.json" in names
+        assert not [name for name in names if "echo-2" in name]
+
     def test_a_second_run_keeps_what_is_there(self, raw: Path, tmp_path: Path) -> None:
         out = tmp_path / "out"
         run(raw, out)

@@ -46,18 +46,25 @@ def publish_scan(outcome: Outcome, layout: Layout, raw: Path) -> None:
     record = read_record(result / "findings.json")
     anat = layout.folder(outcome.subject, outcome.session, "anat")
     figures = layout.folder(outcome.subject, outcome.session, "figures")
-    _drop_earlier(outcome, (anat, figures))
+    earlier = _earlier(outcome, (anat, figures))
+    located = (result / "regions.nii.gz").is_file()
+    pages = [page for page in PAGES if (result / f"{page}.html").is_file()]
     sources = source_uris(record.scan.files, raw)
     found = anat / f"{outcome.stem}_desc-microbleeds"
     placed(result / "findings.json", _ending(found, "_record.json"))
     placed(result / "findings.tsv", _ending(found, "_findings.tsv"))
     write_dictionary(FINDINGS, _ending(found, "_findings.json"), Sources=sources, GeneratedBy=generated_by())
     _write_labels(result, record, found, sources)
-    if (result / "regions.nii.gz").is_file():
+    if located:
         _write_regions(result, anat / f"{outcome.stem}_seg-fine", sources)
-    for page in PAGES:
-        if (result / f"{page}.html").is_file():
-            placed(result / f"{page}.html", figures / f"{outcome.stem}_desc-microbleeds_{page}.html")
+    for page in pages:
+        placed(result / f"{page}.html", figures / f"{outcome.stem}_desc-microbleeds_{page}.html")
+    # Last, so that a kill or a full disk leaves the earlier ones.
+    present = (f"{outcome.stem}_desc-microbleeds_", *([f"{outcome.stem}_seg-fine_"] if located else ()))
+    for path in earlier:
+        page = path.name.rpartition("_")[2].removesuffix(".html")
+        if not path.name.startswith(present) or (page in PAGES and page not in pages):
+            path.unlink()
 
 
 def source_uris(files: Mapping[str, str], raw: Path) -> list[str]:
@@ -110,13 +117,11 @@ def _write_regions(result: Path, seg: Path, sources: list[str]) -> None:
     )
 
 
-def _drop_earlier(outcome: Outcome, folders: tuple[Path, ...]) -> None:
-    """Remove derivatives of this session's scan that an earlier run wrote, under this or another choice."""
+def _earlier(outcome: Outcome, folders: tuple[Path, ...]) -> set[Path]:
+    """Derivatives of this session's scan that an earlier run wrote, under this or another choice."""
     start = f"sub-{outcome.subject}" + (f"_ses-{outcome.session}" if outcome.session is not None else "")
-    for folder in folders:
-        for kind in ("_desc-microbleeds_", "_seg-fine_"):
-            for path in folder.glob(f"{start}*{kind}*"):
-                path.unlink()
+    kinds = ("_desc-microbleeds_", "_seg-fine_")
+    return {path for folder in folders for kind in kinds for path in folder.glob(f"{start}*{kind}*")}
 
 
 def _ending(path: Path, ending: str) -> Path:

@@ -6,6 +6,7 @@ with the traceback after ``microbleeds --debug``.
 
 from __future__ import annotations
 
+import errno
 import sys
 import traceback
 from collections.abc import Sequence
@@ -37,6 +38,7 @@ from microbleeds.cli.train_anatomy import train_anatomy
 from microbleeds.errors import InputError
 
 BAD_INPUT, UNEXPECTED = 2, 1
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 app = typer.Typer(
     name="microbleeds",
@@ -104,6 +106,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         typer.echo(f"microbleeds: {error}", err=True)
         sys.exit(BAD_INPUT)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            typer.echo(
+                f"microbleeds: {error.strerror} while writing; what was there before is untouched. Make room and "
+                "run it again.",
+                err=True,
+            )
+            sys.exit(UNEXPECTED)
         if "--debug" in given:
             traceback.print_exc()
         typer.echo(
