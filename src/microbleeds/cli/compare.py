@@ -78,14 +78,21 @@ def compare(
         status.update("compare")
         comparison = compare_visits(visits["baseline"], visits["followup"])
         write_comparison(comparison, visits["baseline"], visits["followup"], folder)
+    _say(comparison, out)
+    if not comparison.registration.succeeded:
+        raise typer.Exit(NOT_ALIGNED)
+
+
+def _say(comparison: Comparison, out: Path) -> None:
+    """Print warnings, counts and where the comparison lies."""
+    from rich.console import Console
+
     for warning in comparison.warnings:
         typer.echo(f"Warning: {warning}", err=True)
     if comparison.counts is not None:
         Console().print(_table(comparison))
     typer.echo(f"Comparison: {out / 'comparison.html'}")
     typer.echo(comparison.disclaimer)
-    if not comparison.registration.succeeded:
-        raise typer.Exit(NOT_ALIGNED)
 
 
 def _refuse_to_destroy(out: Path, overwrite: bool, inputs: tuple[Path, ...]) -> None:
