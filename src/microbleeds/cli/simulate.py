@@ -23,7 +23,7 @@ def simulate(
         str | None,
         typer.Option(
             metavar="VENDOR",
-            help="Write DICOM studies too: siemens, siemens-enhanced, philips, philips-enhanced or ge.",
+            help="Write DICOM too: siemens, siemens-enhanced, philips, philips-enhanced, ge, ge-phase or canon.",
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",

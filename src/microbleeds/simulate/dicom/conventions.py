@@ -8,6 +8,9 @@
 * ``philips-enhanced``: the same as multi-frame files, with real-world values.
 * ``ge``: SWAN, its minimum projection, and a series with real and imaginary images, told apart in (0043,102F);
   phase of the opposite sign, every other slice negated.
+* ``ge-phase``: SWAN with its filtered phase (``FILT_PHA``) instead, in milliradians and of the opposite sign too.
+* ``canon``: FSBB with magnitude and phase series; the phase in -2048..2047 without a unit. Of Canon's files only
+  names are public, so this one tests a phase that nothing but its values explains.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from numpy.typing import NDArray
 
 from microbleeds.simulate.dicom.images import SubjectImages
 
-Convention = Literal["siemens", "siemens-enhanced", "philips", "philips-enhanced", "ge"]
+Convention = Literal["siemens", "siemens-enhanced", "philips", "philips-enhanced", "ge", "ge-phase", "canon"]
 PhysicalComponent = Literal["MAGNITUDE", "PHASE", "REAL", "IMAGINARY"]
 # Philips' own: a circle of +-pi in 4096 steps of a milliradian scale.
 PHILIPS_PHASE_SLOPE, PHILIPS_PHASE_INTERCEPT = 6284 / 4095, -3142.0
@@ -70,7 +73,9 @@ def series_of(images: SubjectImages, convention: Convention) -> list[Series]:
         return _siemens(images, enhanced=convention == "siemens-enhanced")
     if convention in ("philips", "philips-enhanced"):
         return _philips(images, enhanced=convention == "philips-enhanced")
-    return _ge(images)
+    if convention == "canon":
+        return _canon(images)
+    return _ge(images, filtered=convention == "ge-phase")
 
 
 def _siemens(images: SubjectImages, *, enhanced: bool) -> list[Series]:
@@ -122,7 +127,22 @@ def _philips(images: SubjectImages, *, enhanced: bool) -> list[Series]:
     ]
 
 
-def _ge(images: SubjectImages) -> list[Series]:
+def _canon(images: SubjectImages) -> list[Series]:
+    phase = np.round(images.phase_rad * (2048 / np.pi)).clip(-2048, 2047).astype(np.int16)
+    kind = ("ORIGINAL", "PRIMARY", "OTHER")
+    layers = [
+        ("FSBB Magnitude", Layer(images.magnitude, kind, signed=True)),
+        ("FSBB Phase", Layer(phase, kind, "PHASE", signed=True)),
+        ("FSBB", Layer(images.swi, ("DERIVED", "SECONDARY", "OTHER"), signed=True)),
+        ("FSBB MinIP", Layer(images.minimum_projection, ("DERIVED", "SECONDARY", "MINIP"), signed=True)),
+    ]
+    return [
+        Series(1000 * number, name, (layer,), "CANON_MEC", "Galan", "FE3D_FSBB")
+        for number, (name, layer) in enumerate(layers, start=4)
+    ]
+
+
+def _ge(images: SubjectImages, *, filtered: bool) -> list[Series]:
     signal = images.magnitude * np.exp(-1j * images.phase_rad)
     signal[:, :, 1::2] *= -1
     kind = ("ORIGINAL", "PRIMARY", "OTHER")
@@ -131,10 +151,16 @@ def _ge(images: SubjectImages) -> list[Series]:
         Layer(real, kind, "REAL", signed=True, ge_code=2),
         Layer(imaginary, kind, "IMAGINARY", signed=True, ge_code=3),
     )
+    milliradians = np.round(-1000 * images.phase_rad).astype(np.int16)
     maker = ("GE MEDICAL SYSTEMS", "SIGNA Premier", "SWAN")
+    beside = (
+        Series(9, "FILT_PHA: Ax SWAN", (Layer(milliradians, kind, "PHASE", signed=True, ge_code=1),), *maker)
+        if filtered
+        else Series(9, "ORIG: Ax SWAN", complex_layers, *maker)
+    )
     return [
         Series(8, "Ax SWAN", (Layer(images.swi, kind, signed=True, ge_code=0),), *maker),
-        Series(9, "ORIG: Ax SWAN", complex_layers, *maker),
+        beside,
         Series(
             800,
             "Min IP: Ax SWAN",
