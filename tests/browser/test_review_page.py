@@ -142,6 +142,23 @@ class TestReading:
         page.mouse.wheel(0, 100)
         assert abs((position(page) - before - moved)[2]) > 2, "the wheel changes the slice"
 
+    def test_the_projection_shows_what_lies_slices_away(self, opened):
+        page = opened()
+        begin(page)
+        page.keyboard.press("n")
+        for _ in range(6):
+            page.keyboard.press("+")
+        for _ in range(2):
+            page.keyboard.press("PageUp")
+        away = shown(page)
+        assert tile_centre(away, 0, 0) > 60, "the slice of the SWI is past the bleed"
+        assert tile_centre(away, 2, 0) < 60, "the slab of the mIP still holds it"
+        for _ in range(8):
+            page.keyboard.press("[")
+        assert float(page.text_content("#slab-out").split()[0]) < 4
+        thin = shown(page)
+        assert tile_centre(thin, 2, 0) > 60, "a thin slab does not"
+
     def test_window_slab_and_layouts(self, opened):
         page = opened()
         begin(page)

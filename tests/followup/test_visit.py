@@ -16,12 +16,14 @@ from microbleeds.cli import main
 from microbleeds.errors import InputError
 from microbleeds.followup import visit as visit_module
 from microbleeds.followup.registration import Registration
+from microbleeds.followup.rigid import applied
 from microbleeds.followup.study_files import is_study, study_files
 from microbleeds.followup.visit import load_visit
 from microbleeds.geometry import Grid
 from microbleeds.report.record import write_record
 from microbleeds.report.run_record import sha256_of
 from microbleeds.segmentation import Segmentation
+from microbleeds.simulate.pose import rigid
 
 
 def run(*arguments: object) -> int:
@@ -163,6 +165,38 @@ class TestVerb:
         assert "Warning: Said by both." in captured.err
         assert run("compare", results / "one", results / "two", "--out", out, "--device", "cpu") == 2
         assert "--overwrite" in capsys.readouterr().err
+
+    def test_two_results_on_disk_in_two_poses(self, tmp_path, monkeypatch, capsys):
+        """Nothing is replaced but the network that would say where the brain is."""
+        places = [(20.0, 5.0, 3.0), (10.0, -25.0, -9.0)]
+        pose = rigid(6.0, np.array([0.2, 1.0, -0.5]), np.array([4.0, -7.0, 3.0]), np.zeros(3))
+        posed = [tuple(applied(pose, np.array(place))) for place in places]
+        made = {
+            "first": visit([finding(1, places[0])], noise=1),
+            "second": visit([finding(n, place) for n, place in enumerate(posed, 1)], noise=2, pose=pose),
+        }
+        brains = {}
+        for name, one in made.items():
+            (tmp_path / name).mkdir()
+            swi = tmp_path / f"{name}.nii.gz"
+            nib.save(nib.Nifti1Image(one.scan.swi, one.scan.grid.affine), swi)
+            scan = one.record.scan.model_copy(
+                update={"files": {"swi": str(swi)}, "shape": one.scan.grid.shape, "phase": None}
+            )
+            write_record(one.record.model_copy(update={"scan": scan}), tmp_path / name / "findings.json")
+            brains[str(swi)] = one.segmentation
+        monkeypatch.setattr(visit_module, "segment", lambda scan, compute=None: brains[scan.files["swi"]])
+        out = tmp_path / "out"
+        assert run("compare", tmp_path / "first", tmp_path / "second", "--out", out, "--device", "cpu") == 0
+        compared = json.loads((out / "comparison.json").read_text())
+        assert {state: n["total"] for state, n in compared["counts"].items() if n["total"]} == {
+            "stable": 1,
+            "new": 1,
+        }
+        (new,) = [lesion for lesion in compared["lesions"] if lesion["state"] == "new"]
+        assert np.allclose(new["followup"]["position_ras_mm"], posed[1])
+        assert compared["registration"]["error_mm"] < 1
+        assert "mild" in capsys.readouterr().out
 
     def test_two_heads_are_exit_3(self, results, capsys, monkeypatch):
         astray = Registration(np.eye(4), 19.0, 0.6, 0.1, "The scans could not be aligned: made up.")

@@ -13,6 +13,7 @@ from little_head import BLEEDS_MM, Head
 from microbleeds.geometry import Grid, grid_of
 from microbleeds.regions import code_of
 from microbleeds.report.review.volumes import BRAIN, Embedded, box, codes_of, embed
+from microbleeds.scan import Scan
 
 
 def unpacked(part: Embedded) -> nib.Nifti1Image:
@@ -87,3 +88,15 @@ class TestEconomy:
         low = [Grid.to_mm(g, (-0.5, -0.5, -0.5)) for g in (grid, full.grid)]
         assert low[0] == pytest.approx(low[1], abs=0.01), "the outer faces coincide"
         assert value_at(swi, BLEEDS_MM[0]) < 200, "the bleed still is where it was"
+
+
+def test_a_full_head_of_nothing_but_noise_stays_small():
+    """The worst case: noise has no repeats. The page adds NiiVue and thumbnails, below 5 MB."""
+    shape = (448, 384, 72)
+    rng = np.random.default_rng(0)
+    swi = rng.integers(0, 4096, shape, dtype=np.int16).astype(np.float32)
+    phase = (rng.random(shape, dtype=np.float32) - 0.5) * (2 * np.float32(np.pi))
+    grid = Grid(shape, np.diag([0.5, 0.5, 2.0, 1.0]))
+    scan = Scan(kind="swi", grid=grid, source_grid=grid, swi=swi, phase_rad=phase, mip=swi)
+    made = embed(scan, np.ones(shape, dtype=bool), None)
+    assert 5_000_000 < made.size < 35_000_000
