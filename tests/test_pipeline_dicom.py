@@ -23,6 +23,8 @@ from reader_verdicts import content, verdict
 import microbleeds.segmentation
 from microbleeds import pipeline
 from microbleeds.cli.app import app, main
+from microbleeds.cli.choices import OperatingPoint
+from microbleeds.cli.node import _detector
 from microbleeds.errors import InputError
 from microbleeds.followup import visit as visit_module
 from microbleeds.pipeline import Request, run
@@ -142,6 +144,15 @@ class TestResultsOfDicom:
         zipped.unlink()
         assert verb(*words, "--overwrite") == 0
         assert "not written as DICOM. Name the DICOM study" in capsys.readouterr().err
+
+    def test_what_the_node_searches_and_sends(self, folder: Path, tmp_path: Path):
+        process = _detector(OperatingPoint.BALANCED, "cpu")
+        first, again = process(folder, tmp_path / "first"), process(folder, tmp_path / "again")
+        assert [path.name for path in first.objects] == [
+            *("regions.dcm", "report-2.dcm", "report.dcm", "seg.dcm", "sr.dcm")
+        ]
+        assert all(path.parent == tmp_path / "first" / "dicom" for path in first.objects)
+        assert first.digest == again.digest, "late images that change nothing are not sent again"
 
     def test_what_a_reader_signed_is_never_replaced(self, zipped: Path, tmp_path: Path):
         run(Request(tmp_path / "out", zipped, device="cpu"))

@@ -64,6 +64,27 @@ class TestRetries:
             assert node.queue.studies()[0].sentence == "No SWI was found."
         assert process.calls == 1
 
+    def test_nothing_to_send_is_a_fault(self, settings: Settings, archive: Archive):
+        config = settings(archive.port)
+        with Running(Node(config, lambda images, out: Outcome((), "nothing"))) as node:
+            send(config.port, study())
+            wait_for(lambda: states(node) == ["failed"])
+            assert node.queue.studies()[0].sentence == "The search wrote nothing to send."
+
+    def test_a_damaged_header_neither_ends_the_node_nor_leaks(self, settings: Settings, archive: Archive):
+        def damage(images: Path, out: Path) -> Outcome:
+            for path in images.glob("*"):
+                path.write_bytes(path.read_bytes()[:132] + b"\xff" * 40)
+            raise InputError("The image of Doe^Jane is damaged.")
+
+        config = settings(archive.port)
+        with Running(Node(config, damage)) as node:
+            send(config.port, study())
+            wait_for(lambda: states(node) == ["failed"])
+            assert node.queue.studies()[0].sentence.startswith("No header of the study can be read")
+            node.queue.retry_failed()
+            wait_for(lambda: states(node) == ["failed"])
+
     def test_failed_studies_can_be_taken_up_again(self, settings: Settings, archive: Archive):
         process = Flaky(1, InputError("The weights are missing."))
         config = settings(archive.port)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
 _SHORTEST = 3
 _IDENTIFYING = (
@@ -40,17 +39,30 @@ def token_of(study_uid: str) -> str:
 
 
 def cleared(sentence: str, folder: Path) -> str:
-    """Return a sentence without anything that the images of a folder say about their patient, nor its path."""
+    """Return a sentence without anything that the images of a folder say about their patient, nor its path.
+
+    Where no header can be read, nobody knows what would have to go, so that nothing of the sentence stays.
+    """
     words: set[str] = {str(folder), str(folder.resolve())}
-    for path in sorted(folder.glob("*"))[:1]:
-        try:
-            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_IDENTIFYING))
-        except (OSError, InvalidDicomError):
-            continue
-        words |= identifying(header)
+    paths = sorted(folder.glob("*"))
+    header = next((found for path in paths if (found := _header(path)) is not None), None)
+    if paths and header is None:
+        return "No header of the study can be read, so that the reason isn't quoted."
+    words |= set() if header is None else identifying(header)
     for word in sorted(words, key=len, reverse=True):
         sentence = re.sub(re.escape(word), "...", sentence, flags=re.IGNORECASE)
     return sentence
+
+
+def _header(path: Path) -> Dataset | None:
+    """Return what identifies the patient of an image, ``None`` if it can't be read."""
+    try:
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_IDENTIFYING))
+        identifying(header)
+    except Exception:  # pydicom parses values late, and damaged ones raise whatever they like
+        return None
+    # Of a damaged file it reads what it can; every image that came has this one.
+    return header if header.get("StudyInstanceUID") else None
 
 
 def identifying(header: Dataset) -> set[str]:

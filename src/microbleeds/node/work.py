@@ -98,6 +98,9 @@ class Worker:
             else:
                 self._postpone(token, sentence)
             return
+        if not objects:
+            self._fail(token, "The search wrote nothing to send.")
+            return
         self._spool.measure()
         names = [name_of(destination) for destination in self._config.destinations]
         self._queue.processed(token, objects, names, outcome.digest)
