@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import killable_cohort
 import pytest
 
 from little_cohort import image, little_search
@@ -81,7 +86,42 @@ class TestRun:
             assert one == two
 
 
+class TestKill:
+    def test_a_killed_run_goes_on_where_it_stood(self, tmp_path: Path) -> None:
+        program = Path(__file__).with_name("killable_cohort.py")
+        process = subprocess.Popen([sys.executable, str(program), str(tmp_path)], start_new_session=True)
+        first = tmp_path / "notes" / "a.json"
+        try:
+            for _ in range(600):
+                if first.exists() or process.poll() is not None:
+                    break
+                time.sleep(0.1)
+            assert process.poll() is None, "it was killed before its end"
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)  # its worker too
+            process.wait()
+        before = {one.name: one.state for one in read_outcomes(tmp_path / "notes")}
+        assert before["a"] == "done"
+        assert "c" not in before
+        with open_pool(PoolSettings(workers=1), 3) as client:
+            outcomes = run_all(killable_cohort.tasks(tmp_path), little_search, client)
+        expected = {name: "kept" if name in before else "done" for name in ("a", "b", "c")}
+        assert {outcome.name: outcome.state for outcome in outcomes} == expected
+        assert not list(tmp_path.glob("*/.partial*"))
+
+
 class TestPool:
+    def test_a_scheduler_that_runs_already(self, tmp_path: Path) -> None:
+        from distributed import LocalCluster
+
+        with LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+            address = cluster.scheduler_address
+            with open_pool(PoolSettings(scheduler=address), 4) as client:
+                outcomes = run_all(tasks(tmp_path / "out", [*GOOD, "broken"]), little_search, client)
+            assert [outcome.state for outcome in outcomes] == ["done", "done", "done", "failed"]
+            with open_pool(PoolSettings(scheduler=address), 1) as client:  # it is not ours to end
+                assert len(client.scheduler_info(n_workers=-1)["workers"]) == 1
+
     @pytest.mark.parametrize(
         ("settings", "tasks_", "cores", "free_mb", "workers"),
         [
