@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dicom_files import base, localiser, magnitude, multi_frame, phase, pixels, report, save, slices
+from pydicom.uid import LegacyConvertedEnhancedMRImageStorage
 
 from microbleeds.errors import InputError
 from microbleeds.read.dicom.study import list_volumes, read_study
@@ -70,6 +71,26 @@ class TestRoles:
         study = read_study(save(tmp_path, images))
         assert used(study) == {"magnitude": "3"}
         assert "TE 23 ms" in study.reasons["magnitude"]
+
+    def test_a_classic_study_that_an_archive_made_multi_frame(self, tmp_path: Path):
+        """Legacy Converted Enhanced MR: no complex component and no echo in its frames, but their types."""
+        kinds = [("", ("ORIGINAL", "PRIMARY", "M", "SWI")), ("", ("ORIGINAL", "PRIMARY", "P", "ND"))]
+        file = multi_frame(4, "converted", kinds)
+        file.SOPClassUID = file.file_meta.MediaStorageSOPClassUID = LegacyConvertedEnhancedMRImageStorage
+        for frame in file.PerFrameFunctionalGroupsSequence:
+            del frame.MREchoSequence
+            del frame.MRImageFrameTypeSequence[0].ComplexImageComponent
+        file.SequenceName = "*swi3d1r"
+        study = read_study(save(tmp_path, [file]))
+        assert used(study) == {"swi": "4:1", "phase": "4:2"}
+
+    def test_the_sequence_name_alone(self, tmp_path: Path):
+        """People type descriptions; a short echo would not be taken for T2*."""
+        plain = {"EchoTime": "6", "ScanningSequence": "GR"}
+        images = slices(5, "axial 3", ("ORIGINAL", "PRIMARY", "M", "ND"), SequenceName="*swi3d1r", **plain)
+        others = slices(6, "axial 4", ("ORIGINAL", "PRIMARY", "M", "ND"), SequenceName="*fl3d1", **plain)
+        _, volumes = list_volumes(save(tmp_path, [*images, *others]))
+        assert {volume.name: volume.role for volume in volumes} == {"5": "magnitude", "6": "other"}
 
     def test_ge_tells_real_and_imaginary_in_a_private_element(self, tmp_path: Path):
         images = []

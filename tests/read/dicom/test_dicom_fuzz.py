@@ -1,8 +1,8 @@
 """Whatever stands in the files, only an InputError may come out of the reader.
 
 A little study is mutated: bytes changed, cut out, doubled or filled in, and elements set to what they can't be.
-``MICROBLEEDS_FUZZ_SECONDS`` lets it run longer than the few examples of the suite; crashes found that way became
-the tests at the end.
+``MICROBLEEDS_FUZZ_SECONDS`` lets it run longer than the few examples of the suite. Crashes found that way became
+tests beside what they broke, such as ``test_a_stream_that_makes_gdcm_abort`` of the voxels.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ from __future__ import annotations
 import os
 import random
 import time
+import zipfile
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 
 import pydicom
 import pytest
-from dicom_files import LARGE_ENOUGH, localiser, multi_frame, phase, slices
+from dicom_files import LARGE_ENOUGH, localiser, multi_frame, phase, pixels, sequence, slices
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
-from pydicom.uid import JPEG2000Lossless, RLELossless
+from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
 from microbleeds.errors import InputError
 from microbleeds.read.dicom.parts import parts_of
@@ -58,8 +59,38 @@ def studies() -> tuple[tuple[bytes, ...], ...]:
         for image in images:
             image.compress(syntax, generate_instance_uid=False)
         packed.append(images)
-    made = [whole, [multi_frame(4, "SWI", KINDS)], *packed]
+    deflated = [*slices(), *phase()]
+    for image in deflated:
+        image.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    made = [whole, [multi_frame(4, "SWI", KINDS)], *packed, deflated, _complex(), _philips()]
     return tuple(tuple(encoded(dataset) for dataset in study) for study in made)
+
+
+def _complex() -> list[Dataset]:
+    """GE's real and imaginary images."""
+    made = []
+    for code in (2, 3):
+        for image in slices(9, "ORIG: Ax SWAN", ("ORIGINAL", "PRIMARY", "OTHER"), stored=pixels(code)):
+            image.private_block(0x0043, "GEMS_PARM_01", create=True).add_new(0x2F, "SS", code)
+            image.SOPInstanceUID += f".{code}"
+            image.InstanceNumber += 100 * code
+            made.append(image)
+    return made
+
+
+def _philips() -> list[Dataset]:
+    """Values that a private scale slope and a real-world mapping change."""
+    images = slices(RescaleSlope="2", RescaleIntercept="0", Manufacturer="Philips Medical Systems")
+    for image in images:
+        image.private_block(0x2005, "Philips MR Imaging DD 001", create=True).add_new(0x0E, "FL", 0.25)
+    file = multi_frame(4, "SWI", KINDS)
+    for frame in file.PerFrameFunctionalGroupsSequence:
+        frame.RealWorldValueMappingSequence = sequence(
+            RealWorldValueSlope=0.001,
+            RealWorldValueIntercept=-2.0,
+            MeasurementUnitsCodeSequence=sequence(CodeValue="rad"),
+        )
+    return [*images, file]
 
 
 def survives(folder: Path) -> None:
@@ -143,7 +174,27 @@ def attack(folder: Path, seed: int) -> None:
     if rng.random() < 0.1:
         files += rng.sample(files, min(3, len(files)))
     write(folder, files)
-    survives(folder)
+    if rng.random() < 0.2:
+        survives(_zipped(folder, rng))
+    else:
+        survives(folder)
+
+
+def _zipped(folder: Path, rng: random.Random) -> Path:
+    """Pack the files of a folder, and mostly damage the zip itself."""
+    path = folder / "study.zip"
+    with zipfile.ZipFile(path, "w", rng.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])) as out:
+        for file in sorted(folder.iterdir()):
+            if file != path:
+                out.write(file, file.name)
+                file.unlink()
+    content = bytearray(path.read_bytes())
+    for _ in range(rng.choice([0, 1, 3])):
+        # The directory at the end decides what a zip holds.
+        at = rng.randrange(max(0, len(content) - rng.choice([80, 2000, len(content)])), len(content))
+        content[at] = rng.randrange(256)
+    path.write_bytes(bytes(content))
+    return path
 
 
 @pytest.mark.filterwarnings("ignore")

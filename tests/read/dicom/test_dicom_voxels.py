@@ -87,6 +87,16 @@ class TestTransferSyntaxes:
             image.file_meta.TransferSyntaxUID = syntax
         np.testing.assert_array_equal(voxels(save(tmp_path, images)).values, EXPECTED)
 
+    def test_a_deflated_file_that_grows_too_large(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        images = slices()
+        images[3].ImageComments = "0" * 10_000
+        for image in images:
+            image.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+        save(tmp_path, images)
+        assert max(path.stat().st_size for path in tmp_path.iterdir()) < 5_000
+        monkeypatch.setattr("microbleeds.read.dicom.headers.LARGEST_INFLATED_BYTES", 5_000)
+        assert "grows beyond" in refusal(tmp_path)
+
     def test_big_endian(self, tmp_path: Path):
         images = slices()
         for image in images:
