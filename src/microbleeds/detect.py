@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from microbleeds.compute import Compute, choose
 from microbleeds.diameter import apparent_diameter_mm
 from microbleeds.networks.config import Stride
 from microbleeds.networks.detector import Detector, cell_to_voxel, for_inference
+from microbleeds.networks.finite import finite
 from microbleeds.prepare import Prepared
 from microbleeds.scan import Candidate
 from microbleeds.weights.card import Calibration, Card
@@ -109,7 +111,8 @@ def tiled_map(
             halo = [slice(max(0, s.start - settings.halo_cells), s.stop + settings.halo_cells) for s in core]
             cut = [slice(h.start * c, h.stop * c) for h, c in zip(halo, size, strict=True)]
             tile = torch.from_numpy(np.ascontiguousarray(image[:, cut[0], cut[1], cut[2]]))
-            out = fast(_padded(tile, fast.config.total_stride, compute))
+            padded = _padded(tile, fast.config.total_stride, compute)
+            out = finite(partial(fast, padded))
             inner = tuple(slice(s.start - h.start, s.stop - h.start) for s, h in zip(core, halo, strict=True))
             logit[core] = out.logit[0].float().cpu().numpy()[inner]
             for axis in range(3):

@@ -7,6 +7,7 @@ the network was trained on tilted heads.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from microbleeds.networks.anatomy import (
     AnatomyClass,
     AnatomyNetwork,
 )
+from microbleeds.networks.finite import finite
 from microbleeds.prepare import Kernel, resampling_matrix
 
 Float = NDArray[np.float32]
@@ -104,7 +106,8 @@ def look(volume: NDArray, grid: Grid, network: AnatomyNetwork, compute: Compute)
     padded, start = _padded(normal)
     network = network.to(compute.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     with torch.inference_mode(), compute.autocast():
-        output = network(padded[None, None].to(compute.device, memory_format=torch.channels_last_3d))
+        laid = padded[None, None].to(compute.device, memory_format=torch.channels_last_3d)
+        output = finite(partial(network, laid))
     box = tuple(slice(s, s + n) for s, n in zip(start, coarse.shape, strict=True))
     probabilities = output.classes[0].float().softmax(dim=0)
     brain = probabilities[int(AnatomyClass.VENTRICLE) :].sum(dim=0).cpu()
