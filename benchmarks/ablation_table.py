@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cohort import Cohort
-from figures import CHOSEN_FALSE_POSITIVES, GRID, READ_AT, RowFigures, RunCurves, row_figures, run_curves
+from figures import GRID, READ_AT, RowFigures, RunCurves, row_figures, run_curves
 from found import read_found
 from froc_picture import Line
 from microbleeds.errors import InputError
 from microbleeds.evaluate import Interval
+from microbleeds.training.calibrate import BALANCED_FALSE_POSITIVES
 from rows import Plan, Row
 
 VALIDATION = "validation"
@@ -57,6 +58,8 @@ def curve_lines(read: Sequence[TableRow]) -> list[Line]:
             continue  # a learning curve is read in the table; here it would hide the rest
         figures = entry.figures
         drawn = [(x, y) for x, y in zip(GRID, figures.curve, strict=True) if y > 0]
+        if not drawn:
+            continue  # found nothing at all
         point = (figures.false_positives.value or 0.0, figures.sensitivity.value or 0.0)
         xs, ys = [x for x, _ in drawn], [y for _, y in drawn]
         lines.append(Line(entry.row.label, xs, ys, point))
@@ -72,8 +75,8 @@ def markdown(read: Sequence[TableRow], cohort: Cohort, picture: str) -> list[str
     return [
         f"Cohort `{cohort.name}`: {len(results)} simulated scans of {heads} heads, {negatives} of them without a "
         f"visible microbleed, {truths} visible microbleeds; heads and seeds never used in training. Each run's "
-        f"threshold reaches the best sensitivity at {CHOSEN_FALSE_POSITIVES:g} false positives per subject on the "
-        "cohort `validation`. Means over seeds; 95 % intervals, drawn over heads, in brackets.",
+        f"threshold reaches the best sensitivity at {BALANCED_FALSE_POSITIVES:g} false positive per subject on "
+        "the cohort `validation`. Means over seeds; 95 % intervals, drawn over heads, in brackets.",
         "",
         "| method | seeds | training scans | sensitivity | false positives per subject | in subjects without | "
         + " | ".join(f"sensitivity at {x:g} FP" for x in READ_AT)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from found import Found
 from microbleeds.errors import InputError
 from microbleeds.evaluate import Interval, SubjectResult, bootstrap, froc
+from microbleeds.training.calibrate import BALANCED_FALSE_POSITIVES
 
-CHOSEN_FALSE_POSITIVES = 0.5  # per subject, on the validation scans
 READ_AT = (0.25, 0.5, 1.0, 2.0)  # false positives per subject at which the test curve is read
 GRID = np.geomspace(0.05, 32, 120)  # false positives per subject of a drawn curve
 
@@ -71,7 +71,7 @@ def run_curves(validation: Found, test: Found, by_place: bool) -> RunCurves:
     scans: dict[str, list[SubjectResult]] = {}
     for scan in test.scans:
         scans.setdefault(scan.head, []).append(scan.result(by_place))
-    threshold = curve.threshold_at(CHOSEN_FALSE_POSITIVES)
+    threshold = curve.threshold_at(BALANCED_FALSE_POSITIVES)
     return RunCurves(threshold, scans, float(test.facts["cpu_seconds_per_scan"]), test.facts)
 
 

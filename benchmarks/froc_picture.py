@@ -36,7 +36,7 @@ class Line:
 def froc_svg(lines: Sequence[Line], title: str) -> str:
     """Draw curves over false positives per subject (logarithmic) as an SVG document."""
     lowest = min((min(line.sensitivity) for line in lines), default=0.0)
-    floor = float(np.floor(10 * lowest) / 10)
+    floor = min(0.9, float(np.floor(10 * lowest) / 10))
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'font-family="Helvetica, Arial, sans-serif" font-size="13">',

@@ -52,7 +52,14 @@ def train_row(run: Run, data: Sequence[Path], cache: Path) -> None:
     """Train a row, or go on with a run that was broken off."""
     subjects = training_subjects(data, cache, run.preset.preparation, run.row)
     source = "+".join(folder.name for folder in data)
-    asked = {"row": run.row.name, "steps": run.preset.steps, "settings": run.row.settings, **run.row.less_data}
+    preset = run.preset
+    asked = {
+        "row": run.row.name,
+        "steps": preset.steps,
+        "mining": [preset.mine_every, preset.mine_subjects],
+        "settings": run.row.settings,
+        **run.row.less_data,
+    }
     claim_folder(run.out, run.preset, run.seed, source, asked)
     if run.row.method == DETECTOR:
         settings = RunSettings(
@@ -78,9 +85,10 @@ def training_subjects(data: Sequence[Path], cache: Path, spec: PreparationSpec, 
     Raises:
         InputError: if no scan is of the kind that the row learns from.
     """
-    subjects = []
+    subjects, heads = [], 0
     for folder in data:
-        names = chosen_names(folder, row)
+        names = chosen_names(folder, row, heads)
+        heads += len(set(heads_of(folder, names).values()))
         opened = cached_subjects(folder, names, cache / folder.name, spec)
         if row.input == "magnitude":
             opened = [_with_magnitude(subject, folder, cache, spec) for subject in opened]
@@ -91,13 +99,20 @@ def training_subjects(data: Sequence[Path], cache: Path, spec: PreparationSpec, 
     return subjects
 
 
-def chosen_names(data: Path, row: Row) -> list[str]:
-    """Names of the scans of a data set that a row learns from."""
+def chosen_names(data: Path, row: Row, before: int = 0) -> list[str]:
+    """Names of the scans of a data set that a row learns from.
+
+    Args:
+        data: its folder.
+        row: which scans.
+        before: heads that other data sets gave already; they count for the row's number of heads.
+    """
     names = [name for name in subject_names(data) if _wanted(data, row.only, name)]
     by_head: dict[str, list[str]] = {}
     for name, head in heads_of(data, names).items():
         by_head.setdefault(head, []).append(name)
-    heads = list(by_head)[: row.heads or len(by_head)]
+    wanted = len(by_head) if row.heads is None else max(0, row.heads - before)
+    heads = list(by_head)[:wanted]
     return [name for head in heads for name in by_head[head][: row.scans_per_head or len(names)]]
 
 

@@ -2,14 +2,13 @@
 
 A scan's folder in the cache holds ``image.npy`` (float16 [C, X, Y, Z] on the working grid: SWI and phase, or the
 magnitude alone), ``brain.npy`` (bool, the segmentation's brain on the working grid) and ``place.npz`` (the
-segmentation on the scan's grid, for the rule by place). Its name says which anatomy network made it.
+segmentation on the scan's grid, for the rule by place). Its path says which anatomy network and data set made it.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +59,7 @@ class CachedScan:
         brain = np.load(self.folder / "brain.npy")
         return Prepared(image, brain, _grid(facts["grid"]), bool(use == "swi+phase" and facts["has_phase"]))
 
-    @cached_property
+    @property
     def segmentation(self) -> Segmentation:
         """What lies where, on the scan's grid."""
         with np.load(self.folder / "place.npz", allow_pickle=False) as stored:
@@ -86,10 +85,13 @@ def cached_scans(
     for part in cohort.parts:
         folder = data / part.name
         names = subject_names(folder)
+        table = folder / "participants.tsv"
+        if len(names) != part.subjects or not table.exists():
+            raise InputError(f"{folder} holds {len(names)} of {part.subjects} scans; run `build` first.")
+        made = f"{sha256_of(ANATOMY_WEIGHTS)[:8]}-{sha256_of(table)[:8]}-v{spec.version}"
         heads = heads_of(folder, names)
         for name in names:
-            key = f"{sha256_of(ANATOMY_WEIGHTS)[:8]}-v{spec.version}"
-            kept = cache / key / cohort.name / part.name / name
+            kept = cache / made / cohort.name / part.name / name
             if not (kept / "facts.json").exists():
                 _prepare_into(kept, folder / name / "anat", spec, compute)
             if magnitude and not (kept / "magnitude.npy").exists():

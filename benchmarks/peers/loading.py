@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from microbleeds.compute import Compute
+from microbleeds.detect import DetectSettings, suppress
 from microbleeds.errors import InputError
 from microbleeds.prepare import Prepared
 from microbleeds.report.run_record import sha256_of
@@ -28,9 +29,15 @@ class PeerSearcher:
         return self._facts
 
     def search(self, prepared: Prepared) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return positions [N, 3] in RAS mm and scores [N] of the candidates in the brain."""
+        """Return positions [N, 3] in RAS mm and scores [N] of the candidates in the brain.
+
+        Of two that the detector would take for one microbleed the weaker is dropped here too, or it would count
+        as a false positive.
+        """
         voxels, scores = self._peer.candidates(prepared, self._compute)
-        return prepared.grid.to_mm(voxels).reshape(-1, 3), scores
+        positions = prepared.grid.to_mm(voxels).reshape(-1, 3)
+        kept = suppress(positions, scores, DetectSettings.separation_mm)
+        return positions[kept], scores[kept]
 
 
 def load_peer(method: str, run: Path, compute: Compute) -> PeerSearcher:

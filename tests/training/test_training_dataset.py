@@ -239,7 +239,7 @@ class TestTrain:
         assert (asked["rate"], asked["started_from"]["sha256"]) == (1e-4, first.sha256)
         before, after = load_detector(parent).model, load_detector(run / "weights.safetensors").model
         changes = [
-            float((a - b).abs().max()) for a, b in zip(before.parameters(), after.parameters(), strict=True)
+            float((a - b).detach().abs().max()) for a, b in zip(before.parameters(), after.parameters(), strict=True)
         ]
         assert 0 < max(changes) < 0.01, "one small step from the parent"
         with pytest.raises(InputError, match="other settings"):

@@ -15,8 +15,8 @@ Input: [B, 1, X, Y, Z] on canonical axes (R, A, S), X, Y, Z multiples of :data:`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 from itertools import pairwise
 
 import numpy as np
@@ -86,8 +86,7 @@ def class_of_tissue() -> NDArray[np.uint8]:
     return table
 
 
-@dataclass(frozen=True, eq=False)
-class AnatomyOutput:
+class AnatomyOutput(NamedTuple):
     """What :class:`AnatomyNetwork` returns.
 
     Args:

@@ -10,7 +10,7 @@ from microbleeds.compute import Compute
 from microbleeds.detect import DetectSettings
 from microbleeds.networks.detector import Detector
 from microbleeds.training.crops import Points
-from microbleeds.training.scoring import score_subject
+from microbleeds.training.scoring import SubjectScore, score_subject
 from microbleeds.training.subjects import TrainingSubject
 
 LOWEST_SCORE = 0.1
@@ -23,21 +23,25 @@ def mine(
     count: int,
     compute: Compute,
     generator: np.random.Generator,
+    *,
+    with_phase: bool = True,
 ) -> dict[str, Points]:
-    """Search ``count`` random subjects and return each one's surest false positives, in voxels [M, 3]."""
+    """Search ``count`` random subjects and return each one's surest false positives, in voxels [M, 3].
+
+    A model that never sees phase in training must not see it here: its weights for it are those of the start.
+    """
     settings = DetectSettings(floor=LOWEST_SCORE, measure_diameters=False)
     chosen = generator.choice(len(subjects), size=min(count, len(subjects)), replace=False)
     return {
-        subject.name: _false_positives(subject, model, settings, compute)
+        subject.name: _false_positives(
+            score_subject(subject, model, settings, compute, with_phase=with_phase), subject
+        )
         for subject in (subjects[n] for n in sorted(chosen))
     }
 
 
-def _false_positives(
-    subject: TrainingSubject, model: Detector, settings: DetectSettings, compute: Compute
-) -> Points:
+def _false_positives(scored: SubjectScore, subject: TrainingSubject) -> Points:
     """The surest false positives of one subject in voxels [M, 3]."""
-    scored = score_subject(subject, model, settings, compute)
     wrong = scored.match.false_positive
     surest = np.argsort(-scored.scores[wrong], kind="stable")[:MOST_PER_SUBJECT]
     return subject.grid.to_ijk(scored.positions_mm[wrong][surest]).reshape(-1, 3)

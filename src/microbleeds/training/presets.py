@@ -152,6 +152,11 @@ class Preset:
     at_start: bool = False
     frozen_norms: bool = False
 
+    @property
+    def sees_phase(self) -> bool:
+        """Whether any crop shows its phase."""
+        return self.augment.phase_dropout < 1
+
     def __post_init__(self) -> None:
         sides = zip(self.sampling.crop, self.architecture.total_stride, strict=True)
         if any(side % stride for side, stride in sides):

@@ -33,10 +33,15 @@ class SubjectScore:
 
 
 def score_subject(
-    subject: TrainingSubject, model: Detector, settings: DetectSettings, compute: Compute
+    subject: TrainingSubject,
+    model: Detector,
+    settings: DetectSettings,
+    compute: Compute,
+    *,
+    with_phase: bool = True,
 ) -> SubjectScore:
-    """Search one subject and match what is found."""
-    found = detect(subject.prepared(), model, settings, compute)
+    """Search one subject, with its phase or without, and match what is found."""
+    found = detect(subject.prepared(with_phase=with_phase), model, settings, compute)
     positions = np.array([candidate.position_ras_mm for candidate in found]).reshape(-1, 3)
     scores = np.array([candidate.score for candidate in found])
     to_mm = subject.grid.to_mm
@@ -45,10 +50,15 @@ def score_subject(
 
 
 def score_subjects(
-    subjects: Sequence[TrainingSubject], model: Detector, settings: DetectSettings, compute: Compute
+    subjects: Sequence[TrainingSubject],
+    model: Detector,
+    settings: DetectSettings,
+    compute: Compute,
+    *,
+    with_phase: bool = True,
 ) -> list[SubjectScore]:
     """Search several subjects."""
-    return [score_subject(subject, model, settings, compute) for subject in subjects]
+    return [score_subject(subject, model, settings, compute, with_phase=with_phase) for subject in subjects]
 
 
 def curve_of(scored: Sequence[SubjectScore]) -> Froc:

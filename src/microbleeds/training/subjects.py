@@ -47,9 +47,11 @@ class TrainingSubject:
     ignored: NDArray[np.float64]
     anywhere: NDArray[np.float64]
 
-    def prepared(self) -> Prepared:
-        """Return the subject as the detector wants it."""
-        image = np.asarray(self.image, dtype=np.float32)
+    def prepared(self, *, with_phase: bool = True) -> Prepared:
+        """Return the subject as the detector wants it, or as it would without its phase."""
+        image = np.array(self.image, dtype=np.float32)
+        if not with_phase:
+            image[1] = 0
         return Prepared(image, np.asarray(self.depth) > 0, self.grid, bool(image[1].any()))
 
 

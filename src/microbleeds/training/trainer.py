@@ -190,7 +190,8 @@ class Trainer:
         found: dict[str, Points] = {}
         if self.fabric.is_global_zero:
             generator = np.random.default_rng((self.settings.seed, self.step, 7))
-            found = mine(subjects, self.averaged(), self.preset.mine_subjects, self.compute, generator)
+            count, phase = self.preset.mine_subjects, self.preset.sees_phase
+            found = mine(subjects, self.averaged(), count, self.compute, generator, with_phase=phase)
         self.mined = self.mined | self.fabric.broadcast(found)
         self.mined_at = self.step
         self._tick()
@@ -212,9 +213,8 @@ class Trainer:
 
     def score(self, model: Detector, subjects: Sequence[TrainingSubject]) -> list[SubjectScore]:
         """Search subjects with uncalibrated scores."""
-        return score_subjects(
-            subjects, model, DetectSettings(floor=RAW_FLOOR, measure_diameters=False), self.compute
-        )
+        settings = DetectSettings(floor=RAW_FLOOR, measure_diameters=False)
+        return score_subjects(subjects, model, settings, self.compute, with_phase=self.preset.sees_phase)
 
     def averaged(self) -> Detector:
         """The detector with average weights."""
