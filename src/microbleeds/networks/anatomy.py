@@ -16,8 +16,8 @@ Input: [B, 1, X, Y, Z] on canonical axes (R, A, S), X, Y, Z multiples of :data:`
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import NamedTuple
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
