@@ -6,6 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 from toy_subjects import toy_prepared, toy_preset
 
 from microbleeds.errors import InputError
@@ -25,8 +26,10 @@ from microbleeds.training.plan import Mix
 from microbleeds.training.presets import SamplingSettings
 from microbleeds.training.run import train
 from microbleeds.training.simulated import DrawSimulated
+from microbleeds.training.start import mean_start
 from microbleeds.training.subjects import save_subject
 from microbleeds.weights import load_detector
+from microbleeds.weights.store import SHIPPED
 
 SPEC = PreparationSpec()
 
@@ -239,11 +242,38 @@ class TestTrain:
         assert (asked["rate"], asked["started_from"]["sha256"]) == (1e-4, first.sha256)
         before, after = load_detector(parent).model, load_detector(run / "weights.safetensors").model
         changes = [
-            float((a - b).detach().abs().max()) for a, b in zip(before.parameters(), after.parameters(), strict=True)
+            float((a - b).detach().abs().max())
+            for a, b in zip(before.parameters(), after.parameters(), strict=True)
         ]
         assert 0 < max(changes) < 0.01, "one small step from the parent"
         with pytest.raises(InputError, match="other settings"):
             train(tmp_path / "data", "toy", run, weights=parent, rate=1e-3, steps=1, device="cpu", workers=0)
+
+    def test_goes_on_from_the_mean_of_several_with_frozen_norms(self, tmp_path: Path) -> None:
+        for seed in range(2):
+            write_subject(tmp_path / "data", seed)
+        paths = [tmp_path / name / "weights.safetensors" for name in ("one", "two")]
+        for seed, path in enumerate(paths):
+            train(tmp_path / "data", "toy", path.parent, seed=seed, device="cpu", workers=0)
+        start = mean_start(paths)
+        one, two = (load_detector(path).model.state_dict() for path in paths)
+        for name, value in start.weights.items():
+            if value.is_floating_point():
+                assert torch.allclose(value, (one[name] + two[name]) / 2), name
+        run = tmp_path / "run"
+        card = train(
+            tmp_path / "data", "toy", run, weights=paths, rate=1e-4, frozen_norms=True, device="cpu", workers=0
+        )
+        assert card.training.data.startswith("data, going on from the mean of toy-seed0 (")
+        made = load_detector(run / "weights.safetensors").model.state_dict()
+        for name, value in made.items():
+            if "running" in name:
+                assert torch.allclose(value, start.weights[name]), name
+        with pytest.raises(InputError, match="can be frozen"):
+            train(tmp_path / "data", "toy", tmp_path / "new", frozen_norms=True, device="cpu")
+        train(tmp_path / "data", "toy", tmp_path / "plain", variant="+fusion", device="cpu", workers=0)
+        with pytest.raises(InputError, match="another network"):
+            mean_start([paths[0], tmp_path / "plain" / "weights.safetensors"])
 
     def test_weights_whose_network_the_crops_do_not_fit_are_refused(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -251,7 +281,9 @@ class TestTrain:
         preset = toy_preset(sampling=SamplingSettings(crop=(40, 40, 8), batch=2))
         monkeypatch.setattr("microbleeds.training.run.find_preset", lambda name: preset)
         with pytest.raises(InputError, match=r"toy can't go on from detector-.*must be a multiple of"):
-            train(tmp_path / "data", "toy", tmp_path / "run", weights="detector", device="cpu")
+            train(
+                tmp_path / "data", "toy", tmp_path / "run", weights=SHIPPED / "detector.safetensors", device="cpu"
+            )
         assert not (tmp_path / "run").exists()
 
     def test_what_cannot_be_trained_on_is_refused(self, tmp_path: Path) -> None:

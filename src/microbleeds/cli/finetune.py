@@ -11,6 +11,7 @@ from microbleeds.cli.training_options import (
     Data,
     Device,
     Devices,
+    FreezeNorms,
     Minutes,
     Patience,
     Run,
@@ -37,9 +38,7 @@ def finetune(
     steps: Annotated[int, typer.Option(min=1, help="Of the optimiser, at most.")] = 300,
     validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations.")] = 50,
     patience: Patience = 3,
-    freeze_norms: Annotated[
-        bool, typer.Option("--freeze-norms", help="Keep the statistics of the norms.")
-    ] = False,
+    freeze_norms: FreezeNorms = False,
     time_limit_minutes: Minutes = None,
     phase_sign: Sign = PhaseSign.AUTO,
     seed: Seed = 0,

@@ -11,6 +11,7 @@ from microbleeds.cli.choices import PhaseSign
 from microbleeds.cli.training_options import (
     Device,
     Devices,
+    FreezeNorms,
     Minutes,
     Patience,
     Preset,
@@ -47,11 +48,13 @@ def train(
     simulated: Simulated = None,
     simulated_share: Share = 0.5,
     weights: Annotated[
-        Path | None, typer.Option(help="Weights (.safetensors) to go on from, with their network.")
+        list[Path] | None,
+        typer.Option(help="Weights (.safetensors) to go on from; from the mean if given again."),
     ] = None,
     rate: Annotated[
         float | None, typer.Option(min=0.0, help="Peak learning rate, instead of the preset's.")
     ] = None,
+    freeze_norms: FreezeNorms = False,
     preset: Preset = "default",
     variant: Variant = "+prototypes",
     validation_data: ValidationData = None,
@@ -76,8 +79,9 @@ def train(
         out,
         simulated=None if stream is None else _simulator(stream, anatomy, heads, seed, device),
         mix=mixed_in(simulated, simulated_share),
-        weights=weights,
+        weights=tuple(weights or ()),
         rate=rate,
+        frozen_norms=freeze_norms,
         validation_data=tuple(validation_data or ()),
         validation_subjects=validation_subjects,
         variant=variant,  # type: ignore[arg-type]

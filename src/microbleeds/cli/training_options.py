@@ -38,6 +38,7 @@ Sign = Annotated[
 Seed = Annotated[int, typer.Option(help="Of everything random.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Devices = Annotated[int, typer.Option(min=1, help="Processes, each with a device of its own.")]
+FreezeNorms = Annotated[bool, typer.Option("--freeze-norms", help="Keep the statistics of the norms.")]
 Weights = Annotated[Path | None, typer.Option(help="Weights (.safetensors) to start from, not the shipped.")]
 Variant = Annotated[str, typer.Option(help="proposal, +fusion or +prototypes.")]
 Preset = Annotated[str, typer.Option(help="default, or kim2023 for the paper's settings.")]

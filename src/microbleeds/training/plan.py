@@ -79,6 +79,8 @@ class Plan:
         asked: dict[str, object] = {"rate": self.preset.optimiser.rate}
         if self.mix is not None:
             asked["simulated"] = {"data": self.mix.folder.name, "share": self.mix.share}
+        if self.preset.frozen_norms:
+            asked["frozen_norms"] = True
         if self.start is not None:
             asked["started_from"] = {"name": self.start.card.name, "sha256": self.start.card.sha256}
         return asked

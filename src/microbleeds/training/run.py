@@ -24,7 +24,7 @@ from microbleeds.training.presets import Preset, find_preset
 from microbleeds.training.processes import start_fabric
 from microbleeds.training.run_note import claim_folder
 from microbleeds.training.simulated import DrawSimulated
-from microbleeds.training.start import Start, load_start
+from microbleeds.training.start import Start, mean_start
 from microbleeds.training.stream import EveryNth, streamed
 from microbleeds.training.trainer import RunSettings
 from microbleeds.weights.card import Card
@@ -39,8 +39,9 @@ def train(
     *,
     simulated: DrawSimulated | None = None,
     mix: Mix | None = None,
-    weights: str | Path | None = None,
+    weights: Path | Sequence[Path] = (),
     rate: float | None = None,
+    frozen_norms: bool = False,
     validation_data: Path | Sequence[Path] | None = None,
     validation_subjects: int = 6,
     variant: Variant = "+prototypes",
@@ -64,10 +65,12 @@ def train(
         out: run folder.
         simulated: the simulator, when ``data`` is ``None``; give ``validation_data`` then.
         mix: simulated heads to mix into ``data``.
-        weights: go on from these (a shipped name or a ``.safetensors`` file) instead of random ones, with their
+        weights: go on from these (``.safetensors``; from the mean of several) instead of random ones, with their
             network and preparation and the schedule of the preset; ``variant`` does not count then. For a few
             scans of one's own see :func:`microbleeds.training.finetune.finetune`.
         rate: peak learning rate instead of the preset's.
+        frozen_norms: keep the statistics of the batch norms that ``weights`` have, so that training sees the
+            network as a search does.
         validation_data: other data sets for validation; otherwise up to a fifth of ``data`` is held out.
         validation_subjects: at most so many of each data set, spread over it.
         variant: parts of the method that are switched on.
@@ -89,9 +92,12 @@ def train(
     Raises:
         InputError: if the data can't be used, or ``out`` holds a run of another preset, variant or seed.
     """
-    start = None if weights is None else load_start(weights)
+    given = [weights] if isinstance(weights, Path) else list(weights)
+    start = mean_start(given) if given else None
+    if frozen_norms and start is None:
+        raise InputError("Only norms of weights that are there already can be frozen; give --weights.")
     chosen = _chosen(find_preset(preset), variant, start, rate)
-    chosen = replace(chosen, steps=steps or chosen.steps, patience=patience)
+    chosen = replace(chosen, steps=steps or chosen.steps, patience=patience, frozen_norms=frozen_norms)
     _refuse_impossible(data, simulated, mix)
     cache = cache or out / "cache"
     collection = None if data is None else open_collection(data, cache / "converted", phase_sign)

@@ -7,9 +7,11 @@ prototypes start again at the class means of the new data.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -56,6 +58,34 @@ def load_start(name_or_path: str | Path | None) -> Start:
     path = None if name_or_path is None else prototypes_path(Path(name_or_path))
     kept = load_prototypes(path, loaded.card) if path is not None and path.exists() else None
     return Start(loaded.model.state_dict(), kept, loaded.card)
+
+
+def mean_start(paths: Sequence[Path]) -> Start:
+    """Load the mean of several weights that were trained from each other (Wortsman et al. 2022, "Model soups").
+
+    Args:
+        paths: ``.safetensors`` files of one architecture; with one of them this is :func:`load_start`.
+
+    Returns:
+        The mean with the card of the first, whose name lists all; prototypes start again.
+
+    Raises:
+        InputError: if one can't be used, or they differ in architecture or preparation.
+    """
+    starts = [load_start(path) for path in paths]
+    first, *others = starts
+    if not others:
+        return first
+    kind = (first.card.architecture, first.card.preparation)
+    strange = next((s.card.name for s in others if (s.card.architecture, s.card.preparation) != kind), None)
+    if strange is not None:
+        raise InputError(f"{strange} is of another network than {first.card.name}, so there is no mean of them.")
+    weights = dict(first.weights)
+    for name, value in first.weights.items():
+        if value.is_floating_point():
+            weights[name] = torch.stack([start.weights[name] for start in starts]).mean(0)
+    name = "the mean of " + " and ".join(f"{s.card.name} ({s.card.sha256[:8]})" for s in starts)
+    return Start(weights, None, first.card.model_copy(update={"name": name}))
 
 
 def prototypes_path(weights: Path) -> Path:
