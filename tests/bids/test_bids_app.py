@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from little_cohort import data_set, image, little_search
+from microbleeds import __version__
 from microbleeds.bids import app
 from microbleeds.bids.app import AppRequest, group, participants
 from microbleeds.bids.followup import FollowTask, follow_up
@@ -29,6 +30,7 @@ from microbleeds.followup import Comparison, Rule, Series, Visit
 from microbleeds.followup.record import RegistrationRecord, RuleRecord, VisitRecord
 from microbleeds.followup.series import Step
 from microbleeds.report.record import read_record
+from microbleeds.report.run_record import package_versions
 
 VALIDATOR = shutil.which("bids-validator-deno") or shutil.which(
     str(Path(sys.executable).parent / "bids-validator-deno")
@@ -179,6 +181,8 @@ class TestLevels:
         assert "The image is broken." in (out / "sub-broken.html").read_text()
         citation = (out / "logs" / "CITATION.md").read_text()
         assert "ab" * 32 in citation
+        for name, version in {"microbleeds": __version__, **package_versions()}.items():
+            assert f"{name} {version}" in citation
         assert "4 susceptibility-weighted images with phase" in citation
         assert not list(out.rglob(".partial*"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,27 @@ class TestTable:
         assert "a &lt;b&gt;scan" in page
         assert '<a href="sub-0.html">s0</a>' in page
         assert "https://" not in page
+
+    def test_charts_of_the_page(self) -> None:
+        numbers = [1, 0, 1, 2, 1, 2, 1, 90]
+        made = entries(numbers)
+        made[2] = Entry(made[2].outcome, record_of({"swi": "x"}, 1))  # without phase
+        page = render(table_rows(made), title="group", links={})
+
+        def chart(label: str) -> dict[str, int]:
+            part = page.split(f'aria-label="{label}">')[1].split("</table>")[0]
+            cells = re.findall(r'<th scope="row">(.*?)</th><td class="number-cell">(\d+)</td>', part)
+            return {name: int(number) for name, number in cells}
+
+        burden = chart("Scans by number of microbleeds")
+        assert [burden[name] for name in ("0", "1", "2-4", "5-9", "≥ 10")] == [1, 4, 2, 0, 1]
+        groups = chart("Microbleeds by group")
+        assert next(number for name, number in groups.items() if name.lower() == "lobar") == sum(numbers)
+        assert sum(chart("Microbleeds by row").values()) == sum(numbers)
+        assert sum(chart("Scans by quality flag").values()) == 1
+        outliers = page.split("<h2>Outliers</h2>")[1].split("</section>")[0]
+        assert re.findall(r"<tr><td>(.*?)</td>", outliers) == ["s7"]
+        assert "<dt>Failed</dt><dd>1</dd>" in page
 
 
 class TestGather:
