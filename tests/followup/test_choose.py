@@ -93,7 +93,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_a_row_by_hand(benchmark: ModuleType, stored: Path, low: float, new: float | None, row: list[str]) -> None:
-    pairs = list(benchmark._compared(benchmark._cohort("validation"), stored / "data", stored / "found"))
+    pairs = list(benchmark._compared(benchmark._cohort("validation"), stored / "data", stored / "found", 1))
     assert len(pairs) == 1
     assert benchmark._by_rule(stored / "data", pairs, Rule(low_cut=low, new_cut=new)) == row
 
