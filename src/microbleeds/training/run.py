@@ -161,7 +161,7 @@ def _train_streamed(simulated: DrawSimulated, plan: Plan) -> Card:
     draw = replace(simulated, spec=preset.preparation, scratch=spool)
     share = EveryNth(draw, rank, world, simulated.settings.scans_per_head)
     with streamed(share, spool) as buffer:
-        return fit(buffer, validate_on, preset, settings, plan.start, fabric)
+        return fit(buffer, validate_on, preset, settings, start=plan.start, fabric=fabric)
 
 
 def _refuse_impossible(data: Path | None, simulated: DrawSimulated | None, mix: Mix | None) -> None:
