@@ -22,6 +22,14 @@ def begin(page, reader: str = "Dr A. Reader", how: str = "aided") -> None:
     page.click(f"#start button[value={how}]")
 
 
+def begin_close_up(page) -> None:
+    """Begin, go to the first finding and enlarge it."""
+    begin(page)
+    page.keyboard.press("n")
+    for _ in range(6):
+        page.keyboard.press("+")
+
+
 def position(page) -> np.ndarray:
     return np.array([float(value) for value in page.get_attribute("#position", "data-mm").split(",")])
 
@@ -124,10 +132,7 @@ class TestReading:
 
     def test_pictures_show_the_finding_in_the_middle(self, opened):
         page = opened()
-        begin(page)
-        page.keyboard.press("n")
-        for _ in range(6):
-            page.keyboard.press("+")
+        begin_close_up(page)
         picture = shown(page)
         for column in range(3):
             assert tile_centre(picture, 0, column) < 60, "the bleed is dark on SWI"
@@ -144,10 +149,7 @@ class TestReading:
 
     def test_the_projection_shows_what_lies_slices_away(self, opened):
         page = opened()
-        begin(page)
-        page.keyboard.press("n")
-        for _ in range(6):
-            page.keyboard.press("+")
+        begin_close_up(page)
         for _ in range(2):
             page.keyboard.press("PageUp")
         away = shown(page)
