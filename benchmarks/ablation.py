@@ -4,8 +4,14 @@ r"""Ablation and comparison: the parts of the method one by one, less input, and
     python benchmarks/ablation.py train proposal --seed 0 --data data/train --cache cache --out runs/proposal-0
     python benchmarks/ablation.py score proposal --run runs/proposal-0 --cohort validation \
         --data data/validation --cache cache
-    python benchmarks/ablation.py score proposal --run runs/proposal-0 --cohort full --data data/full --cache cache
-    python benchmarks/ablation.py table --cohort full
+    python benchmarks/ablation.py score proposal --run runs/proposal-0 --cohort paper \
+        --data data/paper --cache cache
+    python benchmarks/ablation.py table --cohort paper
+
+or all of it, going on where it was broken off:
+
+    python benchmarks/ablation.py everything --data data/train --validation data/validation \
+        --cohort paper --cohort-data data/paper --cache cache --runs runs
 
 Rows are data (`ablation.json`). A run's candidates go to `results/ablation/`, one file per row, seed and cohort;
 `table` chooses each run's threshold on the cohort `validation` and writes docs/results.md and a FROC picture.
@@ -26,7 +32,7 @@ import typer
 from rich.progress import track
 
 from ablation_table import curve_lines, markdown, rows_with_figures
-from cohort import HERE, cohort_named, commit, hardware
+from cohort import HERE, Cohort, cohort_named, commit, hardware
 from found import Found, FoundScan, judged, surest, write_found
 from froc_picture import froc_svg
 from learning import Run, train_row
@@ -89,21 +95,56 @@ def score(
     results: Annotated[Path, typer.Option(help="Folder of the result.")] = RESULTS,
 ) -> None:
     """Search every scan of a cohort with a row's run and store the candidates."""
-    row, chosen = read_plan().row(name), cohort_named(cohort)
+    row = read_plan().row(name)
     if row.weights_of:
         raise InputError(f"The row {name!r} has no runs of its own; score {row.weights_of!r}.")
-    compute = choose(precision=precision)  # type: ignore[arg-type]
+    _score(row, run, cohort, data, cache, precision, results)
+
+
+@app.command()
+def everything(
+    data: Annotated[list[Path], typer.Option(help="Data set to learn from; may be given again.")],
+    validation: Annotated[Path, typer.Option(help="Folder of the scans of the cohort `validation`.")],
+    cohort: Annotated[str, typer.Option(help="Name of the test cohort in cohorts/.")],
+    cohort_data: Annotated[Path, typer.Option(help="Folder of the test cohort's scans.")],
+    cache: Cache,
+    runs: Annotated[Path, typer.Option(help="Folder of all runs.")],
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each row.")] = 3,
+    row: Annotated[list[str] | None, typer.Option(help="This row alone; may be given again.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Begin no further run after so long.")] = None,
+    precision: Precision = "auto",
+    results: Annotated[Path, typer.Option(help="Folder of the results.")] = RESULTS,
+) -> None:
+    """Train and score all rows with all seeds; what is there already is kept."""
+    begin, plan = time.monotonic(), read_plan()
+    wanted = [plan.row(name) for name in row] if row else [each for each in plan.rows if not each.weights_of]
+    for seed, each in ((seed, each) for seed in range(seeds) for each in wanted):
+        if minutes is not None and time.monotonic() - begin > 60 * minutes:
+            print("The time is over; the same command goes on.")
+            return
+        out = runs / f"{each.name}-{seed}"
+        if not (out / "weights.safetensors").exists():
+            train(each.name, data, cache, out, seed, precision=precision)
+        for name, folder in (("validation", validation), (cohort, cohort_data)):
+            if not _result_path(results, each, seed, name).exists():
+                _score(each, out, name, folder, cache, precision, results)
+
+
+def _score(row: Row, run: Path, cohort: str, data: Path, cache: Path, precision: str, results: Path) -> None:
+    """Search every scan of a cohort with a run and store the candidates."""
+    chosen, compute = cohort_named(cohort), choose(precision=precision)  # type: ignore[arg-type]
+    refuse_shared_heads(run, chosen)
     searcher = searcher_of(row, run, compute)
     scans = cached_scans(chosen, data, cache, PreparationSpec(), compute, magnitude=row.input == "magnitude")
     begin = time.process_time()
-    found = tuple(_searched(scan, searcher, row) for scan in track(scans, description=name))
+    found = tuple(_searched(scan, searcher, row) for scan in track(scans, description=f"{row.name} {cohort}"))
     facts = _facts(row, run, searcher) | {
         "cohort": cohort,
         "seeds_of_cohort": {part.name: part.seed for part in chosen.parts},
         "cpu_seconds_per_scan": round((time.process_time() - begin) / len(scans), 2),
         "compute": compute.describe(),
     }
-    path = results / f"{row.name}-seed{facts['seed']}-{cohort}.json"
+    path = _result_path(results, row, facts["seed"], cohort)
     write_found(path, Found(facts, found))
     print(f"{facts['cpu_seconds_per_scan']} s of a core per scan; {path}")
 
@@ -124,6 +165,23 @@ def table(
     lines = markdown(read, chosen, os.path.relpath(picture, page.parent))
     write_part("ablation", lines, page)
     print("\n".join(lines))
+
+
+def refuse_shared_heads(run: Path, cohort: Cohort) -> None:
+    """Refuse to score a run on heads that it learned from.
+
+    Raises:
+        InputError: if they share a label map.
+    """
+    learned = json.loads((run / "run.json").read_text(encoding="utf-8"))["label_maps"]
+    shared = sorted({name.removesuffix(".nii.gz") for name in cohort.anatomies} & set(learned))
+    if shared:
+        raise InputError(f"{run} learned from {', '.join(shared)}, which the cohort {cohort.name} holds too.")
+
+
+def _result_path(results: Path, row: Row, seed: int, cohort: str) -> Path:
+    """Where the candidates of a run on a cohort are stored."""
+    return results / f"{row.name}-seed{seed}-{cohort}.json"
 
 
 def _searched(scan: CachedScan, searcher: Searcher, row: Row) -> FoundScan:

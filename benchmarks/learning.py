@@ -58,9 +58,10 @@ def train_row(run: Run, data: Sequence[Path], cache: Path) -> None:
         "steps": preset.steps,
         "mining": [preset.mine_every, preset.mine_subjects],
         "settings": run.row.settings,
+        "label_maps": label_maps(data, run.row),
         **run.row.less_data,
     }
-    claim_folder(run.out, run.preset, run.seed, source, asked)
+    claim_folder(run.out, run.preset, run.seed, source, more=asked)
     if run.row.method == DETECTOR:
         settings = RunSettings(
             out=run.out, data=source, seed=run.seed, precision=run.precision, workers=run.workers
@@ -114,6 +115,16 @@ def chosen_names(data: Path, row: Row, before: int = 0) -> list[str]:
     wanted = len(by_head) if row.heads is None else max(0, row.heads - before)
     heads = list(by_head)[:wanted]
     return [name for head in heads for name in by_head[head][: row.scans_per_head or len(names)]]
+
+
+def label_maps(data: Sequence[Path], row: Row) -> list[str]:
+    """Names of the label maps behind the scans that a row learns from; a test must not hold any of them."""
+    found: set[str] = set()
+    for folder in data:
+        with (folder / "participants.tsv").open(encoding="utf-8", newline="") as file:
+            scans = csv.DictReader(file, delimiter="\t")
+            found |= {scan["anatomy"] for scan in scans if all(scan.get(k) == v for k, v in row.only.items())}
+    return sorted(found)
 
 
 def _wanted(data: Path, only: dict[str, str], name: str) -> bool:

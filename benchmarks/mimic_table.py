@@ -15,8 +15,8 @@ KINDS = {
     "calcification": "calcification (sign-flipped twin)",
     "vessel": "cross-section of a vein, matched",
     "near-air": "artefact near air, matched",
-    "phase-singularity": "phase singularity",
-    "pallidal-mineralisation": "mineralisation of the pallidum",
+    "phase-singularity": "phase singularity, as it comes",
+    "pallidal-mineralisation": "mineralisation of the pallidum, as it comes",
 }
 MATCHED = ("vessel", "near-air")
 INPUTS = {"swi+phase": "SWI and phase", "swi": "SWI alone"}

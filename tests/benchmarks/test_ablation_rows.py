@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from learning import chosen_names
+from ablation import refuse_shared_heads
+from cohort import cohort_named
+from learning import chosen_names, label_maps
 from microbleeds.errors import InputError
 from rows import Row, read_plan
 
@@ -16,12 +18,12 @@ from rows import Row, read_plan
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """Six scans of two heads, on two protocols."""
-    lines = ["participant_id\thead\tprotocol"]
+    lines = ["participant_id\thead\tanatomy\tprotocol"]
     for number in range(1, 7):
         name = f"sub-{number:03d}"
         (tmp_path / name).mkdir()
         (tmp_path / "derivatives" / "truth" / name).mkdir(parents=True)
-        lines.append(f"{name}\t{1 + (number - 1) // 3}\t{'thick' if number % 2 else 'thin'}")
+        lines.append(f"{name}\t{1 + (number - 1) // 3}\tmap_{number}\t{'thick' if number % 2 else 'thin'}")
     (tmp_path / "participants.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return tmp_path
 
@@ -38,6 +40,16 @@ def data(tmp_path: Path) -> Path:
 )
 def test_a_row_learns_from_the_scans_that_it_names(data: Path, limits: dict, numbers: list[int]) -> None:
     assert chosen_names(data, Row("x", "x", **limits)) == [f"sub-{n:03d}" for n in numbers]
+
+
+def test_a_run_is_not_scored_on_heads_that_it_learned_from(data: Path, tmp_path: Path) -> None:
+    cohort = replace(cohort_named("paper"), anatomies=["map_3.nii.gz", "map_4.nii.gz"])
+    for only, shared in (({"protocol": "thin"}, "map_4"), ({"protocol": "thick"}, "map_3")):
+        learned = label_maps([data], Row("x", "x", only=only))
+        (tmp_path / "run.json").write_text(json.dumps({"label_maps": learned}), encoding="utf-8")
+        with pytest.raises(InputError, match=f"learned from {shared}, which the cohort paper"):
+            refuse_shared_heads(tmp_path, cohort)
+    refuse_shared_heads(tmp_path, replace(cohort, anatomies=["map_2.nii.gz"]))
 
 
 def test_all_rows_share_steps_mining_and_crops() -> None:
