@@ -115,21 +115,26 @@ def calibrate(
     name: str,
     data: Data,
     weights: Annotated[Path, typer.Option(help="Weights whose card gets the calibration.")],
+    keep_scores: Annotated[
+        bool, typer.Option("--keep-scores", help="Keep the card's calibration; choose operating points alone.")
+    ] = False,
     jobs: Jobs = 1,
 ) -> None:
     """Fit calibration and operating points on a validation cohort and write them into the weights' card."""
     if name != "validation":
         raise InputError(f"The cohort {name} is for tests; thresholds are chosen on the cohort validation alone.")
     cohort, loaded = cohort_named(name), load_detector(weights)
-    raw = loaded.card.model_copy(
-        update={"calibration": Calibration(), "operating_points": OperatingPoints(balanced=0.5, screening=0.02)}
-    )
+    # Nothing counts at a score of 1, so nothing is looked at again, which would cost most of the time and is not
+    # needed here; candidates are stored from half the screening point on.
+    points = OperatingPoints(balanced=1.0, screening=0.02)
+    raw = loaded.card.model_copy(update={"calibration": Calibration(), "operating_points": points})
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "weights.safetensors"
         save_weights(plain, loaded.model, raw)
-        cases = _cases(cohort, data, plain, "swi+phase", "screening", jobs)
+        cases = _cases(cohort, data, plain, "swi+phase", "balanced", jobs)
     scored = [_scored(case) for case in cases]
-    curve, calibration = curve_of(scored), fit_calibration(scored)
+    curve = curve_of(scored)
+    calibration = loaded.card.calibration if keep_scores else fit_calibration(scored)
     points = operating_points(curve, calibration)
     figures = {f"validation_{key}": round(value, 4) for key, value in summary(curve).items()}
     card = loaded.card.model_copy(
