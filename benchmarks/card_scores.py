@@ -22,8 +22,9 @@ def main(results: Path = HERE / "results", weights: Path = SHIPPED / "detector.s
     card = load_detector(weights).card
     stored = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("detection-*.json"))]
     scores = {name: value for name, value in card.scores.items() if not name.startswith(PREFIX)}
-    for result in (each for each in stored if each["model_sha256"] == card.sha256):
-        scores |= figures_of(result)
+    for result in stored:
+        if result["model_sha256"] == card.sha256 and result["cohort"] != "validation":  # that one chose thresholds
+            scores |= figures_of(result)
     with atomic_file(weights.with_suffix(".json")) as partial:
         text = card.model_copy(update={"scores": scores}).model_dump_json(indent=2)
         partial.write_text(text + "\n", encoding="utf-8")

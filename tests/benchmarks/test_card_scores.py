@@ -11,7 +11,7 @@ from microbleeds.weights import load_detector
 from microbleeds.weights.store import save_weights
 
 
-def _result(sha: str, sensitivity: float) -> str:
+def _result(sha: str, sensitivity: float, cohort: str = "full") -> str:
     at = {
         "sensitivity": {"value": sensitivity},
         "false_positives_per_subject": {"value": 0.25},
@@ -19,7 +19,7 @@ def _result(sha: str, sensitivity: float) -> str:
     }
     content = {
         "model_sha256": sha,
-        "cohort": "full",
+        "cohort": cohort,
         "input": "swi",
         "operating_point": "balanced",
         "scores": {"radii": [{"operating": at}]},
@@ -34,6 +34,7 @@ def test_only_results_of_the_weights_and_only_the_latest(tmp_path: Path) -> None
     sha = load_detector(weights).card.sha256
     (tmp_path / "detection-full-a-swi-balanced.json").write_text(_result(sha, 0.75))
     (tmp_path / "detection-full-b-swi-balanced.json").write_text(_result("0" * 64, 1.0))
+    (tmp_path / "detection-validation-a-swi-balanced.json").write_text(_result(sha, 0.9, "validation"))
     main(tmp_path, weights)
 
     assert load_detector(weights).card.scores == {
