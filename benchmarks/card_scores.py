@@ -12,6 +12,7 @@ from cohort import HERE
 from microbleeds.atomic import atomic_file
 from microbleeds.weights import load_detector
 from microbleeds.weights.store import SHIPPED
+from readme_table import results_of
 
 PREFIX = "test_"
 FIGURES = ("sensitivity", "false_positives_per_subject", "false_positives_per_negative_subject")
@@ -20,11 +21,9 @@ FIGURES = ("sensitivity", "false_positives_per_subject", "false_positives_per_ne
 def main(results: Path = HERE / "results", weights: Path = SHIPPED / "detector.safetensors") -> None:
     """Collect the stored results of these weights; what the card said of tests before is forgotten."""
     card = load_detector(weights).card
-    stored = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("detection-*.json"))]
     scores = {name: value for name, value in card.scores.items() if not name.startswith(PREFIX)}
-    for result in stored:
-        if result["model_sha256"] == card.sha256 and result["cohort"] != "validation":  # that one chose thresholds
-            scores |= figures_of(result)
+    for result in results_of(card.sha256, results):
+        scores |= figures_of(result)
     with atomic_file(weights.with_suffix(".json")) as partial:
         text = card.model_copy(update={"scores": scores}).model_dump_json(indent=2)
         partial.write_text(text + "\n", encoding="utf-8")

@@ -22,12 +22,7 @@ INPUTS = {
 
 def main() -> None:
     """Collect the results and write the table."""
-    results = [
-        json.loads(path.read_text(encoding="utf-8"))
-        for path in sorted((HERE / "results").glob("detection-*.json"))
-    ]
-    shipped = load_detector().card.sha256
-    results = [r for r in results if r["model_sha256"] == shipped and r["cohort"] in COHORTS]
+    results = results_of(load_detector().card.sha256, HERE / "results")
     results.sort(key=lambda r: (r["cohort"] != "paper", list(INPUTS).index(r["input"]), r["operating_point"]))
     lines = [START]
     for name in dict.fromkeys(r["cohort"] for r in results):
@@ -37,6 +32,12 @@ def main() -> None:
     before, after = text.split(START)[0], text.split(END)[1]
     README.write_text(before + "\n".join([*lines, END]) + after, encoding="utf-8")
     print("\n".join(lines[1:]))
+
+
+def results_of(sha256: str, folder: Path) -> list[dict[str, Any]]:
+    """Return the stored results of some weights on test cohorts."""
+    read = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("detection-*.json"))]
+    return [result for result in read if result["model_sha256"] == sha256 and result["cohort"] in COHORTS]
 
 
 def _cohort(results: list[dict[str, Any]]) -> list[str]:
