@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from microbleeds.report.run_record import sha256_of
 from microbleeds.weights import load_detector
+from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
@@ -78,6 +80,12 @@ def _cohort(results: list[dict[str, Any]]) -> list[str]:
         "--anatomy FOLDER --data DATA`.",
         "",
     ]
+    if any(result["anatomy_sha256"] != sha256_of(ANATOMY_WEIGHTS) for result in results):
+        lines += [
+            f"These rows were made with the segmentation of that commit ({first['anatomy_sha256'][:8]}), "
+            "which has been replaced since; they are to be scored again.",
+            "",
+        ]
     return lines
 
 

@@ -82,9 +82,7 @@ def networks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def segment(scan: Scan, compute: object) -> Segmentation:
         brain = ball(scan.grid.shape, scan.grid.affine) < 1
         regions = np.where(brain, code_of("thalamus", "right"), 0).astype(np.uint8)
-        return Segmentation(
-            scan.grid, brain, regions, regions, np.eye(4), True, True, ("Said by the segmentation.",)
-        )
+        return Segmentation(scan.grid, brain, regions, np.eye(4), True, True, ("Said by the segmentation.",))
 
     def detect(prepared: Prepared, model: object, settings: object, compute: object) -> list[Candidate]:
         assert prepared.brain.any()

@@ -54,7 +54,7 @@ def answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, object]
         )
         codes = np.where(right, code_of("thalamus", "right"), code_of("thalamus", "left"))
         regions = np.where(brain, codes, 0).astype(np.uint8)
-        found = Segmentation(scan.grid, brain, regions, regions, np.eye(4), True, True)
+        found = Segmentation(scan.grid, brain, regions, np.eye(4), True, True)
         return replace(found, **changes)
 
     weights = tmp_path / "anatomy.safetensors"

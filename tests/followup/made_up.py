@@ -140,5 +140,5 @@ def visit(
     if not phase:
         changes = {"phase": None, **changes}
     nothing = np.zeros(shape, dtype=np.uint8)
-    anatomy = Segmentation(grid, brain, nothing, nothing, np.eye(4), False, False)
+    anatomy = Segmentation(grid, brain, nothing, None, False, False)
     return Visit(f"visit {noise}", record(findings, **changes), scan, anatomy)

@@ -91,7 +91,7 @@ class TestLoad:
         )
         whole = np.ones(shape, dtype=bool)
         nothing = np.zeros(shape, dtype=np.uint8)
-        anatomy = Segmentation(Grid(shape, affine), whole, nothing, nothing, np.eye(4), False, False)
+        anatomy = Segmentation(Grid(shape, affine), whole, nothing, None, False, False)
         monkeypatch.setattr(visit_module, "segment", lambda scan, compute=None: anatomy)
         return folder
 

@@ -20,7 +20,7 @@ def segmentation(regions: np.ndarray, located: bool = True) -> Segmentation:
     affine = np.diag([0.5, 0.5, 2.0, 1.0])
     affine[:3, 3] = [-10, -10, -20]
     grid = Grid(regions.shape, affine)
-    return Segmentation(grid, regions > 0, np.zeros_like(regions), regions, np.eye(4), located, located)
+    return Segmentation(grid, regions > 0, regions, np.eye(4), located, located)
 
 
 @pytest.fixture

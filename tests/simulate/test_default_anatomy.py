@@ -5,11 +5,11 @@ import pytest
 from scipy import ndimage
 
 from microbleeds.geometry import Grid
-from microbleeds.parcellation import regions_from_labels
 from microbleeds.regions import REGIONS, code_of
 from microbleeds.simulate.anatomy import Anatomy
 from microbleeds.simulate.default_anatomy import default_anatomy
 from microbleeds.simulate.landmarks import mni_from_labels
+from microbleeds.simulate.parcellation import regions_from_labels
 from microbleeds.tissues import Tissue, among, mirrored
 
 

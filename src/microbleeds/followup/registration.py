@@ -88,7 +88,7 @@ def views_of(
     views = []
     for scan, anatomy in scans:
         image = scan.magnitude if both and scan.magnitude is not None else scan.swi
-        views.append(HeadView(image, anatomy.brain, scan.grid, anatomy.mni_from_ras if anatomy.located else None))
+        views.append(HeadView(image, anatomy.brain, scan.grid, anatomy.mni_from_ras))
     return views[0], views[1]
 
 

@@ -1,16 +1,18 @@
-"""The network that finds the brain and its coarse anatomy on a 3 mm grid, whatever the contrast.
+"""The network that finds the brain and its regions on a grid of 1 x 1 x 2 mm, whatever the contrast.
 
-A small 3D U-Net. Its finest level is at 6 mm, where the arithmetic costs an eighth: each 2 x 2 x 2 block of the
-3 mm grid enters as one vector and leaves as eight answers, one per voxel. It gives three things:
+A 3D U-Net with residual blocks (Kim et al., arXiv 2306.13020, section on anatomical localisation). Its finest
+level lies on cells of 2 x 2 x 2 mm, where the arithmetic costs a quarter: the four voxels of a cell enter as one
+vector and leave as four answers. It gives
 
-* the logits of :class:`AnatomyClass`. Left and right of a structure share a class, so each class sees twice the
-  examples, and a mirrored head is just another example;
-* one logit for "right half of the head" (x > 0 in MNI152), from which the side of a paired structure follows;
-* on the 12 mm level, the MNI152 position in units of :data:`POSITION_UNIT_MM`: a least-squares fit of it over the
-  brain gives an affine to MNI152 that also holds where the field of view cuts structures off, which centroids
-  of structures would not.
+* for each voxel the logits of :class:`AnatomyClass`. Left and right of a structure share a class, so each class
+  sees twice the examples, and a mirrored head is just another example;
+* for each cell the logits of :class:`Place`, the part of the cerebrum that cortex and white matter belong to;
+* for each cell one logit for the right half of the head, from which the side of a paired structure follows.
 
-Input: [B, 1, X, Y, Z] on canonical axes (R, A, S), X, Y, Z multiples of :data:`MULTIPLE`.
+:func:`region_table` turns the three into codes of :mod:`microbleeds.regions`.
+
+Input: [1, C, X, Y, Z] on canonical axes (R, A, S), X, Y, Z multiples of :data:`MULTIPLE`. C is 1, or 4 with the
+coordinate maps of the paper. A batch holds one image: norms are taken over it, in use as in training.
 """
 
 from __future__ import annotations
@@ -25,126 +27,206 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import max_pool3d, relu
 
-from microbleeds.tissues import Tissue
+from microbleeds.regions import LOBES, REGIONS, code_of
 
-SPACING_MM = 3.0  # of the input grid; fine enough for regions, and a step of training costs a third of 2 mm
-MULTIPLE = 16  # three poolings below blocks of two voxels
-POSITION_STRIDE = 4  # the positions come on the 12 mm level
-POSITION_UNIT_MM = 50.0  # brings MNI152 coordinates to about -2..2
-CHANNELS = (24, 48, 96, 128)
-OUTPUTS = 13  # twelve classes and the side
+SPACING_MM = (1.0, 1.0, 2.0)  # of the input grid; at 2 mm a perfect answer could not pass Dice 0.95 for the lobes
+CELL = (2, 2, 1)  # voxels of a cell
+MULTIPLE = (32, 32, 16)  # four poolings of the cells
+CHANNELS = (32, 64, 128, 160, 160)  # of the levels at 2, 4, 8, 16 and 32 mm
+LAST_CHANNELS = 32  # of the finest level on the way up, which holds the answers of four voxels
+IGNORED = 255  # code of voxels that are not to be answered
 
 
 class AnatomyClass(IntEnum):
-    """What the network tells apart, sides aside."""
+    """What the network tells apart in each voxel, sides aside."""
 
     OUTSIDE = 0
     CSF = 1
-    VENTRICLE = 2  # lateral and third
-    FOURTH_VENTRICLE = 3
-    CORTEX = 4
-    WHITE = 5
-    CAUDATE = 6
-    LENTIFORM = 7  # putamen, pallidum and accumbens
-    THALAMUS = 8  # with the ventral diencephalon
-    HIPPOCAMPUS = 9  # with the amygdala
-    BRAINSTEM = 10  # with red nucleus and substantia nigra
-    CEREBELLUM = 11
+    VENTRICLE = 2
+    CORTEX = 3
+    WHITE = 4
+    CAUDATE = 5  # with the accumbens
+    LENTIFORM = 6
+    THALAMUS = 7  # with the ventral diencephalon
+    HIPPOCAMPUS = 8  # with the amygdala
+    BRAINSTEM = 9
+    CEREBELLUM = 10
 
 
-_CLASS_OF_STEM = {
-    "CSF": AnatomyClass.CSF,
-    "VENTRICLE": AnatomyClass.VENTRICLE,
-    "VENTRICLE_THIRD": AnatomyClass.VENTRICLE,
-    "CHOROID_PLEXUS": AnatomyClass.VENTRICLE,
-    "VENTRICLE_FOURTH": AnatomyClass.FOURTH_VENTRICLE,
-    "CORTEX": AnatomyClass.CORTEX,
-    "WHITE": AnatomyClass.WHITE,
-    "CAUDATE": AnatomyClass.CAUDATE,
-    "PUTAMEN": AnatomyClass.LENTIFORM,
-    "PALLIDUM": AnatomyClass.LENTIFORM,
-    "ACCUMBENS": AnatomyClass.LENTIFORM,
-    "THALAMUS": AnatomyClass.THALAMUS,
-    "VENTRAL_DC": AnatomyClass.THALAMUS,
-    "RED_NUCLEUS": AnatomyClass.BRAINSTEM,
-    "SUBSTANTIA_NIGRA": AnatomyClass.BRAINSTEM,
-    "HIPPOCAMPUS": AnatomyClass.HIPPOCAMPUS,
-    "AMYGDALA": AnatomyClass.HIPPOCAMPUS,
-    "BRAINSTEM": AnatomyClass.BRAINSTEM,
-    "CEREBELLAR_CORTEX": AnatomyClass.CEREBELLUM,
-    "CEREBELLAR_WHITE": AnatomyClass.CEREBELLUM,
-    "DENTATE": AnatomyClass.CEREBELLUM,
+class Place(IntEnum):
+    """Part of the cerebrum; cortex knows the lobes alone."""
+
+    FRONTAL = 0
+    PARIETAL = 1
+    TEMPORAL = 2
+    OCCIPITAL = 3
+    INSULA = 4
+    INTERNAL_CAPSULE = 5
+    EXTERNAL_CAPSULE = 6
+    CORPUS_CALLOSUM = 7
+    PERIVENTRICULAR_WHITE = 8
+
+
+_WHOLE = {  # classes that are one region on each side
+    AnatomyClass.CAUDATE: "caudate",
+    AnatomyClass.LENTIFORM: "lentiform",
+    AnatomyClass.THALAMUS: "thalamus",
+    AnatomyClass.HIPPOCAMPUS: "hippocampus",
+    AnatomyClass.BRAINSTEM: "brainstem",
+    AnatomyClass.CEREBELLUM: "cerebellum",
 }
+_SINGLE = {"outside": AnatomyClass.OUTSIDE, "csf": AnatomyClass.CSF, "ventricle": AnatomyClass.VENTRICLE}
 
 
-def class_of_tissue() -> NDArray[np.uint8]:
-    """Return the table [256] from a :class:`Tissue` code to its :class:`AnatomyClass`."""
-    table = np.zeros(256, dtype=np.uint8)
-    for tissue in Tissue:
-        stem = tissue.name.removesuffix("_LEFT").removesuffix("_RIGHT")
-        table[tissue] = _CLASS_OF_STEM.get(stem, AnatomyClass.OUTSIDE)
+def region_table() -> NDArray[np.uint8]:
+    """Return the region codes [class, place, side], shape [11, 9, 2]; side 1 is right.
+
+    Cortex at one of the deep places, which is no region, is code 0: ask for its likeliest lobe.
+    """
+    table = np.zeros((len(AnatomyClass), len(Place), 2), dtype=np.uint8)
+    for name, member in _SINGLE.items():
+        table[member] = code_of(name)
+    for number, side in enumerate(("left", "right")):
+        for member, name in _WHOLE.items():
+            table[member, :, number] = code_of(name, side)  # type: ignore[arg-type]
+        for place in Place:
+            name = place.name.lower()
+            lobar = name in LOBES
+            table[AnatomyClass.WHITE, place, number] = code_of(f"{name}_white" if lobar else name, side)  # type: ignore[arg-type]
+            if lobar:
+                table[AnatomyClass.CORTEX, place, number] = code_of(f"{name}_cortex", side)  # type: ignore[arg-type]
     return table
 
 
+def targets_of_region() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return the tables [256] from a region code to its class, place and side; :data:`IGNORED` where none is."""
+    classes, places, sides = (np.full(256, IGNORED, dtype=np.uint8) for _ in range(3))
+    table = region_table()
+    for code, region in REGIONS.items():
+        found = np.argwhere(table == code)
+        classes[code] = found[0, 0]
+        if region.side != "none":
+            sides[code] = region.side == "right"
+        if classes[code] in (AnatomyClass.CORTEX, AnatomyClass.WHITE):
+            places[code] = found[0, 1]
+    return classes, places, sides
+
+
 class AnatomyOutput(NamedTuple):
-    """What :class:`AnatomyNetwork` returns.
+    """What :class:`AnatomyNetwork` returns, by cells: [X / 2, Y / 2, Z] cells of a volume [X, Y, Z].
 
     Args:
-        classes: logits [B, 12, X, Y, Z] of :class:`AnatomyClass`.
-        right: logit [B, 1, X, Y, Z] of lying in the right half of the head.
-        position: [B, 3, X / 4, Y / 4, Z / 4] MNI152 coordinates in :data:`POSITION_UNIT_MM`.
+        classes: logits [x, y, z, 4, 11] of the class of each voxel of a cell; voxels in the order of (i, j)
+            parity.
+        places: logits [x, y, z, 9].
+        right: logits [x, y, z] of lying in the right half of the head.
     """
 
     classes: Tensor
+    places: Tensor
     right: Tensor
-    position: Tensor
+
+    def class_volume(self, logits: Tensor | None = None) -> Tensor:
+        """Return the class logits (or another [x, y, z, 4, C]) as a volume [C, X, Y, Z]."""
+        cells = self.classes if logits is None else logits
+        i, j, k, _, count = cells.shape
+        return cells.reshape(i, j, k, 2, 2, count).permute(5, 0, 3, 1, 4, 2).reshape(count, 2 * i, 2 * j, k)
 
 
-class ResidualBlock(nn.Module):
-    """Two 3x3x3 convolutions with instance norm; the second one is a residual branch."""
+def by_cells(volume: Tensor) -> Tensor:
+    """Return a volume [X, Y, Z] by cells, [X / 2, Y / 2, Z, 4], in the order of :class:`AnatomyOutput`."""
+    i, j, k = volume.shape
+    return volume.reshape(i // 2, 2, j // 2, 2, k).permute(0, 2, 4, 1, 3).reshape(i // 2, j // 2, k, 4)
+
+
+class ConvNorm(nn.Module):
+    """3x3x3 convolution and a norm over the image at hand.
+
+    For a batch of one that is instance norm; batch norm without running statistics computes the same, and twice as
+    fast on processors.
+    """
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.enter = nn.Conv3d(inputs, outputs, 3, padding=1, bias=False)
-        self.enter_norm = nn.InstanceNorm3d(outputs, affine=True)
-        self.branch = nn.Conv3d(outputs, outputs, 3, padding=1, bias=False)
-        self.branch_norm = nn.InstanceNorm3d(outputs, affine=True)
+        self.conv = nn.Conv3d(inputs, outputs, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm3d(outputs, track_running_stats=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map [B, inputs, X, Y, Z] to [B, outputs, X, Y, Z]."""
-        entered = relu(self.enter_norm(self.enter(features)))
-        return relu(entered + self.branch_norm(self.branch(entered)))
+        """Map [1, inputs, X, Y, Z] to [1, outputs, X, Y, Z]."""
+        return self.norm(self.conv(features))
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions; the second one is a residual branch."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.entry = ConvNorm(inputs, outputs)
+        self.branch = ConvNorm(outputs, outputs)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map [1, inputs, X, Y, Z] to [1, outputs, X, Y, Z]."""
+        entered = relu(self.entry(features))
+        return relu(entered + self.branch(entered))
 
 
 class AnatomyNetwork(nn.Module):
-    """3D U-Net for brain and coarse anatomy; see the module's description.
+    """3D U-Net for the brain and its regions; see the module's description.
 
     Args:
-        channels: features of the levels at 6, 12, 24 and 48 mm.
+        channels: features of the levels, finest first.
+        last_channels: of the finest level on the way up.
+        coordinates: whether the input holds the paper's three coordinate maps beside the image.
     """
 
-    def __init__(self, channels: tuple[int, ...] = CHANNELS) -> None:
+    def __init__(
+        self,
+        channels: tuple[int, ...] = CHANNELS,
+        last_channels: int = LAST_CHANNELS,
+        coordinates: bool = False,
+    ) -> None:
         super().__init__()
-        self.enter = nn.Conv3d(1, channels[0], 2, stride=2)
+        self.coordinates = coordinates
+        self.stem = nn.Conv3d(4 if coordinates else 1, channels[0], CELL, stride=CELL)
         self.encoder = nn.ModuleList(
             ResidualBlock(before, after) for before, after in pairwise((channels[0], *channels))
         )
-        self.rise = nn.ModuleList(nn.ConvTranspose3d(b, a, 2, stride=2) for a, b in pairwise(channels))
-        self.decoder = nn.ModuleList(ResidualBlock(2 * a, a) for a, _ in pairwise(channels))
-        self.leave = nn.ConvTranspose3d(channels[0], OUTPUTS, 2, stride=2)
-        self.position = nn.Conv3d(channels[1], 3, 1)
+        rising = (last_channels, *channels[1:])
+        self.rise = nn.ModuleList(
+            nn.ConvTranspose3d(below, here, 2, stride=2)
+            for below, here in zip(rising[1:], channels[:-1], strict=True)
+        )
+        self.decoder = nn.ModuleList(
+            ResidualBlock(2 * here, after) for here, after in zip(channels[:-1], rising[:-1], strict=True)
+        )
+        self.answer = nn.Conv3d(last_channels, 4 * len(AnatomyClass) + len(Place) + 1, 1)
 
     def forward(self, image: Tensor) -> AnatomyOutput:
-        """Segment ``image`` [B, 1, X, Y, Z], values of :func:`microbleeds.segmentation.coarse.normalise`."""
+        """Segment ``image`` [1, C, X, Y, Z]: values of :func:`microbleeds.segmentation.look.normalise`, and the
+        maps of :func:`coordinate_maps` where the network was built for them.
+        """  # noqa: D205
+        features = self.stem(image)
         skips: list[Tensor] = []
-        features = self.enter(image)
         for level, block in enumerate(self.encoder):
             features = block(max_pool3d(features, 2) if level else features)
             skips.append(features)
-        position = features
         for level in reversed(range(len(self.decoder))):
             features = self.decoder[level](torch.cat([self.rise[level](features), skips[level]], dim=1))
-            if level == 1:
-                position = self.position(features)
-        logits = self.leave(features)
-        return AnatomyOutput(logits[:, :-1], logits[:, -1:], position)
+        answers = self.answer(features)[0].permute(1, 2, 3, 0).float()
+        split = 4 * len(AnatomyClass)
+        classes = answers[..., :split].unflatten(-1, (4, len(AnatomyClass)))
+        return AnatomyOutput(classes, answers[..., split:-1], answers[..., -1])
+
+
+def coordinate_maps(
+    shape: tuple[int, int, int], start: tuple[int, int, int], whole: tuple[int, int, int]
+) -> Tensor:
+    """Return the paper's coordinate maps [3, X, Y, Z]: x, y and z of each voxel, 0..1 over the whole volume.
+
+    Args:
+        shape: voxels of the window.
+        start: of its first voxel in the volume.
+        whole: voxels of the volume.
+    """
+    axes = [(torch.arange(n) + s) / max(1, w - 1) for n, s, w in zip(shape, start, whole, strict=True)]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"))

@@ -1,20 +1,17 @@
-"""From a scan to its brain mask, coarse tissues, fine regions and position in MNI152.
+"""From a scan to its brain mask, fine regions and position in MNI152.
 
-The network of :mod:`microbleeds.networks.anatomy` sees the whole field of view at 3 mm; its probabilities are
-interpolated to the scan's grid, so that borders are smooth there.
+The network of :mod:`microbleeds.networks.anatomy` sees the whole field of view at 1 x 1 x 2 mm; its
+probabilities are interpolated to the scan's grid, so that borders are smooth there.
 
 Conventions:
     * **brain** is parenchyma, ventricles and a rim of about 3 mm of cerebrospinal fluid, without holes. The rim
       keeps bleeds at the brain's surface inside the mask.
-    * **tissues** use the codes of :class:`~microbleeds.tissues.Tissue` as far as the network tells them apart: the
-      lentiform nucleus is ``PUTAMEN``, the third ventricle belongs to the lateral ones, the thalamus holds the
-      ventral diencephalon, the hippocampus the amygdala, cerebellar white matter is ``CEREBELLAR_CORTEX``.
     * **regions** use the codes of :mod:`microbleeds.regions`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -24,11 +21,12 @@ from scipy import ndimage
 from microbleeds.compute import Compute, choose
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
-from microbleeds.networks.anatomy import SPACING_MM, AnatomyClass, AnatomyNetwork
-from microbleeds.parcellation import regions_from_labels
+from microbleeds.networks.anatomy import AnatomyClass, AnatomyNetwork
 from microbleeds.scan import Scan
-from microbleeds.segmentation.coarse import CoarseAnatomy, fit_mni, look
-from microbleeds.segmentation.fine import coarse_tissues, on_scan_grid
+from microbleeds.segmentation.look import Seen, look
+from microbleeds.segmentation.on_scan import brain_of, filled, on_scan_grid
+from microbleeds.segmentation.position import Position, fit_mni
+from microbleeds.segmentation.volumes import out_of_range, volumes_ml
 from microbleeds.weights.anatomy_card import AnatomyCard, load_anatomy
 
 SMALL_VIEW_ML = 400.0  # a field of view below this may lie inside of the head, where no outline can be seen
@@ -37,12 +35,14 @@ LEAST_BRAIN_SHARE = 0.3  # of a small field of view's signal
 LARGE_BRAIN_ML = 2100.0  # doubtful above this; the largest of healthy heads reach about 1900 ml
 LARGEST_BRAIN_ML = 2600.0  # pure noise and constant images give 4000 ml
 NO_HEAD_MISFIT_MM = 9.5  # a drawing of a chest gives 10, heads give 2-6
-LEAST_VARIATION = 0.03  # standard deviation over mean in the brain at 3 mm; scans of heads give 0.08 and more
+VARIATION_VOXELS = (3, 3, 2)  # means over about 3 mm
+LEAST_VARIATION = 0.03  # standard deviation over mean of these in the brain; scans of heads give 0.08 and more
 LARGEST_MISFIT_MM = 8.0  # median distance of the affine fit beyond which the position is not trusted
 # Mean probability of the chosen class over the brain. Set on the 12 simulated validation scans, which give 0.575
 # to 0.589 with the shipped weights; white and smoothed noise gives 0.48 to 0.49.
 LEAST_CERTAINTY = 0.53
 DARKEST_SURROUNDINGS = 0.3  # of the brain's brightness: simulated heads give 0.01 to 0.02, noise 0.5 to 0.7
+SURE_SHARE = 0.95  # of microbleeds in the right group, from which on no reader needs a reminder
 STRAY_SHARE = 0.05  # parts of the brain below this share of the largest one are dropped
 
 
@@ -53,49 +53,57 @@ class Segmentation:
     Args:
         grid: grid of the arrays.
         brain: bool [X, Y, Z], see the module's description.
-        tissues: uint8 [X, Y, Z], codes of :class:`Tissue`.
         regions: uint8 [X, Y, Z], codes of :mod:`microbleeds.regions`.
-        mni_from_ras: [4, 4] affine from the scan's RAS mm to MNI152 mm (approximate).
-        located: false when the scan shows too little of the head to tell tissues and regions; both are empty then.
-        confident: whether brain, tissues and position look like those of a head.
+        mni_from_ras: [4, 4] affine from the scan's RAS mm to MNI152 mm (approximate); ``None`` where too few
+            regions lie in the view as a whole.
+        located: false when the scan shows too little of the head to tell regions; they are empty then.
+        confident: whether brain, regions and position look like those of a head.
         warnings: sentences for the reader.
     """
 
     grid: Grid
     brain: NDArray[np.bool_]
-    tissues: NDArray[np.uint8]
     regions: NDArray[np.uint8]
-    mni_from_ras: NDArray[np.float64]
+    mni_from_ras: NDArray[np.float64] | None
     located: bool
     confident: bool
     warnings: tuple[str, ...] = ()
 
 
-def segment(scan: Scan, network: AnatomyNetwork | None = None, compute: Compute | None = None) -> Segmentation:
+def segment(
+    scan: Scan,
+    network: AnatomyNetwork | None = None,
+    compute: Compute | None = None,
+    card: AnatomyCard | None = None,
+) -> Segmentation:
     """Find the brain of a scan and its anatomy.
 
     Args:
         scan: the scan; its magnitude is used where there is one, since SWI masks darken parts of the brain.
         network: anatomy network; the shipped one if ``None``.
         compute: device and precision; measured if ``None``.
+        card: of ``network``: volumes that heads have, and how often its groups are right.
 
     Raises:
         InputError: if the scan shows no brain.
     """
+    if network is None:
+        network, card = shipped_anatomy()
     volume = scan.swi if scan.magnitude is None else scan.magnitude
     volume = np.maximum(np.nan_to_num(volume, posinf=0, neginf=0), 0)
-    seen = look(volume, scan.grid, network or shipped_anatomy()[0], compute or choose())
+    seen = look(volume, scan.grid, network, compute or choose())
     seen = _cleaned(seen)
-    mni_from_ras, misfit_mm = fit_mni(seen)
-    doubts = _doubts(seen, mni_from_ras, misfit_mm)
-    if _shows_too_little(seen, volume, scan.grid, bool(doubts)):
+    classes = seen.likeliest
+    coarse = seen.regions()
+    position = fit_mni(coarse, seen.grid)
+    odd = out_of_range(volumes_ml(coarse, seen.grid), {} if card is None else card.volume_ranges_ml)
+    doubts = _doubts(seen, classes, position) + ([odd] if odd else [])
+    if _shows_too_little(seen, classes, volume, scan.grid, bool(doubts)):
         return _by_signal(volume, scan.grid)
-    _check_brain(seen, misfit_mm)
-    regions = _coarse_regions(seen, mni_from_ras)
-    brain, tissues, fine_regions = on_scan_grid(seen, regions, scan.grid)
-    known = _known_error() if network is None else []
-    warnings = (*doubts, *known)
-    return Segmentation(scan.grid, brain, tissues, fine_regions, mni_from_ras, True, not doubts, warnings)
+    _check_brain(seen, classes, position)
+    brain, regions = on_scan_grid(seen, brain_of(classes), scan.grid)
+    mni_from_ras = None if position is None else position[0]
+    return Segmentation(scan.grid, brain, regions, mni_from_ras, True, not doubts, (*doubts, *_known_error(card)))
 
 
 @cache
@@ -104,28 +112,15 @@ def shipped_anatomy() -> tuple[AnatomyNetwork, AnatomyCard]:
     return load_anatomy()
 
 
-def _known_error() -> list[str]:
-    """Return a sentence on how often the shipped network's groups are right, as far as its card says."""
-    share = shipped_anatomy()[1].scores.get("right_group")
-    if share is None or share > 0.95:
+def _known_error(card: AnatomyCard | None) -> list[str]:
+    """Return a sentence on how often the network's groups are right, as far as its card says."""
+    share = None if card is None else card.scores.get("validation_right_group_all")
+    if share is None or share > SURE_SHARE:
         return []
     return [
-        f"Groups and regions are coarse: on simulated validation scans {share:.0%} of the microbleeds got the "
-        "right group; check each."
+        f"Groups and regions are often wrong: on simulated validation scans {share:.0%} of the microbleeds "
+        "got the right group; check each."
     ]
-
-
-def _coarse_regions(seen: CoarseAnatomy, mni_from_ras: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Return the region codes [X, Y, Z] on the 3 mm grid.
-
-    The parcellation counts its distances in voxels of 1 mm (at 3 mm the periventricular rim would be 30 mm wide
-    and no callosum would be found), so each voxel is split into 27 and the middle one is read.
-    """
-    times = round(SPACING_MM)
-    fine = coarse_tissues(seen).repeat(times, 0).repeat(times, 1).repeat(times, 2)
-    regions = regions_from_labels(fine, seen.grid.with_spacing((SPACING_MM / times,) * 3), mni_from_ras)
-    middle = slice(times // 2, None, times)
-    return np.ascontiguousarray(regions[middle, middle, middle])
 
 
 def _voxel_ml(grid: Grid) -> float:
@@ -133,35 +128,36 @@ def _voxel_ml(grid: Grid) -> float:
     return float(abs(np.linalg.det(grid.affine[:3, :3]))) / 1000
 
 
-def _cleaned(seen: CoarseAnatomy) -> CoarseAnatomy:
-    """Drop stray parts of the brain and give holes in it to the brain's likeliest class."""
-    classes = seen.classes
-    brain = classes >= AnatomyClass.VENTRICLE
+def _cleaned(seen: Seen) -> Seen:
+    """Call stray parts of the brain outside, and give holes in it to the brain's likeliest class, in place."""
+    likeliest = seen.likeliest
+    brain = likeliest >= AnatomyClass.VENTRICLE
     parts, count = ndimage.label(brain)
     if count == 0:
         return seen
-    sizes = np.bincount(parts.ravel())[1:]
-    kept = np.isin(parts, 1 + np.flatnonzero(sizes >= STRAY_SHARE * sizes.max()))
-    inside = ndimage.binary_fill_holes(kept | (classes == AnatomyClass.CSF))
-    probabilities = seen.probabilities.copy()
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    kept = (sizes >= STRAY_SHARE * sizes.max())[parts] & brain
     stray = brain & ~kept
-    probabilities[AnatomyClass.VENTRICLE :, stray] = 0
-    probabilities[AnatomyClass.OUTSIDE, inside & ~stray & (classes == AnatomyClass.OUTSIDE)] = 0
-    total = probabilities.sum(axis=0)
-    probabilities[AnatomyClass.OUTSIDE, total < 1e-6] = 1
-    return replace(seen, probabilities=probabilities / np.maximum(total, 1e-6))
+    holes = filled(kept | (likeliest == AnatomyClass.CSF)) & (likeliest == AnatomyClass.OUTSIDE) & ~stray
+    seen.classes[AnatomyClass.VENTRICLE :, stray] = 0  # in place: a copy of all probabilities may be a gigabyte
+    seen.classes[AnatomyClass.OUTSIDE, holes] = 0
+    return seen
 
 
-def _doubts(seen: CoarseAnatomy, mni_from_ras: NDArray[np.float64], misfit_mm: float) -> list[str]:
+def _doubts(seen: Seen, classes: NDArray[np.uint8], position: Position | None) -> list[str]:
     """Return sentences on what does not look like a head, none if all is well."""
     doubts = []
-    brain = seen.classes >= AnatomyClass.VENTRICLE
-    volume_ml = _brain_ml(seen)
-    certainty = float(seen.probabilities.max(axis=0)[brain].mean()) if brain.any() else 0.0
+    brain = classes >= AnatomyClass.VENTRICLE
+    volume_ml = _brain_ml(seen, classes)
+    certainty = float(seen.classes[:, brain].max(axis=0).mean()) if brain.any() else 0.0
     if volume_ml < LEAST_BRAIN_ML or volume_ml > LARGE_BRAIN_ML:
         doubts.append(f"The brain mask holds {volume_ml:.0f} ml; check it before trusting the findings.")
     if certainty < LEAST_CERTAINTY:
         doubts.append(f"The anatomy is uncertain (mean probability {certainty:.2f}); check the regions.")
+    if position is None:
+        return doubts
+    mni_from_ras, misfit_mm = position
     if misfit_mm > LARGEST_MISFIT_MM:
         doubts.append(f"The position in the head is uncertain (misfit {misfit_mm:.0f} mm); check the lobes.")
     stretch = np.linalg.svd(mni_from_ras[:3, :3], compute_uv=False)
@@ -170,29 +166,31 @@ def _doubts(seen: CoarseAnatomy, mni_from_ras: NDArray[np.float64], misfit_mm: f
     return doubts
 
 
-def _shows_too_little(seen: CoarseAnatomy, volume: NDArray, grid: Grid, doubtful: bool) -> bool:
+def _shows_too_little(seen: Seen, classes: NDArray[np.uint8], volume: NDArray, grid: Grid, doubtful: bool) -> bool:
     """Return whether the field of view is a small block of which too little is surely brain."""
     view_ml = volume.size * _voxel_ml(grid)
     if view_ml >= SMALL_VIEW_ML:
         return False
     signal_ml = float(_signal(volume).sum()) * _voxel_ml(grid)
-    return doubtful or _brain_ml(seen) < LEAST_BRAIN_SHARE * signal_ml
+    return doubtful or _brain_ml(seen, classes) < LEAST_BRAIN_SHARE * signal_ml
 
 
-def _check_brain(seen: CoarseAnatomy, misfit_mm: float) -> None:
+def _check_brain(seen: Seen, classes: NDArray[np.uint8], position: Position | None) -> None:
     """Refuse a large field of view in which nothing looks like a brain.
 
     Raises:
         InputError: if that is so.
     """
     advice = "give an SWI or T2*-weighted scan of the head, with the right voxel size in its header."
-    brain_ml = _brain_ml(seen)
+    brain_ml = _brain_ml(seen, classes)
     if brain_ml < LEAST_BRAIN_ML:
         raise InputError(f"No brain was found in the image ({brain_ml:.0f} ml look like one); {advice}")
-    if brain_ml > LARGEST_BRAIN_ML or misfit_mm > NO_HEAD_MISFIT_MM:
+    if brain_ml > LARGEST_BRAIN_ML or (position is not None and position[1] > NO_HEAD_MISFIT_MM):
         raise InputError(f"No brain was found in the image (nothing in it has a brain's size and shape); {advice}")
-    brain = ndimage.binary_erosion(seen.classes >= AnatomyClass.VENTRICLE)
-    inside, outside = seen.image[brain], seen.image[seen.classes == AnatomyClass.OUTSIDE]
+    brain = ndimage.binary_erosion(classes >= AnatomyClass.VENTRICLE, iterations=2)
+    outside = seen.image[classes == AnatomyClass.OUTSIDE]
+    # Noise would pass for structure in single voxels.
+    inside = ndimage.uniform_filter(seen.image, VARIATION_VOXELS)[brain]
     if len(inside) and len(outside) and np.percentile(outside, 10) > DARKEST_SURROUNDINGS * np.median(inside):
         raise InputError(
             f"No brain was found in the image (nothing dark surrounds it, as air does a head); {advice}"
@@ -201,9 +199,9 @@ def _check_brain(seen: CoarseAnatomy, misfit_mm: float) -> None:
         raise InputError(f"No brain was found in the image (it is uniform, as a phantom is); {advice}")
 
 
-def _brain_ml(seen: CoarseAnatomy) -> float:
+def _brain_ml(seen: Seen, classes: NDArray[np.uint8]) -> float:
     """Return the volume of parenchyma and ventricles in ml."""
-    return float((seen.classes >= AnatomyClass.VENTRICLE).sum()) * _voxel_ml(seen.grid)
+    return float((classes >= AnatomyClass.VENTRICLE).sum()) * _voxel_ml(seen.grid)
 
 
 def _signal(volume: NDArray) -> NDArray[np.bool_]:
@@ -230,4 +228,4 @@ def _by_signal(volume: NDArray, grid: Grid) -> Segmentation:
         "The scan shows too little of the head to find the brain's outline; "
         "everything with signal was searched, and the regions are unknown."
     )
-    return Segmentation(grid, largest, nothing, nothing, np.eye(4), False, False, (warning,))
+    return Segmentation(grid, largest, nothing, None, False, False, (warning,))

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microbleeds.geometry import Grid
-from microbleeds.parcellation import regions_from_labels
 from microbleeds.simulate.anatomy import Anatomy
 from microbleeds.simulate.default_brain import brain_labels, coordinates_mm, load_template
 from microbleeds.simulate.default_head import with_head
 from microbleeds.simulate.nuclei import add_nuclei
+from microbleeds.simulate.parcellation import regions_from_labels
 
 # Room for the head around the template, whose own field of view ends at the brain: first and last MNI mm.
 _BOX_MNI_MM = ((-96, 96), (-132, 114), (-130, 108))

@@ -17,10 +17,10 @@ from scipy import ndimage
 
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid, canonical, grid_of
-from microbleeds.parcellation import regions_from_labels
 from microbleeds.simulate.anatomy import Anatomy
 from microbleeds.simulate.landmarks import mni_from_labels
 from microbleeds.simulate.nuclei import add_nuclei
+from microbleeds.simulate.parcellation import regions_from_labels
 from microbleeds.tissues import Tissue
 
 TISSUE_OF_LABEL: dict[int, Tissue] = {

@@ -18,8 +18,10 @@ from safetensors.torch import save as save_tensors
 
 from microbleeds.atomic import atomic_file
 from microbleeds.errors import InputError
-from microbleeds.networks.anatomy import CHANNELS, SPACING_MM, AnatomyClass, AnatomyNetwork
+from microbleeds.networks.anatomy import CHANNELS, LAST_CHANNELS, AnatomyClass, AnatomyNetwork, Place
 
+_CLASSES = tuple(member.name.lower() for member in AnatomyClass)
+_PLACES = tuple(member.name.lower() for member in Place)
 SHIPPED = Path(__file__).parent / "shipped" / "anatomy.safetensors"
 
 
@@ -28,8 +30,8 @@ class AnatomyPreparation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: Literal[1] = 1
-    spacing_mm: float = Field(default=SPACING_MM, ge=SPACING_MM, le=SPACING_MM)
+    version: Literal[2] = 2
+    spacing_mm: tuple[Literal[1], Literal[1], Literal[2]] = (1, 1, 2)
     axes: Literal["RAS"] = "RAS"
     normalisation: Literal["divide-by-99th-percentile-of-positive"] = "divide-by-99th-percentile-of-positive"
     clip: float = Field(default=1.5, ge=1.5, le=1.5)
@@ -44,9 +46,13 @@ class AnatomyCard(BaseModel):
         sha256: of the safetensors file.
         parameters: number of trainable numbers.
         channels: of the network's levels.
-        classes: names of the output channels, in order.
+        last_channels: of its finest level on the way up.
+        coordinates: whether it sees the paper's coordinate maps.
+        classes: names of the classes of a voxel, in order.
+        places: names of the places of a cell, in order.
         preparation: of the image.
         training_data: which heads, and how examples were drawn from them.
+        volume_ranges_ml: least and largest volume of a structure that a head may have, by side and name.
         steps: of the training.
         minutes: of the training.
         seed: of the training.
@@ -56,15 +62,19 @@ class AnatomyCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     name: str
     created: str
     sha256: str = ""
     parameters: int = 0
     channels: tuple[int, ...] = CHANNELS
-    classes: tuple[str, ...] = tuple(member.name.lower() for member in AnatomyClass)
+    last_channels: int = LAST_CHANNELS
+    coordinates: bool = False
+    classes: tuple[str, ...] = _CLASSES
+    places: tuple[str, ...] = _PLACES
     preparation: AnatomyPreparation = AnatomyPreparation()
     training_data: str
+    volume_ranges_ml: dict[str, tuple[float, float]] = Field(default_factory=dict)
     steps: int
     minutes: float
     seed: int
@@ -105,7 +115,9 @@ def load_anatomy(path: Path = SHIPPED) -> tuple[AnatomyNetwork, AnatomyCard]:
         raise InputError(f"The card {card_path} is not one of this program's version; reinstall.") from error
     if hashlib.sha256(content).hexdigest() != card.sha256:
         raise InputError(f"The weights {path} are not those of the card beside them (sha256 differs); reinstall.")
-    network = AnatomyNetwork(card.channels)
+    if (card.classes, card.places) != (_CLASSES, _PLACES):
+        raise InputError(f"The card {card_path} names other classes than this program's; reinstall.")
+    network = AnatomyNetwork(card.channels, card.last_channels, card.coordinates)
     try:
         network.load_state_dict({name: value.float() for name, value in load_tensors(content).items()})
     except (SafetensorError, RuntimeError) as error:

@@ -1,8 +1,8 @@
 """An image of any contrast drawn from tissue labels: domain randomisation in the manner of SynthSeg.
 
-A fifth of the draws give every tissue any brightness; the others stay near what SWI, T2* and magnitude images
-show (:data:`SWI_LIKE`). On top come what makes susceptibility images hard: holes above the sinuses, dark veins,
-dark spots, iron-dark nuclei, receive-coil shading, thick slices, noise.
+Most draws stay near what SWI, T2* and magnitude images show (:data:`SWI_LIKE`) or near T1-weighted images
+(:data:`T1_LIKE`); the rest give every tissue any brightness. On top come what makes susceptibility images hard:
+holes above the sinuses, dark veins, dark spots, iron-dark nuclei, receive-coil shading, thick slices, noise.
 
 Images are float32 [X, Y, Z], about 0..1, on the grid of :mod:`microbleeds.training.anatomy.warp`.
 """
@@ -13,7 +13,7 @@ import math
 
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import avg_pool1d, interpolate
+from torch.nn.functional import avg_pool1d, interpolate, max_pool3d
 
 from microbleeds.networks.anatomy import SPACING_MM
 from microbleeds.tissues import Tissue
@@ -49,6 +49,31 @@ SWI_LIKE: dict[str, tuple[float, float]] = {
 }
 
 
+# As SWI_LIKE, for T1-weighted images: fluid dark, grey matter between it and white matter.
+T1_LIKE: dict[str, tuple[float, float]] = {
+    **SWI_LIKE,
+    "CSF": (0.08, 0.4),
+    "VENTRICLE": (0.08, 0.4),
+    "CORTEX": (0.55, 0.85),
+    "CAUDATE": (0.6, 0.88),
+    "PUTAMEN": (0.65, 0.92),
+    "PALLIDUM": (0.8, 1.02),
+    "ACCUMBENS": (0.6, 0.88),
+    "THALAMUS": (0.7, 0.95),
+    "HIPPOCAMPUS": (0.55, 0.85),
+    "AMYGDALA": (0.55, 0.85),
+    "VENTRAL_DC": (0.75, 1.0),
+    "BRAINSTEM": (0.8, 1.02),
+    "CEREBELLAR_CORTEX": (0.55, 0.85),
+    "CEREBELLAR_WHITE": (0.85, 1.02),
+    "RED_NUCLEUS": (0.75, 1.0),
+    "SUBSTANTIA_NIGRA": (0.75, 1.0),
+    "DENTATE": (0.75, 1.0),
+    "CHOROID_PLEXUS": (0.3, 0.8),
+}
+SWI_SHARE, T1_SHARE = 0.65, 0.2  # of the draws
+
+
 def _stem(tissue: Tissue) -> str:
     """Return the name without side; all ventricles share one stem since they hold the same fluid."""
     name = tissue.name.removesuffix("_LEFT").removesuffix("_RIGHT")
@@ -57,10 +82,12 @@ def _stem(tissue: Tissue) -> str:
 
 def draw_brightness(generator: Generator) -> Tensor:
     """Return the brightness [256] of each :class:`Tissue` code; left and right are alike."""
-    like_swi = uniform(0, 1, generator) < 0.8
+    kind = uniform(0, 1, generator)
+    near = SWI_LIKE if kind < SWI_SHARE else T1_LIKE
+    anything = kind >= SWI_SHARE + T1_SHARE
     levels: dict[str, float] = {}
-    for stem, (low, high) in SWI_LIKE.items():
-        if like_swi or stem == "AIR":
+    for stem, (low, high) in near.items():
+        if not anything or stem == "AIR":
             levels[stem] = 0.6 * uniform(low, high, generator)
         else:
             levels[stem] = uniform(0, 1, generator)
@@ -80,8 +107,8 @@ def paint(codes: Tensor, generator: Generator) -> Tensor:
     """
     image = draw_brightness(generator)[codes.long()].mean(dim=0)
     shape = tuple(image.shape)
-    fine = smooth_noise(shape, 2.0, generator)[0] * uniform(0, 0.08, generator)
-    coarse = smooth_noise(shape, 6.0, generator)[0] * uniform(0, 0.08, generator)
+    fine = smooth_noise(shape, 3.0, generator)[0] * uniform(0, 0.08, generator)
+    coarse = smooth_noise(shape, 12.0, generator)[0] * uniform(0, 0.08, generator)
     inside = codes[0] >= int(Tissue.CSF)
     strength = torch.where(inside, 1.0, uniform(1, 6, generator))
     return (image * (1 + strength * (fine + coarse))).clamp_min_(0)
@@ -94,12 +121,13 @@ def darken_veins(image: Tensor, codes: Tensor, generator: Generator) -> Tensor:
     """
     depth = uniform(0, 0.9, generator)
     shape = tuple(image.shape)
-    one, two = smooth_noise(shape, uniform(3, 8, generator), generator, channels=2)
+    one, two = smooth_noise(shape, uniform(5, 16, generator), generator, channels=2)
     tubes = torch.exp(-(one**2 + two**2) / uniform(0.005, 0.04, generator))
     inside = (codes[0] >= int(Tissue.CSF)).float()
     image = image * (1 - depth * inside * tubes)
     if uniform(0, 1, generator) < 0.3:
-        spots = (torch.rand(shape, generator=generator) < 3e-4).float()
+        spots = (torch.rand(shape, generator=generator) < 2e-5).float()
+        spots = max_pool3d(spots[None], (3, 3, 1), stride=1, padding=(1, 1, 0))[0]  # of about 3 mm
         image = image * (1 - uniform(0.3, 0.95, generator) * spots)
     return image
 
@@ -113,7 +141,7 @@ def darken_near_air(image: Tensor, nearness: Tensor, generator: Generator) -> Te
         generator: source of the draws.
     """
     strength = uniform(0, 14, generator) if uniform(0, 1, generator) < 0.6 else 0.0
-    rough = (1 + 0.6 * smooth_noise(tuple(image.shape), 6.0, generator)[0]).clamp_min(0)
+    rough = (1 + 0.6 * smooth_noise(tuple(image.shape), 18.0, generator)[0]).clamp_min(0)
     image = image * torch.exp(-strength * nearness * rough)
     if uniform(0, 1, generator) < 0.25:
         image = image * (1 - _blob(tuple(image.shape), generator))
@@ -123,7 +151,7 @@ def darken_near_air(image: Tensor, nearness: Tensor, generator: Generator) -> Te
 def _blob(shape: tuple[int, ...], generator: Generator) -> Tensor:
     """Return one soft random blob [X, Y, Z] in 0..1: a haemorrhage, a clip's hole, a cyst."""
     centre = [uniform(0.2, 0.8, generator) * n for n in shape]
-    radius = [uniform(3, 10, generator) for _ in shape]
+    radius = [uniform(6, 30, generator) / spacing for spacing in SPACING_MM]
     axes = [((torch.arange(n) - c) / r) ** 2 for n, c, r in zip(shape, centre, radius, strict=True)]
     squared = axes[0][:, None, None] + axes[1][None, :, None] + axes[2][None, None, :]
     return torch.sigmoid((1 - squared) * 4) * uniform(0.4, 1, generator)
@@ -132,21 +160,22 @@ def _blob(shape: tuple[int, ...], generator: Generator) -> Tensor:
 def shade(image: Tensor, generator: Generator) -> Tensor:
     """Multiply by a smooth coil sensitivity, up to a factor of about 3 from end to end, and draw a gamma."""
     shape = tuple(image.shape)
-    field = smooth_noise(shape, 40.0, generator)[0] * uniform(0, 0.5, generator)
+    field = smooth_noise(shape, 120.0, generator)[0] * uniform(0, 0.5, generator)
     return image.clamp_min(0) ** uniform(0.7, 1.4, generator) * torch.exp(field)
 
 
 def thicken(image: Tensor, generator: Generator) -> Tensor:
-    """Blur in all planes, and along one axis (mostly z) to slices of up to 7 mm, and back to the grid."""
+    """Blur in all planes, and half of the time along one axis (mostly z) to thick slices, and back to the grid."""
     for axis in range(3):
         image = _blur(image, axis, uniform(0, 0.6, generator))
     axis = 2 if uniform(0, 1, generator) < 0.8 else int(uniform(0, 2, generator))
-    thickness_mm = uniform(1, 7, generator)
-    if thickness_mm <= SPACING_MM:
+    spacing_mm = SPACING_MM[axis]
+    thickness_mm = uniform(0, 6, generator)
+    if thickness_mm <= spacing_mm:
         return image
     along = image.movedim(axis, -1)
     length = along.shape[-1]
-    slices = max(2, round(length * SPACING_MM / thickness_mm))
+    slices = max(2, round(length * spacing_mm / thickness_mm))
     lines = along.reshape(1, -1, length)
     thick = interpolate(lines, size=slices, mode="area")
     mode = "linear" if uniform(0, 1, generator) < 0.7 else "nearest"

@@ -1,35 +1,29 @@
-"""Training of the anatomy network: one plain loop, every example drawn anew from label maps.
-
-No image is ever read: heads come from a folder of label maps, contrasts from
-:mod:`microbleeds.training.anatomy.contrast`. About 25 minutes on two CPU cores with bfloat16.
-"""
+"""Training of the anatomy network: one plain loop over a stream of examples."""
 
 from __future__ import annotations
 
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from microbleeds.errors import InputError
-from microbleeds.networks.anatomy import AnatomyNetwork
-from microbleeds.simulate.label_maps import load_label_map
+from microbleeds.networks.anatomy import CHANNELS, LAST_CHANNELS, AnatomyNetwork
+from microbleeds.training.anatomy.examples import Sources, stream
 from microbleeds.training.anatomy.loss import anatomy_loss
-from microbleeds.training.anatomy.sample import Head, Sample, draw_sample, prepare_head
+from microbleeds.training.anatomy.sample import Sample
 
 logger = logging.getLogger(__name__)
 
-# Windows in voxels of 3 mm and how often they are drawn. The small one just holds a brain and cuts a shifted one;
-# the large one shows face, neck and air as well. In use the network sees any size, since it is convolutional.
-WINDOWS = (((48, 64, 48), 0.7), ((64, 80, 64), 0.3))
 CHECKPOINT_STEPS = 100
 WARM_UP_STEPS = 50
+REPORT_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -43,45 +37,47 @@ class AnatomyTraining:
         average_decay: of the running mean of the weights that is kept in the end.
         seed: of the weights and of all draws.
         device: a torch device.
-        bfloat16: whether convolutions run in bfloat16 (three times faster where the processor has it).
+        bfloat16: whether convolutions run in bfloat16 (several times faster where the processor has it).
+        channels: features of the network's levels.
+        last_channels: of its finest level on the way up.
+        coordinates: whether the network sees the paper's coordinate maps.
+        workers: processes that draw examples; 0 draws them between steps.
     """
 
-    steps: int = 2000
+    steps: int = 1750
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     average_decay: float = 0.99
     seed: int = 0
     device: str = "cpu"
     bfloat16: bool = True
-
-
-def load_heads(files: list[Path]) -> list[Head]:
-    """Read label maps and make them ready for drawing (17 MB of memory each).
-
-    Raises:
-        InputError: if there is none.
-    """
-    if not files:
-        raise InputError("No label map (*.nii.gz) was found to train the anatomy network from; pass their folder.")
-    return [prepare_head(load_label_map(file)) for file in files]
+    channels: tuple[int, ...] = CHANNELS
+    last_channels: int = LAST_CHANNELS
+    coordinates: bool = False
+    workers: int = 1
 
 
 def train_network(
-    heads: list[Head],
+    sources: Sources,
     checkpoint: Path,
     settings: AnatomyTraining,
     report: Callable[[dict[str, float]], None] = lambda scores: None,
+    start: Mapping[str, Tensor] | None = None,
 ) -> AnatomyNetwork:
-    """Train on ``heads`` and return the network with averaged weights, in evaluation mode.
+    """Train and return the network with averaged weights, in evaluation mode.
 
     Args:
-        heads: what to draw examples from.
+        sources: what to draw examples from.
         checkpoint: file of the state; when it exists the training goes on from there.
         settings: see :class:`AnatomyTraining`.
         report: called every 20 steps with the step, the parts of the loss and the seconds per step.
+        start: weights of the same network to begin with; drawn anew if ``None``.
     """
     torch.manual_seed(settings.seed)
-    network = AnatomyNetwork().to(settings.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    network = AnatomyNetwork(settings.channels, settings.last_channels, settings.coordinates)
+    if start is not None:
+        network.load_state_dict(start)
+    network.to(settings.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
@@ -89,30 +85,29 @@ def train_network(
     step = _resume(checkpoint, network, optimiser, average, settings)
     means: dict[str, float] = {}
     started = time.monotonic()
-    while step < settings.steps:
+    samples = stream(
+        sources,
+        step,
+        settings.steps,
+        settings.seed,
+        coordinates=settings.coordinates,
+        workers=settings.workers,
+    )
+    for sample in samples:
         for group in optimiser.param_groups:
             group["lr"] = settings.learning_rate * _schedule(step, settings.steps)
-        parts = _take_step(network, optimiser, _example(heads, step, settings), settings)
+        parts = _take_step(network, optimiser, sample, settings)
         step += 1
         _follow(average, network, min(settings.average_decay, (1 + step) / (10 + step)))
         for name, value in parts.items():
             means[name] = value if name not in means else 0.95 * means[name] + 0.05 * value
-        if step % 20 == 0:
-            report({"step": step, **means, "seconds_per_step": (time.monotonic() - started) / 20})
+        if step % REPORT_STEPS == 0:
+            report({"step": step, **means, "seconds_per_step": (time.monotonic() - started) / REPORT_STEPS})
             started = time.monotonic()
         if step % CHECKPOINT_STEPS == 0 or step == settings.steps:
             _save(checkpoint, step, network, optimiser, average, settings)
     network.load_state_dict(average)
     return network.eval()
-
-
-def _example(heads: list[Head], step: int, settings: AnatomyTraining) -> Sample:
-    """Draw the example of ``step``; it depends on the seed and the step alone, so a resumed run sees the same."""
-    generator = Generator().manual_seed(settings.seed * 1_000_003 + step)
-    which = int(torch.randint(len(heads), (), generator=generator))
-    shares = torch.tensor([share for _, share in WINDOWS])
-    window = WINDOWS[int(torch.multinomial(shares, 1, generator=generator))][0]
-    return draw_sample(heads[which], window, generator)
 
 
 def _take_step(
@@ -123,11 +118,10 @@ def _take_step(
     A step whose gradient is not finite is left out: oneDNN's bfloat16 convolutions on the processor now and then
     return NaN for the weights of the smallest level (seen with torch 2.13 on levels of 2 x 2 x 2 voxels).
     """
-    moved = Sample(**{name: value.to(settings.device) for name, value in vars(sample).items()})
-    image = moved.image[None].contiguous(memory_format=torch.channels_last_3d)
+    image = sample.image[None].to(settings.device, memory_format=torch.channels_last_3d)
     with torch.autocast(torch.device(settings.device).type, torch.bfloat16, enabled=settings.bfloat16):
         output = network(image)
-    parts = anatomy_loss(output, moved)
+    parts = anatomy_loss(output, sample.regions.to(settings.device))
     optimiser.zero_grad(set_to_none=True)
     torch.stack(list(parts.values())).sum().backward()
     if torch.isfinite(nn.utils.clip_grad_norm_(network.parameters(), 1.0)):

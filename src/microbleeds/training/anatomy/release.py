@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import csv
 import logging
 import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+import numpy as np
+from torch import Tensor
+
 from microbleeds.compute import choose
 from microbleeds.errors import InputError
+from microbleeds.geometry import Grid
+from microbleeds.networks.anatomy import SPACING_MM
+from microbleeds.segmentation.volumes import ranges_of, volumes_ml
 from microbleeds.simulate.label_maps import load_label_map
-from microbleeds.training.anatomy.loop import AnatomyTraining, load_heads, train_network
+from microbleeds.training.anatomy.examples import Sources, load_sources
+from microbleeds.training.anatomy.loop import AnatomyTraining, train_network
 from microbleeds.training.anatomy.scores import score_network
-from microbleeds.weights.anatomy_card import AnatomyCard, save_anatomy
+from microbleeds.weights.anatomy_card import AnatomyCard, load_anatomy, save_anatomy
 
 logger = logging.getLogger(__name__)
 
 TRAINING_HEADS = 10
 VALIDATION_HEADS = 3
-VALIDATION_DRAWS = 10
+VALIDATION_DRAWS = 6
+VARIANTS = 3  # heads drawn from each label map
 
 NOTES = (
-    "Trained and scored on images drawn from label maps of 16 adult heads; no real scan was seen in training. "
-    "Regions are coarse: borders are right within about 2-4 mm. Not a medical device."
+    "Trained and scored on simulated images of 16 adult heads; no real scan was seen in training. Lobes and deep "
+    "white matter follow rules in MNI152, not a reader's hand. Not a medical device."
 )
 
 
@@ -30,6 +41,8 @@ def train_anatomy(
     anatomies: Path,
     out: Path,
     settings: AnatomyTraining | None = None,
+    data: Path | None = None,
+    start: Path | None = None,
     training_heads: int = TRAINING_HEADS,
     validation_heads: int = VALIDATION_HEADS,
     validation_draws: int = VALIDATION_DRAWS,
@@ -43,12 +56,15 @@ def train_anatomy(
         anatomies: folder of label maps that :func:`microbleeds.simulate.label_maps.load_label_map` reads.
         out: folder of the result, made if it is absent.
         settings: of the training.
+        data: simulated scans of the training heads to learn from as well; without them the network sees painted
+            heads alone.
+        start: weights to go on from instead of random ones; the widths are then theirs.
         training_heads: maps to train on, in order of their names.
         validation_heads: maps to score on.
         validation_draws: images of each of these.
 
     Raises:
-        InputError: if the folder holds too few label maps.
+        InputError: if the folder holds too few label maps, or scans come from heads that are not trained on.
     """
     settings = settings or AnatomyTraining()
     files = sorted(anatomies.glob("*.nii.gz"))
@@ -57,16 +73,37 @@ def train_anatomy(
             f"The folder {anatomies} holds {len(files)} label maps (*.nii.gz) where "
             f"{training_heads + validation_heads} are needed; pass a fuller folder."
         )
+    if data is not None:
+        _refuse_other_heads(data, [file.name.removesuffix(".nii.gz") for file in files[:training_heads]])
     out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    heads = load_heads(files[:training_heads])
-    network = train_network(heads, out / "anatomy.checkpoint", settings, lambda parts: logger.info("%s", parts))
+    before = None if start is None else load_anatomy(start)
+    if before is not None:
+        settings = replace(
+            settings,
+            channels=before[1].channels,
+            last_channels=before[1].last_channels,
+            coordinates=before[1].coordinates,
+        )
+    sources = load_sources(files[:training_heads], data, VARIANTS, settings.seed)
+    network = train_network(
+        sources,
+        out / "anatomy.checkpoint",
+        settings,
+        lambda parts: logger.info("%s", parts),
+        None if before is None else before[0].state_dict(),
+    )
     minutes = (time.monotonic() - started) / 60
     held_out = [load_label_map(f) for f in files[training_heads : training_heads + validation_heads]]
     card = AnatomyCard(
         name=f"anatomy-{settings.steps}",
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        training_data=_describe(files, training_heads, validation_heads),
+        channels=settings.channels,
+        last_channels=settings.last_channels,
+        coordinates=settings.coordinates,
+        volume_ranges_ml=ranges_of(_volumes(sources)),
+        training_data=_describe(files, training_heads, validation_heads, len(sources.scans))
+        + ("" if before is None else f" Started from the weights {before[1].name} ({before[1].sha256[:8]})."),
         steps=settings.steps,
         minutes=round(minutes, 1),
         seed=settings.seed,
@@ -76,11 +113,45 @@ def train_anatomy(
     return save_anatomy(network, card, out / "anatomy.safetensors")
 
 
-def _describe(files: list[Path], training: int, validation: int) -> str:
-    """Return a sentence that names the heads."""
+def _refuse_other_heads(data: Path, trained: Sequence[str]) -> None:
+    """Refuse scans of heads that scores or tests need unseen.
+
+    Raises:
+        InputError: if there is one, or the data set does not say whose head each scan shows.
+    """
+    table = data / "participants.tsv"
+    if not table.exists():
+        raise InputError(f"The folder {data} lacks participants.tsv; give a data set of `microbleeds simulate`.")
+    with table.open(encoding="utf-8", newline="") as file:
+        heads = {row.get("anatomy") or "an unnamed head" for row in csv.DictReader(file, delimiter="\t")}
+    other = sorted(heads - set(trained))
+    if other:
+        raise InputError(
+            f"The folder {data} holds scans of {', '.join(other[:3])}, which this training keeps for scores; "
+            f"simulate scans of {trained[0]} to {trained[-1]} instead."
+        )
+
+
+def _volumes(sources: Sources) -> Iterator[dict[str, float]]:
+    """Yield the volumes of the structures of each head and scan."""
+    for head in sources.heads:
+        yield volumes_ml(head.regions.numpy(), Grid(_shape(head.regions), np.eye(4)))
+    for scan in sources.scans:
+        yield volumes_ml(scan.regions.numpy(), Grid(_shape(scan.regions), np.diag([*SPACING_MM, 1.0])))
+
+
+def _shape(volume: Tensor) -> tuple[int, int, int]:
+    """Return the shape of a volume."""
+    i, j, k = volume.shape
+    return i, j, k
+
+
+def _describe(files: list[Path], training: int, validation: int, scans: int) -> str:
+    """Return a sentence that names the heads and counts the scans."""
     seen = ", ".join(file.name.removesuffix(".nii.gz") for file in files[:training])
     scored = ", ".join(file.name.removesuffix(".nii.gz") for file in files[training : training + validation])
     return (
-        f"Images of random contrast drawn from the label maps {seen} (training) and {scored} (scores); "
+        f"Images of random contrast painted from the label maps {seen} (training) and {scored} (painted scores), "
+        f"and {scans} simulated scans of the training heads; "
         "BBillot/SynthSeg data/training_label_maps, Apache-2.0."
     )

@@ -1,131 +1,83 @@
-"""How well an anatomy network does on heads that its training did not see, through the whole of ``segment``.
+"""How well an anatomy network does on painted heads that its training did not see, through all of ``segment``.
 
 The images are drawn like those of the training, so the scores say how far the network holds on new heads, not how
-well the simulation resembles real scans.
+well the simulation resembles real scans. Scores on simulated scans are made by ``benchmarks/anatomy.py``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Generator
 
 from microbleeds.compute import Compute
 from microbleeds.errors import InputError
+from microbleeds.evaluate.overlap import confusion, overlaps, side_accuracy
 from microbleeds.geometry import Grid
-from microbleeds.networks.anatomy import SPACING_MM, AnatomyClass, AnatomyNetwork
-from microbleeds.regions import REGIONS
-from microbleeds.regions import mirrored as mirrored_regions
+from microbleeds.networks.anatomy import SPACING_MM, AnatomyNetwork
 from microbleeds.scan import Scan
-from microbleeds.segmentation import Segmentation, segment
+from microbleeds.segmentation import segment
 from microbleeds.simulate.anatomy import Anatomy
-from microbleeds.tissues import Tissue
-from microbleeds.training.anatomy.sample import codes_at, draw_positions, draw_sample, prepare_head
-from microbleeds.training.anatomy.view import IGNORED
+from microbleeds.training.anatomy.sample import Window, draw_painted, prepare_head
 
-WINDOW = (64, 80, 64)
-GROUPS = ("lobar", "deep", "infratentorial")
+WINDOW: Window = (160, 192, 80)  # a head
+FIRST_SEED = 1_000_000  # seeds of validation start here (docs/scoring.md)
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A drawn image with its truth on the 3 mm grid.
+    """A drawn image with its truth on the network's grid.
 
     Args:
         scan: the image as a scan.
-        brain: bool [X, Y, Z], seen parenchyma and ventricles.
-        regions: uint8 [X, Y, Z], codes of :mod:`microbleeds.regions` where seen, else 0.
-        seen: bool [X, Y, Z], inside the field of view.
+        regions: uint8 [X, Y, Z], region codes; IGNORED outside of the view.
     """
 
     scan: Scan
-    brain: NDArray[np.bool_]
     regions: NDArray[np.uint8]
-    seen: NDArray[np.bool_]
 
 
-def draw_example(anatomy: Anatomy, seed: int) -> Example:
+def draw_example(anatomy: Anatomy, seed: int, window: Window = WINDOW) -> Example:
     """Draw an example of a head; the same seed gives the same one."""
-    head = prepare_head(anatomy)
-    sample = draw_sample(head, WINDOW, Generator().manual_seed(seed))
-    positions, mirror = draw_positions(head, WINDOW, Generator().manual_seed(seed))
-    regions = codes_at(replace(head, codes=torch.from_numpy(anatomy.regions)), positions).numpy()
-    target = sample.target.numpy()
-    seen = target != IGNORED
-    brain = seen & (target >= AnatomyClass.VENTRICLE)
-    if mirror:
-        regions = mirrored_regions()[regions]
-    affine = np.diag([SPACING_MM, SPACING_MM, SPACING_MM, 1.0])
-    affine[:3, 3] = [-SPACING_MM * (n - 1) / 2 for n in WINDOW]
-    grid = Grid(WINDOW, affine)
-    scan = Scan(kind="t2star", grid=grid, source_grid=grid, swi=sample.image[0].numpy())
-    return Example(scan, brain, np.where(brain, regions, 0).astype(np.uint8), seen)
+    sample = draw_painted(prepare_head(anatomy), window, Generator().manual_seed(seed))
+    affine = np.diag([*SPACING_MM, 1.0])
+    affine[:3, 3] = [-s * (n - 1) / 2 for s, n in zip(SPACING_MM, window, strict=True)]
+    grid = Grid(window, affine)
+    return Example(
+        Scan(kind="t2star", grid=grid, source_grid=grid, swi=sample.image[0].numpy()), sample.regions.numpy()
+    )
 
 
 def score_network(
-    network: AnatomyNetwork, anatomies: list[Anatomy], draws: int, compute: Compute
+    network: AnatomyNetwork, anatomies: list[Anatomy], draws: int, compute: Compute, window: Window = WINDOW
 ) -> dict[str, float]:
     """Return the scores over ``draws`` images of each head.
 
     Returns:
-        ``brain_dice`` (mean), ``brain_dice_worst_tenth`` (10th percentile), ``dice_<group>`` pooled over images,
-        ``side_accuracy`` over voxels with a side in truth and answer, ``located`` (share of images).
+        ``painted_dice_<group>`` and ``painted_dice_brain`` pooled over images, ``painted_side_accuracy`` over
+        voxels with a side in truth and answer, ``painted_located`` (share of images in which regions were told).
     """
-    counts = {group: np.zeros(2) for group in GROUPS}
-    sides = np.zeros(2)
-    brains: list[float] = []
-    located = 0
+    total, located = np.zeros((64, 64), dtype=np.int64), 0
     for number, anatomy in enumerate(anatomies):
         for draw in range(draws):
-            example = draw_example(anatomy, seed=1_000_000 + 1000 * number + draw)
-            found = _try_segment(example.scan, network, compute)
+            example = draw_example(anatomy, FIRST_SEED + 1000 * number + draw, window)
+            found = _regions(example.scan, network, compute)
             located += found is not None
-            tissues = np.zeros_like(example.regions) if found is None else found.tissues
-            regions = np.zeros_like(example.regions) if found is None else found.regions
-            brains.append(dice((tissues > Tissue.CSF) & example.seen, example.brain))
-            for group in GROUPS:
-                counts[group] += _overlap(
-                    _of_group(regions, group) & example.seen, _of_group(example.regions, group)
-                )
-            sides += _side_hits(regions, example.regions)
-    scores = {"brain_dice": float(np.mean(brains)), "brain_dice_worst_tenth": float(np.percentile(brains, 10))}
-    scores |= {f"dice_{group}": float(both / size) for group, (both, size) in counts.items()}
-    scores |= {"side_accuracy": float(sides[0] / max(sides[1], 1)), "located": located / len(brains)}
+            total += confusion(np.zeros_like(example.regions) if found is None else found, example.regions)
+    dice = overlaps(total)
+    names = ("brain", "lobar", "deep", "infratentorial")
+    scores = {f"painted_dice_{name}": dice[name] for name in names}
+    scores["painted_side_accuracy"] = side_accuracy(total)
+    scores["painted_located"] = located / (draws * len(anatomies))
     return {name: round(value, 4) for name, value in scores.items()}
 
 
-def dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    """Return the Dice overlap of two masks; 1 when both are empty."""
-    both, size = _overlap(one, other)
-    return float(both / size) if size else 1.0
-
-
-def _overlap(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return twice the intersection and the sum of the sizes, [2]."""
-    return np.array([2.0 * (one & other).sum(), float(one.sum() + other.sum())])
-
-
-def _try_segment(scan: Scan, network: AnatomyNetwork, compute: Compute) -> Segmentation | None:
+def _regions(scan: Scan, network: AnatomyNetwork, compute: Compute) -> NDArray[np.uint8] | None:
     """Segment, or return ``None`` where no brain or no position was found."""
     try:
         found = segment(scan, network, compute)
     except InputError:
         return None
-    return found if found.located else None
-
-
-def _of_group(regions: NDArray[np.uint8], group: str) -> NDArray[np.bool_]:
-    """Return where a region of ``group`` is."""
-    return np.isin(regions, [region.code for region in REGIONS.values() if region.group == group])
-
-
-def _side_hits(found: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return the number of voxels with the right side, and of those with a side in both, [2]."""
-    side = np.zeros(256, dtype=np.int8)
-    for region in REGIONS.values():
-        side[region.code] = {"left": -1, "right": 1, "none": 0}[region.side]
-    product = side[found] * side[truth]
-    return np.array([float((product > 0).sum()), float((product != 0).sum())])
+    return found.regions if found.located else None

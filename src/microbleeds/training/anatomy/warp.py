@@ -18,9 +18,9 @@ from microbleeds.networks.anatomy import SPACING_MM
 ELASTIC_MM = ((48.0, 4.0), (20.0, 1.5))  # lattice step and largest standard deviation, mm
 
 
-def smooth_noise(shape: tuple[int, ...], step_voxels: float, generator: Generator, channels: int = 1) -> Tensor:
-    """Return normal noise [channels, X, Y, Z], unit variance at lattice points, smooth over ``step_voxels``."""
-    lattice = [max(2, math.ceil(n / step_voxels) + 1) for n in shape]
+def smooth_noise(shape: tuple[int, ...], step_mm: float, generator: Generator, channels: int = 1) -> Tensor:
+    """Return normal noise [channels, X, Y, Z], unit variance at lattice points ``step_mm`` apart."""
+    lattice = [max(2, math.ceil(n * s / step_mm) + 1) for n, s in zip(shape, SPACING_MM, strict=True)]
     noise = torch.randn(1, channels, *lattice, generator=generator)
     return interpolate(noise, size=shape, mode="trilinear", align_corners=True)[0]
 
@@ -48,13 +48,13 @@ def head_positions(
     """Return the head's RAS mm [3, X, Y, Z] seen by each voxel of a window of ``shape`` around ``centre_mm``.
 
     Args:
-        shape: voxels of the window, :data:`SPACING_MM` apart.
+        shape: voxels of the window, on the network's grid.
         centre_mm: [3] RAS mm of the head at the middle of the window.
         upright: [3, 3] rotation from the axes of MNI152 to those of the head, whose own tilt may reach 35 degrees.
         mirror: flip the window left to right.
         generator: source of the draws.
     """
-    axes = [(torch.arange(n) - (n - 1) / 2) * SPACING_MM for n in shape]
+    axes = [(torch.arange(n) - (n - 1) / 2) * s for n, s in zip(shape, SPACING_MM, strict=True)]
     offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"))
     if mirror:
         offsets[0].neg_()
@@ -62,5 +62,5 @@ def head_positions(
     positions = (affine @ offsets.reshape(3, -1)).reshape(3, *shape) + centre_mm[:, None, None, None]
     for step_mm, deviation_mm in ELASTIC_MM:
         amplitude = uniform(0.2, 1.0, generator) * deviation_mm
-        positions += amplitude * smooth_noise(shape, step_mm / SPACING_MM, generator, channels=3)
+        positions += amplitude * smooth_noise(shape, step_mm, generator, channels=3)
     return positions

@@ -6,8 +6,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from microbleeds.parcellation import lobe_of
 from microbleeds.regions import LOBES
+from microbleeds.simulate.parcellation import lobe_of
 
 MARS_ATLAS = Path(__file__).parents[2] / "shared/data/atlas/mars_mni152_1mm.nii.gz"
 
