@@ -7,7 +7,7 @@ training scans all gave 184 or 185 of 185 microbleeds the right group: the choic
 
 A candidate is removed only where no microbleed can be, by the plain share of parenchyma within :data:`RIM_MM`.
 Readers ask that at least half of a bleed's surroundings are parenchyma (Greenberg 2009); :data:`LEAST_PARENCHYMA`
-is far below, since the border drawn at 3 mm may be off by a voxel and a lost bleed costs more than a kept vessel,
+is far below, since the border drawn may be off by a voxel or two and a lost bleed costs more than a kept vessel,
 which the detector has judged already.
 """
 

@@ -34,7 +34,7 @@ from microbleeds.report.scale_tables import bombs_form, count, form, place_on, s
 from microbleeds.roundness import roundness
 from microbleeds.scan import Candidate, Scan
 
-#: Nearer than this to another group a finding says so. Regions are found at 3 mm, a bleed's centre to about 1 mm.
+#: Nearer than this to another group a finding says so. Their borders are right to 1 or 2 mm, a bleed's centre to about 1 mm.
 BORDER_MM = 3.0
 UNSURE = (
     "The automatic segmentation looks wrong on this scan: groups and regions are uncertain, and whether the "

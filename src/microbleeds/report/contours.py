@@ -13,7 +13,7 @@ from scipy import ndimage
 Point = tuple[float, float]
 _Edge = tuple[int, int, int]  # row and column of its first sample, 0 along the row and 1 across the rows
 
-SMOOTH_MM = 2.0  # regions are found at 3 mm; this rounds their steps
+SMOOTH_MM = 2.0  # rounds the steps of voxels and folds
 LEAST_AREA_MM2 = 60.0
 _HALF = 0.5
 

@@ -18,7 +18,7 @@ from microbleeds.geometry import Grid
 from microbleeds.networks.anatomy import CELL, AnatomyClass
 from microbleeds.segmentation.look import Seen, axis_weights, likeliest, likeliest_places, regions_of
 
-RIM_VOXELS = (3, 3, 1)  # of fluid that belongs to the brain: about 3 mm
+RIM_VOXELS = (3, 3, 1)  # of fluid that belongs to the brain: 3 mm in plane, 2 mm along z
 NEARLY_OUTSIDE = 0.9  # voxels whose neighbours are all outside with this probability need no closer look
 
 

@@ -4,8 +4,8 @@ The network of :mod:`microbleeds.networks.anatomy` sees the whole field of view 
 probabilities are interpolated to the scan's grid, so that borders are smooth there.
 
 Conventions:
-    * **brain** is parenchyma, ventricles and a rim of about 3 mm of cerebrospinal fluid, without holes. The rim
-      keeps bleeds at the brain's surface inside the mask.
+    * **brain** is parenchyma, ventricles and a rim of cerebrospinal fluid (3 mm in plane, a slice of 2 mm above
+      and below), without holes. The rim keeps bleeds at the brain's surface inside the mask.
     * **regions** use the codes of :mod:`microbleeds.regions`.
 """
 

@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import avg_pool1d, interpolate, max_pool3d
 
 from microbleeds.networks.anatomy import SPACING_MM
+from microbleeds.regions import CSF, OUTSIDE, REGIONS, VENTRICLE
 from microbleeds.tissues import Tissue
 from microbleeds.training.anatomy.warp import smooth_noise, uniform
 
@@ -72,6 +73,10 @@ T1_LIKE: dict[str, tuple[float, float]] = {
     "CHOROID_PLEXUS": (0.3, 0.8),
 }
 SWI_SHARE, T1_SHARE = 0.65, 0.2  # of the draws
+# Factors by which the fluid of a simulated scan is recoloured: dark, or bright. In between it would vanish, since
+# most scans show it at three quarters of the brain's brightness.
+FLUID_FACTORS = ((0.6, 1.0), (1.5, 2.2))
+_WHITE_TRACTS = ("corpus_callosum", "internal_capsule", "external_capsule")
 
 
 def _stem(tissue: Tissue) -> str:
@@ -146,6 +151,37 @@ def darken_near_air(image: Tensor, nearness: Tensor, generator: Generator) -> Te
     if uniform(0, 1, generator) < 0.25:
         image = image * (1 - _blob(tuple(image.shape), generator))
     return image
+
+
+def recolour(image: Tensor, regions: Tensor, generator: Generator) -> Tensor:
+    """Change the contrast between tissues of a simulated scan, and keep its veins, holes and artefacts.
+
+    Fluid is dark on most SWI and bright on many T2*-weighted images; few protocols of the simulator lie between.
+
+    Args:
+        image: [X, Y, Z].
+        regions: uint8 [X, Y, Z] region codes; what is outside of the brain keeps its brightness.
+        generator: source of the draws.
+    """
+    table = torch.zeros(256)
+    low, high = FLUID_FACTORS[int(uniform(0, 1, generator) < 0.5)]
+    table[CSF] = table[VENTRICLE] = math.log(uniform(low, high, generator))
+    if uniform(0, 1, generator) < 0.2:
+        table[VENTRICLE] = math.log(uniform(low, high, generator))
+    drawn: dict[str, float] = {}
+    for code, region in REGIONS.items():
+        if code in (OUTSIDE, CSF, VENTRICLE):
+            continue
+        kind = "cortex" if region.name.endswith("_cortex") else region.name
+        if "white" in kind or kind in _WHITE_TRACTS:
+            continue
+        if kind not in drawn:
+            drawn[kind] = 0.12 * torch.randn((), generator=generator).item()
+        table[code] = drawn[kind]
+    factor = table[regions.long()]
+    for axis in range(3):
+        factor = _blur(factor, axis, 0.6)
+    return image * torch.exp(factor)
 
 
 def _blob(shape: tuple[int, ...], generator: Generator) -> Tensor:

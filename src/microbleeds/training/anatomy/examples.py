@@ -92,7 +92,7 @@ def stream(
         sampler=range(first, steps),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
-        collate_fn=_as_it_is,
+        collate_fn=_as_it_is,  # type: ignore[arg-type]
     )
 
 

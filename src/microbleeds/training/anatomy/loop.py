@@ -42,12 +42,13 @@ class AnatomyTraining:
         last_channels: of its finest level on the way up.
         coordinates: whether the network sees the paper's coordinate maps.
         workers: processes that draw examples; 0 draws them between steps.
+        start: sha256 of the weights that it begins with, empty for random ones.
     """
 
-    steps: int = 1750
+    steps: int = 4000
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
-    average_decay: float = 0.99
+    average_decay: float = 0.995
     seed: int = 0
     device: str = "cpu"
     bfloat16: bool = True
@@ -55,6 +56,7 @@ class AnatomyTraining:
     last_channels: int = LAST_CHANNELS
     coordinates: bool = False
     workers: int = 1
+    start: str = ""
 
 
 def train_network(

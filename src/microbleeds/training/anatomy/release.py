@@ -84,6 +84,7 @@ def train_anatomy(
             channels=before[1].channels,
             last_channels=before[1].last_channels,
             coordinates=before[1].coordinates,
+            start=before[1].sha256,
         )
     sources = load_sources(files[:training_heads], data, VARIANTS, settings.seed)
     network = train_network(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import nibabel as nib
 import numpy as np
@@ -58,7 +59,8 @@ def _read(data: Path, name: str) -> ScanView:
     for suffix in _IMAGES:
         volume, grid = _volume(data / name / "anat" / f"{name}_{suffix}.nii.gz")
         view, target = to_view(np.maximum(volume, 0), grid)
-        images.append(torch.from_numpy(view / np.float32(max(1e-12, np.percentile(view, 99)))).half())
+        brightest = max(1e-12, float(np.percentile(view, 99)))
+        images.append(torch.from_numpy(view / np.float32(brightest)).half())
     truth, grid = _volume(data / "derivatives" / "truth" / name / "anat" / f"{name}_dseg.nii.gz")
     regions = torch.from_numpy(most_of(truth.astype(np.uint8), grid, target))
     return ScanView(torch.stack(images), regions, middle_of(regions))
@@ -74,7 +76,7 @@ def _volume(path: Path) -> tuple[NDArray[np.float32], Grid]:
     """Read an image on its canonical grid."""
     if not path.exists():
         raise InputError(f"The scan lacks {path}; simulate the data set anew.")
-    image = nib.load(path)
+    image = cast("nib.spatialimages.SpatialImage", nib.load(path))
     volume, grid = canonical(np.asarray(image.dataobj, dtype=np.float32), grid_of(image))
     return volume, grid
 
@@ -102,6 +104,8 @@ def draw_scan(view: ScanView, shape: Window, generator: Generator) -> Sample:
     one, two = view.images
     image = one if share < 0.45 else two if share < 0.8 else torch.lerp(one, two, uniform(0, 1, generator))
     image, regions = _window(image, view, shape, generator)
+    if uniform(0, 1, generator) < 0.5:
+        image = contrast.recolour(image, regions, generator)
     image = contrast.shade(image, generator)
     if uniform(0, 1, generator) < 0.25:
         image = contrast.thicken(image, generator)
