@@ -1,7 +1,8 @@
 """Time and memory of whole processes: python benchmarks/speed.py [--anatomy FOLDER]. Run it on an idle machine.
 
 Writes benchmarks/results/speed.json: the median, least and most of several runs of simulating one full subject
-(448 x 384 x 72), of a further scan of the same head, and of `microbleeds detect` with its report.
+(448 x 384 x 72), of a further scan of the same head, of `microbleeds detect` with its report, and of
+`microbleeds regions`.
 """
 
 from __future__ import annotations
@@ -47,12 +48,12 @@ def main(
     """Measure and store."""
     heads = [] if anatomy is None else ["--anatomy", str(anatomy)]
     common = ["--seed", "7", "--protocol", "3t-0.5x0.5x2", "--burden", "some", *heads]
-    seconds: dict[str, list[float]] = {"simulate": [], "simulate_again": [], "detect": []}
-    memory: dict[str, list[float]] = {"simulate": [], "detect": []}
+    seconds: dict[str, list[float]] = {"simulate": [], "simulate_again": [], "detect": [], "regions": []}
+    memory: dict[str, list[float]] = {"simulate": [], "detect": [], "regions": []}
     with tempfile.TemporaryDirectory() as folder:
-        data, more, found = (Path(folder) / name for name in ("data", "more", "found"))
+        data, more, found, where = (Path(folder) / name for name in ("data", "more", "found", "regions"))
         for _ in range(runs):
-            for path in (data, more, found):
+            for path in (data, more, found, where):
                 shutil.rmtree(path, ignore_errors=True)
             one, peak = measured(["simulate", str(data), "--subjects", "1", *common])
             three, _ = measured(["simulate", str(more), "--subjects", "3", "--scans-per-head", "3", *common])
@@ -63,10 +64,12 @@ def main(
                 str(anat / f"{SUBJECT}_part-phase_GRE.nii.gz"),
             ]
             search, search_peak = measured(["detect", *files, "--out", str(found)])
-            for name, value in (("simulate", one), ("simulate_again", (three - one) / 2), ("detect", search)):
+            parts, parts_peak = measured(["regions", files[0], "--out", str(where)])
+            times = (one, (three - one) / 2, search, parts)
+            for name, value in zip(seconds, times, strict=True):
                 seconds[name].append(round(value, 2))
-            memory["simulate"].append(round(peak))
-            memory["detect"].append(round(search_peak))
+            for name, value in zip(memory, (peak, search_peak, parts_peak), strict=True):
+                memory[name].append(round(value))
     content = {
         "command": "python benchmarks/speed.py" + ("" if anatomy is None else " --anatomy FOLDER"),
         "scan": "448 x 384 x 72 voxels; start of Python, reading, and writing of all files included",
