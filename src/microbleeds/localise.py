@@ -87,13 +87,13 @@ def _place(
     groups = _GROUP_OF_CODE[codes]
     share = float(np.mean(groups >= 0)) if len(groups) else 0.0
     if share < LEAST_PARENCHYMA:
-        return _removed(codes, share)
+        return _removed(codes, share) if segmentation.confident else _doubted(share)
     distance_mm = np.linalg.norm((around - position) @ grid.affine[:3, :3].T, axis=1)
     votes = np.exp(-2 * (distance_mm / RIM_MM) ** 2)
     group = int(np.bincount(groups[groups >= 0], votes[groups >= 0], minlength=len(_GROUPS)).argmax())
     of_group = groups == group
     region = REGIONS[int(np.bincount(codes[of_group], votes[of_group]).argmax())]
-    margin = _margin(segmentation, centre, wide, group)
+    margin = _margin(segmentation, position, wide, group)
     return Placement(_GROUPS[group], region.name, region.side, True, _kept_reason(region, share), margin, share)
 
 
@@ -112,20 +112,29 @@ def _removed(codes: NDArray[np.uint8], share: float) -> Placement:
     return Placement("none", REGIONS[code].name, "none", False, reason, None, share)
 
 
+def _doubted(share: float) -> Placement:
+    """Return the placement of a candidate that a segmentation which looks wrong would have removed."""
+    reason = f"Kept with {share:.0%} of parenchyma within {RIM_MM:g} mm: the segmentation looks wrong here."
+    return Placement("none", "unknown", "none", True, reason, None, share)
+
+
 def _kept_reason(region: Region, share: float) -> str:
     """Return the sentence for a kept candidate."""
     side = "" if region.side == "none" else f" {region.side}"
     return f"Kept: {region.name.replace('_', ' ')}{side}, {share:.0%} of parenchyma within {RIM_MM:g} mm."
 
 
-def _margin(segmentation: Segmentation, centre: NDArray[np.int64], wide: NDArray[np.int64], group: int) -> float:
+def _margin(
+    segmentation: Segmentation, position: NDArray[np.floating], wide: NDArray[np.int64], group: int
+) -> float:
     """Return the distance in mm to the nearest parenchyma of another group, at most the limit."""
-    inside = wide[_in_image(centre + wide, segmentation.grid)]
-    groups = _GROUP_OF_CODE[_codes_at(segmentation.regions, centre + inside)]
+    around = np.round(position).astype(int) + wide
+    around = around[_in_image(around, segmentation.grid)]
+    groups = _GROUP_OF_CODE[_codes_at(segmentation.regions, around)]
     other = (groups >= 0) & (groups != group)
     if not other.any():
         return MARGIN_LIMIT_MM
-    offsets_mm = inside[other] @ segmentation.grid.affine[:3, :3].T
+    offsets_mm = (around[other] - position) @ segmentation.grid.affine[:3, :3].T
     return float(min(np.linalg.norm(offsets_mm, axis=1).min(), MARGIN_LIMIT_MM))
 
 

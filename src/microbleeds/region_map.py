@@ -83,7 +83,7 @@ def map_regions(request: RegionRequest, announce: Callable[[str], None] = lambda
             compute=compute.describe(),
         )
         write_run_record(written, folder / "run.json")
-    return RegionResult(segmentation_record(segmentation), tuple(segmentation.warnings))
+    return RegionResult(segmentation_record(segmentation), (*scan.image_warnings, *segmentation.warnings))
 
 
 def _refuse_to_destroy(request: RegionRequest) -> None:

@@ -18,6 +18,8 @@ from microbleeds.geometry import Grid
 Volume = NDArray[np.float32]
 PhaseSign = Literal["paramagnetic-bright", "paramagnetic-dark"]
 ScanKind = Literal["swi", "t2star"]
+NO_PHASE = "No phase image was given, so calcifications can't be told from microbleeds by their sign."
+T2STAR_ONLY = "Only a T2*-weighted magnitude was given; fewer microbleeds show on it than on SWI."
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,11 @@ class Scan:
     phase_facts: PhaseFacts | None = None
     files: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def image_warnings(self) -> tuple[str, ...]:
+        """The warnings that matter where microbleeds aren't searched: on the image and its geometry."""
+        return tuple(sentence for sentence in self.warnings if sentence not in (NO_PHASE, T2STAR_ONLY))
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from microbleeds.read.dicom.series import DicomSeries, DicomStudy, Role
 from microbleeds.read.dicom.study import is_study, open_study, open_volume
 from microbleeds.read.part import Part, nifti_part
 from microbleeds.read.sidecar import merged
-from microbleeds.scan import PhaseFacts, Scan, SequenceFacts, Volume
+from microbleeds.scan import NO_PHASE, T2STAR_ONLY, PhaseFacts, Scan, SequenceFacts, Volume
 from microbleeds.susceptibility.foreground import head_core
 from microbleeds.susceptibility.highpass import decide_high_pass, homodyne
 from microbleeds.susceptibility.mip import minimum_projection
@@ -208,14 +208,12 @@ def _assembled(parts: dict[str, Part], choice: SignChoice, notes: Sequence[str] 
         phase_rad, facts, told = _understood_phase(parts["phase"], weight, choice)
         warnings += told
     else:
-        warnings.append(
-            "No phase image was given, so calcifications can't be told from microbleeds by their sign."
-        )
+        warnings.append(NO_PHASE)
     image = main.image
     if "swi" not in parts and phase_rad is not None:
         image = susceptibility_weighted(main.image, phase_rad)
     elif "swi" not in parts:
-        warnings.append("Only a T2*-weighted magnitude was given; fewer microbleeds show on it than on SWI.")
+        warnings.append(T2STAR_ONLY)
     axis = slice_axis_of(main.grid)
     return Scan(
         kind="t2star" if "swi" not in parts and phase_rad is None else "swi",

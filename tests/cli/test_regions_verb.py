@@ -66,6 +66,19 @@ def answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, object]
 
 @pytest.mark.usefixtures("answer")
 class TestRegions:
+    def test_warnings_on_the_header_are_said_everywhere(self, scan, tmp_path, capsys):
+        image = nib.load(scan)
+        bare = nib.Nifti1Image(np.asarray(image.dataobj), None)
+        bare.header.set_zooms(image.header.get_zooms())
+        nib.save(bare, scan)
+        out = tmp_path / "out"
+        assert run("regions", scan, "--out", out, "--device", "cpu") == 0
+        said = capsys.readouterr().err
+        assert "left and right" in said
+        assert "No phase" not in said
+        assert "left and right" in json.dumps(json.loads((out / "regions.json").read_text())["Warnings"])
+        assert "left and right" in (out / "regions.html").read_text()
+
     def test_writes_everything_on_the_input_grid(self, scan, tmp_path, capsys):
         out = tmp_path / "out"
         assert run("regions", scan, "--out", out, "--device", "cpu") == 0

@@ -50,11 +50,11 @@ class TestRecord:
 
     def test_strictly_lobar_with_a_cerebellar_one(self, head: Head):
         kept = [f for f in head.record.findings if f.group != "deep"]
-        assert count(kept).strictly_lobar
+        assert count(kept, False).strictly_lobar
 
     def test_strictly_lobar_is_unknown_where_a_place_is(self, head: Head):
         lost = head.record.findings[0].model_copy(update={"group": "none", "region": None, "row": None})
-        assert count([*head.record.findings, lost]).strictly_lobar is None
+        assert count([*head.record.findings, lost], False).strictly_lobar is None
 
     def test_form(self, head: Head):
         cells = {row.row: row for row in head.record.form}

@@ -78,6 +78,14 @@ class TestTrust:
         assert [f.place_confidence for f in findings] == ["border", "sure"]
         assert findings[0].margin_mm == BORDER_MM - 0.5
 
+    def test_a_doubtful_segmentation_that_leaves_nothing_is_no_clean_result(self, head: Head):
+        doubtful = replace(segmented(head), confident=False)
+        record = assemble(head.scan, [], [], model(), (), doubtful)
+        assert record.counts.total == 0
+        assert record.counts.groups_uncertain
+        assert record.counts.strictly_lobar is None
+        assert recounted(record, []).counts == record.counts
+
     def test_a_doubtful_segmentation_makes_every_group_uncertain(self, head: Head):
         doubtful = replace(segmented(head), confident=False)
         record = placed(head, [PLACES[0]], doubtful)
@@ -118,4 +126,4 @@ class TestRecount:
         record = recounted(head.record, [moved])
         assert record.findings[0].bombs_row == "subcortical white matter"
         assert [scale.deep for scale in record.scales] == [1, 0, 0]
-        assert not count([moved]).strictly_lobar
+        assert not count([moved], False).strictly_lobar

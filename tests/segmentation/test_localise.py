@@ -15,12 +15,12 @@ LOBAR = code_of("frontal_white", "right")
 DEEP = code_of("thalamus", "right")
 
 
-def segmentation(regions: np.ndarray, located: bool = True) -> Segmentation:
+def segmentation(regions: np.ndarray, located: bool = True, confident: bool = True) -> Segmentation:
     """Return a segmentation on a grid of 0.5 x 0.5 x 2 mm whose first voxel is at (-10, -10, -20) mm."""
     affine = np.diag([0.5, 0.5, 2.0, 1.0])
     affine[:3, 3] = [-10, -10, -20]
     grid = Grid(regions.shape, affine)
-    return Segmentation(grid, regions > 0, regions, np.eye(4), located, located)
+    return Segmentation(grid, regions > 0, regions, np.eye(4), located, located and confident)
 
 
 @pytest.fixture
@@ -49,6 +49,11 @@ class TestRegion:
         assert near.group == "lobar"
         assert far.margin_mm == pytest.approx(6.0, abs=0.3)
         assert far.group == "deep"
+
+    def test_margin_is_measured_from_the_centre_between_voxels(self, regions: np.ndarray) -> None:
+        regions[:] = LOBAR
+        regions[:, :, 11:] = DEEP  # from z = 2 mm on
+        assert localise([at(0.0, 0.0, 0.8)], segmentation(regions))[0].margin_mm == pytest.approx(1.2)
 
     def test_margin_has_a_limit(self) -> None:
         codes = np.full((40, 40, 20), LOBAR, dtype=np.uint8)
@@ -85,6 +90,13 @@ class TestRemoval:
         assert placement.region == name
         assert placement.reason.startswith("Removed")
         assert placement.margin_mm is None
+
+    def test_nothing_is_removed_by_a_segmentation_that_looks_wrong(self) -> None:
+        codes = np.full((40, 40, 20), VENTRICLE, dtype=np.uint8)
+        placement = localise([at(0.0)], segmentation(codes, confident=False))[0]
+        assert placement.kept
+        assert (placement.group, placement.region) == ("none", "unknown")
+        assert "looks wrong" in placement.reason
 
     def test_kept_at_the_border(self, regions: np.ndarray) -> None:
         regions[:] = OUTSIDE

@@ -11,9 +11,10 @@ from oracle_anatomy import BRIGHTNESS, MIDDLE_MM, OracleNetwork
 from microbleeds.compute import Compute
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
+from microbleeds.localise import localise
 from microbleeds.networks.anatomy import AnatomyClass
 from microbleeds.regions import CSF, OUTSIDE, REGIONS, VENTRICLE, code_of
-from microbleeds.scan import Scan
+from microbleeds.scan import Candidate, Scan
 from microbleeds.segmentation import Segmentation, segment
 from microbleeds.segmentation.look import normalise, to_view
 from microbleeds.segmentation.on_scan import filled
@@ -148,6 +149,7 @@ class TestRepairs:
         image[:8, :8, :4] = BRIGHTNESS[AnatomyClass.WHITE]
         found = segment(scan_of(image, grid), oracle, FLOAT32)
         assert found.brain[tuple(middle)], "a large bleed is part of the brain"
+        assert localise([Candidate(tuple(grid.to_mm(middle)), 0.9)], found)[0].group == "lobar"
         assert not found.brain[:8, :8, :4].any()
         assert np.isin(found.regions[:8, :8, :4], (OUTSIDE, CSF)).all()
 

@@ -108,9 +108,10 @@ def citation(records: Sequence[Record], compute: Mapping[str, Any]) -> str:
 
 > Cerebral microbleeds were searched with microbleeds {__version__} on {searched}. The detector is a 3D region
 > proposal network to stride 4 on SWI and phase that follows Kim et al. (arXiv 2306.13020); weights: {weights};
-> operating point: {at or "none yet"}. Candidates outside the parenchyma were removed. Regions come from an
-> automatic segmentation and are counted by MARS (Gregoire 2009), BOMBS (Cordonnier 2009) and Kim et al. Visits of
-> one person were aligned rigidly and their findings matched one to one. No reader has confirmed the findings.
+> operating point: {at or "none yet"}. Candidates with hardly any parenchyma around them were removed.
+> Regions come from an automatic segmentation and are counted by MARS (Gregoire 2009), BOMBS (Cordonnier 2009) and
+> Kim et al. Visits of one person were aligned rigidly and their findings matched one to one. No reader has
+> confirmed the findings.
 
 {DISCLAIMER}
 

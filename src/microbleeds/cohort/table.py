@@ -177,7 +177,7 @@ def _flags(record: Record) -> list[str]:
         "no_phase": record.scan.phase is None,
         "t2star_only": record.scan.kind == "t2star",
         "regions_unknown": found is not None and not found.located,
-        "segmentation_doubtful": found is not None and found.located and not found.confident,
+        "segmentation_doubtful": record.places_doubtful,
         "echo_time_unknown": sequence.echo_time_ms is None,
         "field_strength_unknown": sequence.field_strength_t is None,
     }

@@ -34,11 +34,11 @@ from microbleeds.report.scale_tables import bombs_form, count, form, place_on, s
 from microbleeds.roundness import roundness
 from microbleeds.scan import Candidate, Scan
 
-#: Nearer than this to another group a finding says so. Their borders are right to 1 or 2 mm, a bleed's centre to about 1 mm.
+#: Nearer than this to another group a finding says so: borders are right to 1 or 2 mm, a bleed's centre to 1 mm.
 BORDER_MM = 3.0
 UNSURE = (
     "The automatic segmentation looks wrong on this scan: groups and regions are uncertain, and whether the "
-    "findings are strictly lobar is unknown. Check the overlay of the regions."
+    "findings are strictly lobar is unknown; none was removed for its place. Check the overlay of the regions."
 )
 
 
@@ -111,7 +111,7 @@ def assemble(
         program_version=__version__,
         scan=_scan_record(scan),
         model=model,
-        counts=count(findings),
+        counts=count(findings, not trusted),
         form=form(findings),
         scales=scale_counts(findings),
         bombs=bombs_form(findings),

@@ -244,6 +244,12 @@ class Record(Strict):
         """Findings that count."""
         return [finding for finding in self.findings if finding.kept]
 
+    @property
+    def places_doubtful(self) -> bool:
+        """Whether the segmentation looks wrong, so that no group is trusted, however many findings count."""
+        found = self.segmentation
+        return found is not None and found.located and not found.confident
+
 
 def write_record(record: Record, path: Path) -> None:
     """Write `findings.json`."""

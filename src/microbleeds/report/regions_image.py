@@ -76,7 +76,7 @@ def write_regions(segmentation: Segmented, scan: Scan, folder: Path) -> None:
         "Scales": {name: scale.source for name, scale in SCALES.items()},
         "Confident": described.confident,
         "BrainVolumeMl": described.brain_ml,
-        "Warnings": list(segmentation.warnings),
+        "Warnings": [*scan.image_warnings, *segmentation.warnings],
     }
     (Path(folder) / "regions.json").write_text(json.dumps(sidecar, indent=2) + "\n", encoding="utf-8")
 

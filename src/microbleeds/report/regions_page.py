@@ -34,7 +34,7 @@ def write_regions_page(segmentation: Segmented, scan: Scan, path: Path) -> None:
         .render(
             files={"scan": next(iter(scan.files.values()))} if len(scan.files) == 1 else scan.files,
             segmentation=segmentation_record(segmentation),
-            warnings=segmentation.warnings,
+            warnings=[*scan.image_warnings, *segmentation.warnings],
             outlines=outlines(segmentation.brain, known, part, []),
             region_slices=[] if known is None else region_slices(drawn, known, part, _CUTS),
             legend=legend(),

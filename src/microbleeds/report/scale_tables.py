@@ -6,7 +6,7 @@ Conventions:
       its fine region through :data:`microbleeds.regions.SCALES`.
     * BOMBS says *certain* and *uncertain* for definite and possible, and parts sizes at 5 mm and 10 mm.
     * A finding whose place the segmentation can't be trusted with counts in the group that it seems to be in, and
-      the counts say that they are uncertain.
+      the counts say that they are uncertain; so they do where such a segmentation leaves nothing to count.
 """
 
 from __future__ import annotations
@@ -23,13 +23,18 @@ _COLUMNS = ("definite_right", "definite_left", "possible_right", "possible_left"
 _BY_NAME: dict[str, Region] = {region.name: region for region in REGIONS.values()}
 
 
-def count(findings: Sequence[Finding]) -> Counts:
-    """Count the findings that are kept, by MARS."""
+def count(findings: Sequence[Finding], places_doubtful: bool) -> Counts:
+    """Count the findings that are kept, by MARS.
+
+    Args:
+        findings: of one scan.
+        places_doubtful: whether its segmentation looks wrong.
+    """
     kept = [finding for finding in findings if finding.kept]
     groups = Counter(finding.group for finding in kept)
     rows = Counter(finding.row for finding in kept)
     definite = sum(finding.certainty == "definite" for finding in kept)
-    uncertain = any(finding.place_confidence == "uncertain" for finding in kept)
+    uncertain = places_doubtful or any(finding.place_confidence == "uncertain" for finding in kept)
     return Counts(
         total=len(kept),
         lobar=groups["lobar"],
@@ -119,7 +124,7 @@ def recounted(record: Record, findings: Sequence[Finding]) -> Record:
     return record.model_copy(
         update={
             "findings": placed,
-            "counts": count(findings),
+            "counts": count(findings, record.places_doubtful),
             "form": form(findings),
             "scales": scale_counts(findings),
             "bombs": bombs_form(findings),

@@ -55,7 +55,8 @@ def methods(record: Record, reading: str = UNREAD) -> str:
         f"with microbleeds {record.program_version}, weights {model.name} (sha256 {model.sha256[:12]}), "
         f"at the operating point '{point.name}' (score from {point.cut:.2f}). "
         "The network follows Kim et al. (arXiv 2306.13020): a 3D region proposal network to stride 4 "
-        f"on SWI and phase. {_sentence(model.training)} Candidates outside the parenchyma were removed. "
+        f"on SWI and phase. {_sentence(model.training)} "
+        "Candidates with hardly any parenchyma around them were removed. "
         f"Regions follow {record.scale} (Gregoire 2009) from an automatic segmentation. {_definite(record)} "
         f"{reading}"
     )

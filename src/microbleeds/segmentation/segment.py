@@ -36,6 +36,7 @@ LARGE_BRAIN_ML = 2100.0  # doubtful above this; the largest of healthy heads rea
 LARGEST_BRAIN_ML = 2600.0  # pure noise and constant images give 4000 ml
 NO_HEAD_MISFIT_MM = 9.5  # a drawing of a chest gives 10, heads give 2-6
 VARIATION_VOXELS = (3, 3, 2)  # means over about 3 mm
+LEAST_OUTSIDE = 0.05  # of a head's box that is outside of the brain; a view that brain fills has no air to show
 LEAST_VARIATION = 0.03  # standard deviation over mean of these in the brain; scans of heads give 0.08 and more
 LARGEST_MISFIT_MM = 8.0  # median distance of the affine fit beyond which the position is not trusted
 # Mean probability of the chosen class over the brain. Set on the 12 simulated validation scans, which give 0.575
@@ -129,7 +130,11 @@ def _voxel_ml(grid: Grid) -> float:
 
 
 def _cleaned(seen: Seen) -> Seen:
-    """Call stray parts of the brain outside, and give holes in it to the brain's likeliest class, in place."""
+    """Call stray parts of the brain outside, and fill what is called outside within the head, in place.
+
+    A hole in parenchyma alone, a large bleed say, becomes its likeliest tissue; one that fluid borders on, a
+    sinus say, may become fluid.
+    """
     likeliest = seen.likeliest
     brain = likeliest >= AnatomyClass.VENTRICLE
     parts, count = ndimage.label(brain)
@@ -139,10 +144,23 @@ def _cleaned(seen: Seen) -> Seen:
     sizes[0] = 0
     kept = (sizes >= STRAY_SHARE * sizes.max())[parts] & brain
     stray = brain & ~kept
-    holes = filled(kept | (likeliest == AnatomyClass.CSF)) & (likeliest == AnatomyClass.OUTSIDE) & ~stray
+    outside = (likeliest == AnatomyClass.OUTSIDE) & ~stray
+    fluid = (likeliest == AnatomyClass.VENTRICLE) | (likeliest == AnatomyClass.CSF)
+    within = _away_from(filled(kept) & outside, fluid)
+    holes = filled(kept | (likeliest == AnatomyClass.CSF)) & outside
     seen.classes[AnatomyClass.VENTRICLE :, stray] = 0  # in place: a copy of all probabilities may be a gigabyte
     seen.classes[AnatomyClass.OUTSIDE, holes] = 0
+    seen.classes[: AnatomyClass.CORTEX, within] = 0
     return seen
+
+
+def _away_from(holes: NDArray[np.bool_], fluid: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return those of the holes [X, Y, Z] that no fluid borders on."""
+    if not holes.any():
+        return holes
+    parts, _ = ndimage.label(holes)
+    wet = np.unique(parts[ndimage.binary_dilation(fluid)])
+    return holes & ~np.isin(parts, wet)
 
 
 def _doubts(seen: Seen, classes: NDArray[np.uint8], position: Position | None) -> list[str]:
@@ -156,6 +174,8 @@ def _doubts(seen: Seen, classes: NDArray[np.uint8], position: Position | None) -
     if certainty < LEAST_CERTAINTY:
         doubts.append(f"The anatomy is uncertain (mean probability {certainty:.2f}); check the regions.")
     if position is None:
+        if np.prod(seen.view.shape) * _voxel_ml(seen.view) >= SMALL_VIEW_ML:
+            doubts.append("Too few regions were found as a whole to tell the position in the head; check them.")
         return doubts
     mni_from_ras, misfit_mm = position
     if misfit_mm > LARGEST_MISFIT_MM:
@@ -191,7 +211,8 @@ def _check_brain(seen: Seen, classes: NDArray[np.uint8], position: Position | No
     outside = seen.image[classes == AnatomyClass.OUTSIDE]
     # Noise would pass for structure in single voxels.
     inside = ndimage.uniform_filter(seen.image, VARIATION_VOXELS)[brain]
-    if len(inside) and len(outside) and np.percentile(outside, 10) > DARKEST_SURROUNDINGS * np.median(inside):
+    around = len(outside) > LEAST_OUTSIDE * classes.size
+    if len(inside) and around and np.percentile(outside, 10) > DARKEST_SURROUNDINGS * np.median(inside):
         raise InputError(
             f"No brain was found in the image (nothing dark surrounds it, as air does a head); {advice}"
         )

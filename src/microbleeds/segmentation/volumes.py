@@ -7,6 +7,7 @@ ranges come from the heads of the training and travel in the weights' card.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -25,6 +26,7 @@ STRUCTURES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "deep white matter": (
             "internal_capsule", "external_capsule", "corpus_callosum", "periventricular_white",
         ),
+        "brainstem": ("brainstem",),
         "cerebellum": ("cerebellum",),
     }
 )  # fmt: skip
@@ -45,25 +47,44 @@ def uncut(regions: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return kept[regions]
 
 
-def volumes_ml(regions: NDArray[np.uint8], grid: Grid) -> dict[str, float]:
-    """Return the volume of each structure and side (``left thalamus``) that lies in the view as a whole.
+@dataclass(frozen=True)
+class Volumes:
+    """Volumes of structures by side and name (``left thalamus``), ml.
 
-    A structure of which nothing is seen is left out: most often it lies outside of the view.
+    Args:
+        whole: of those that lie in the view as a whole. One of which nothing is seen is 0 where the other side is
+            whole; else it is left out, since most often it lies outside of the view.
+        cut: of what is seen of those that a face of the view cuts.
+    """
+
+    whole: Mapping[str, float]
+    cut: Mapping[str, float]
+
+
+def volumes_ml(regions: NDArray[np.uint8], grid: Grid) -> Volumes:
+    """Measure the structures.
 
     Args:
         regions: uint8 [X, Y, Z], codes of :mod:`microbleeds.regions`.
         grid: of the regions.
     """
     counts = np.bincount(regions.ravel(), minlength=256)
-    whole = np.bincount(uncut(regions).ravel(), minlength=256)
+    inside = np.bincount(uncut(regions).ravel(), minlength=256)
     voxel_ml = float(abs(np.linalg.det(grid.affine[:3, :3]))) / 1000
-    found = {}
-    for side in ("left", "right"):
-        for name, parts in STRUCTURES.items():
-            codes = [code for code, r in REGIONS.items() if r.name in parts and r.side == side]
-            if counts[codes].any() and all(whole[code] == counts[code] for code in codes):
-                found[f"{side} {name}"] = float(counts[codes].sum()) * voxel_ml
-    return found
+    whole: dict[str, float] = {}
+    cut: dict[str, float] = {}
+    for name, parts in STRUCTURES.items():
+        by_side = {
+            side: [code for code, r in REGIONS.items() if r.name in parts and r.side == side]
+            for side in ("left", "right")
+        }
+        for side, codes in by_side.items():
+            if counts[codes].any():
+                kept = whole if np.array_equal(inside[codes], counts[codes]) else cut
+                kept[f"{side} {name}"] = float(counts[codes].sum()) * voxel_ml
+        if any(f"{side} {name}" in whole for side in by_side):
+            whole |= {f"{side} {name}": 0.0 for side, codes in by_side.items() if not counts[codes].any()}
+    return Volumes(whole, cut)
 
 
 def ranges_of(heads: Iterable[Mapping[str, float]]) -> dict[str, tuple[float, float]]:
@@ -77,12 +98,17 @@ def ranges_of(heads: Iterable[Mapping[str, float]]) -> dict[str, tuple[float, fl
     }
 
 
-def out_of_range(volumes: Mapping[str, float], ranges: Ranges) -> str | None:
-    """Return a sentence that names the structures whose volume no training head had, ``None`` without any."""
+def out_of_range(volumes: Volumes, ranges: Ranges) -> str | None:
+    """Return a sentence that names the structures whose volume no training head had, ``None`` without any.
+
+    What the view cuts may be small, but not too large.
+    """
+    measured = [(name, volume, 0.0) for name, volume in volumes.cut.items()]
+    measured += [(name, volume, 1.0) for name, volume in volumes.whole.items()]
     odd = [
         f"{name} {volume:.1f} ml (expected {ranges[name][0]:.1f} to {ranges[name][1]:.1f})"
-        for name, volume in volumes.items()
-        if name in ranges and not ranges[name][0] <= volume <= ranges[name][1]
+        for name, volume, asked in measured
+        if name in ranges and not asked * ranges[name][0] <= volume <= ranges[name][1]
     ]
     if not odd:
         return None

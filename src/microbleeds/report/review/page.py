@@ -132,7 +132,7 @@ def _facts(record: Record, volumes: Volumes, thumbnails: dict[int, Any], finding
         "places": _places(),
         "brain_code": BRAIN,
         "located": volumes.located,
-        "confident": record.segmentation is None or record.segmentation.confident,
+        "confident": not record.places_doubtful,
         "shape": volumes.grid.shape,
         "affine": volumes.grid.affine.tolist(),
         "spacing_mm": volumes.grid.spacing_mm.tolist(),

@@ -95,9 +95,9 @@ def sign(
     by_id = {verdict.finding: verdict for verdict in verdicts.verdicts}
     judged = [_judged(finding, by_id.get(finding.id)) for finding in record.findings]
     first = max((finding.id for finding in record.findings), default=0) + 1
-    trusted = record.segmentation is None or record.segmentation.confident
     added = [
-        _added(number, addition, grid, trusted) for number, addition in enumerate(verdicts.added, start=first)
+        _added(number, addition, grid, not record.places_doubtful)
+        for number, addition in enumerate(verdicts.added, start=first)
     ]
     findings = sorted([*judged, *added], key=lambda finding: not finding.kept)
     unreviewed = [finding.id for finding in record.kept if finding.id not in by_id]

@@ -7,7 +7,7 @@
   const rejected = () => new Set([...document.querySelectorAll("input.counts")].filter((box) => !box.checked).map((box) => Number(box.value)));
 
   // The same rules as in the program: burden classes, and "strictly lobar" by the Boston criteria v2.0.
-  const unsure = (f) => f.place_confidence === "uncertain";
+  const doubtful = record.segmentation !== null && record.segmentation.located && !record.segmentation.confident;
   function bombsColumn(f) {
     if (f.diameter_mm === null || f.diameter_mm > 10) return "without_size";
     return `${f.certainty === "definite" ? "certain" : "uncertain"}_${f.side}_${f.diameter_mm < 5 ? "below_5mm" : "5_to_10mm"}`;
@@ -30,13 +30,13 @@
       lobar: number((f) => f.group === "lobar"),
       deep: number((f) => f.group === "deep"),
       infratentorial: number((f) => f.group === "infratentorial"),
-      groups_uncertain: number(unsure) > 0,
+      groups_uncertain: doubtful,
       unplaced: number((f) => f.group === "none"),
       definite: number((f) => f.certainty === "definite"),
       possible: number((f) => f.certainty === "possible"),
       regions: Object.fromEntries(record.form.map((row) => [row.row, number((f) => f.row === row.row)])),
       burden_class: total < 2 ? String(total) : total < 5 ? "2-4" : total < 10 ? "5-9" : ">=10",
-      strictly_lobar: number((f) => f.group === "none" || unsure(f)) > 0 ? null : number((f) => f.group === "lobar") > 0 && number(spoils) === 0,
+      strictly_lobar: doubtful || number((f) => f.group === "none") > 0 ? null : number((f) => f.group === "lobar") > 0 && number(spoils) === 0,
     };
     const bombs = record.bombs.map((row) => {
       const own = counted.filter((f) => f.bombs_row === row.row && f.side !== "none");

@@ -84,9 +84,9 @@ def train_network(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
-    step = _resume(checkpoint, network, optimiser, average, settings)
+    step, spent = _resume(checkpoint, network, optimiser, average, settings)
     means: dict[str, float] = {}
-    started = time.monotonic()
+    began = started = time.monotonic()
     samples = stream(
         sources,
         step,
@@ -107,7 +107,8 @@ def train_network(
             report({"step": step, **means, "seconds_per_step": (time.monotonic() - started) / REPORT_STEPS})
             started = time.monotonic()
         if step % CHECKPOINT_STEPS == 0 or step == settings.steps:
-            _save(checkpoint, step, network, optimiser, average, settings)
+            spent_now = spent + time.monotonic() - began
+            _save(checkpoint, step, network, optimiser, average, settings, spent_now)
     network.load_state_dict(average)
     return network.eval()
 
@@ -154,6 +155,7 @@ def _save(
     optimiser: torch.optim.Optimizer,
     average: dict[str, Tensor],
     settings: AnatomyTraining,
+    seconds: float,
 ) -> None:
     """Write the state beside ``checkpoint`` and move it into place, so that a kill never leaves half of it."""
     state: dict[str, Any] = {
@@ -162,6 +164,7 @@ def _save(
         "optimiser": optimiser.state_dict(),
         "average": average,
         "settings": asdict(settings),
+        "seconds": seconds,
     }
     partial = checkpoint.with_name(checkpoint.name + ".partial")
     torch.save(state, partial)
@@ -174,14 +177,14 @@ def _resume(
     optimiser: torch.optim.Optimizer,
     average: dict[str, Tensor],
     settings: AnatomyTraining,
-) -> int:
-    """Load the state from ``checkpoint`` if it exists and return its step, else 0.
+) -> tuple[int, float]:
+    """Load the state from ``checkpoint`` if it exists and return its step and the seconds spent, else 0 and 0.
 
     Raises:
         InputError: if the checkpoint belongs to other settings.
     """
     if not checkpoint.exists():
-        return 0
+        return 0, 0.0
     state = torch.load(checkpoint, map_location=settings.device, weights_only=True)
     if state["settings"] != asdict(settings):
         raise InputError(
@@ -191,4 +194,9 @@ def _resume(
     optimiser.load_state_dict(state["optimiser"])
     average.update(state["average"])
     logger.info("Going on from step %d of %s.", state["step"], checkpoint)
-    return int(state["step"])
+    return int(state["step"]), float(state["seconds"])
+
+
+def minutes_spent(checkpoint: Path) -> float:
+    """Return the minutes that the training of a checkpoint took, over all calls that it was continued in."""
+    return float(torch.load(checkpoint, map_location="cpu", weights_only=True)["seconds"]) / 60

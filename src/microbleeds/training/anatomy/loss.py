@@ -50,12 +50,13 @@ def anatomy_loss(output: AnatomyOutput, regions: Tensor) -> dict[str, Tensor]:
     # A cell answers for its four voxels: each of them that has a place asks it.
     place_logits = output.places.reshape(-1, output.places.shape[-1])
     place_entropy, place_dice = entropy_and_dice(place_logits, places.reshape(-1, 4))
-    side = sides.reshape(-1, 4)[:, 0]
-    sided = side != IGNORED
+    # The side is asked at the middle of a cell, so its four voxels share the answer at the midline.
+    side = sides.reshape(-1, 4)
+    voxels = (side != IGNORED).sum(dim=1)
+    sided = voxels > 0
     answers = output.right.reshape(-1)[sided]
-    side_loss = (
-        binary_cross_entropy_with_logits(answers, side[sided].float()) if bool(sided.any()) else answers.sum()
-    )
+    share = (side == 1).sum(dim=1)[sided] / voxels[sided]
+    side_loss = binary_cross_entropy_with_logits(answers, share) if bool(sided.any()) else answers.sum()
     return {
         "entropy": entropy,
         "dice": dice,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -20,7 +19,7 @@ from microbleeds.networks.anatomy import SPACING_MM
 from microbleeds.segmentation.volumes import ranges_of, volumes_ml
 from microbleeds.simulate.label_maps import load_label_map
 from microbleeds.training.anatomy.examples import Sources, load_sources
-from microbleeds.training.anatomy.loop import AnatomyTraining, train_network
+from microbleeds.training.anatomy.loop import AnatomyTraining, minutes_spent, train_network
 from microbleeds.training.anatomy.scores import score_network
 from microbleeds.weights.anatomy_card import AnatomyCard, load_anatomy, save_anatomy
 
@@ -76,7 +75,6 @@ def train_anatomy(
     if data is not None:
         _refuse_other_heads(data, [file.name.removesuffix(".nii.gz") for file in files[:training_heads]])
     out.mkdir(parents=True, exist_ok=True)
-    started = time.monotonic()
     before = None if start is None else load_anatomy(start)
     if before is not None:
         settings = replace(
@@ -94,7 +92,6 @@ def train_anatomy(
         lambda parts: logger.info("%s", parts),
         None if before is None else before[0].state_dict(),
     )
-    minutes = (time.monotonic() - started) / 60
     held_out = [load_label_map(f) for f in files[training_heads : training_heads + validation_heads]]
     card = AnatomyCard(
         name=f"anatomy-{settings.steps}",
@@ -106,7 +103,7 @@ def train_anatomy(
         training_data=_describe(files, training_heads, validation_heads, len(sources.scans))
         + ("" if before is None else f" Started from the weights {before[1].name} ({before[1].sha256[:8]})."),
         steps=settings.steps,
-        minutes=round(minutes, 1),
+        minutes=round(minutes_spent(out / "anatomy.checkpoint"), 1),
         seed=settings.seed,
         scores=score_network(network, held_out, validation_draws, choose(settings.device)),
         notes=NOTES,
@@ -133,12 +130,12 @@ def _refuse_other_heads(data: Path, trained: Sequence[str]) -> None:
         )
 
 
-def _volumes(sources: Sources) -> Iterator[dict[str, float]]:
+def _volumes(sources: Sources) -> Iterator[Mapping[str, float]]:
     """Yield the volumes of the structures of each head and scan."""
     for head in sources.heads:
-        yield volumes_ml(head.regions.numpy(), Grid(_shape(head.regions), np.eye(4)))
+        yield volumes_ml(head.regions.numpy(), Grid(_shape(head.regions), np.eye(4))).whole
     for scan in sources.scans:
-        yield volumes_ml(scan.regions.numpy(), Grid(_shape(scan.regions), np.diag([*SPACING_MM, 1.0])))
+        yield volumes_ml(scan.regions.numpy(), Grid(_shape(scan.regions), np.diag([*SPACING_MM, 1.0]))).whole
 
 
 def _shape(volume: Tensor) -> tuple[int, int, int]:

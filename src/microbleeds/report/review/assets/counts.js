@@ -28,7 +28,7 @@ function counted() {
   const spoils = (f) => f.group === "deep" || (f.group === "infratentorial" && f.region !== "cerebellum");
   const unplaced = number((f) => f.group === "none");
   const lobar = number((f) => f.group === "lobar");
-  const unsure = unplaced + number((f) => f.place_confidence === "uncertain") > 0;
+  const unsure = !facts.confident || unplaced > 0;
   const strictly = unsure ? "unknown" : lobar > 0 && !number(spoils) ? "yes" : "no";
   return {
     total,
