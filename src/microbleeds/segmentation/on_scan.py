@@ -6,6 +6,7 @@ Probabilities are interpolated linearly and decided on the fine grid, so that bo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,8 +16,8 @@ from torch import Tensor
 from torch.nn.functional import max_pool3d, pad
 
 from microbleeds.geometry import Grid
-from microbleeds.networks.anatomy import CELL, AnatomyClass
-from microbleeds.segmentation.look import Seen, axis_weights, likeliest, likeliest_places, regions_of
+from microbleeds.networks.anatomy import AnatomyClass
+from microbleeds.segmentation.look import Seen, axis_weights, likeliest, regions_of
 
 RIM_VOXELS = (3, 3, 1)  # of fluid that belongs to the brain: 3 mm in plane, 2 mm along z
 NEARLY_OUTSIDE = 0.9  # voxels whose neighbours are all outside with this probability need no closer look
@@ -32,40 +33,56 @@ def brain_of(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return parenchyma, ventricles and a rim of fluid, without holes, bool [X, Y, Z] on the network's grid."""
     core = classes >= AnatomyClass.VENTRICLE
     field = torch.from_numpy(core)[None, None].float()
-    size = tuple(2 * n + 1 for n in RIM_VOXELS)
-    near = max_pool3d(field, size, stride=1, padding=RIM_VOXELS)[0, 0].numpy() > 0.5
+    for axis, reach in enumerate(RIM_VOXELS):  # one axis at a time: a box grows as its sides do
+        size, padding = [1, 1, 1], [0, 0, 0]
+        size[axis], padding[axis] = 2 * reach + 1, reach
+        field = max_pool3d(field, size, stride=1, padding=padding)
+    near = field[0, 0].numpy() > 0.5
     return filled(core | (near & (classes == AnatomyClass.CSF)))
 
 
-def on_scan_grid(seen: Seen, brain: NDArray[np.bool_], grid: Grid) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
-    """Return brain, bool [X, Y, Z], and region codes, uint8 [X, Y, Z], on the scan's ``grid``.
+class OnScan(NamedTuple):
+    """Brain, bool, region codes, uint8, and the probability of parenchyma in %, uint8, all [X, Y, Z]."""
+
+    brain: NDArray[np.bool_]
+    regions: NDArray[np.uint8]
+    parenchyma_percent: NDArray[np.uint8]
+
+
+def on_scan_grid(seen: Seen, brain: NDArray[np.bool_], grid: Grid) -> OnScan:
+    """Bring brain and regions to the scan's ``grid``.
 
     Args:
         seen: on the network's grid.
         brain: bool, on the network's grid.
         grid: the scan's.
     """
-    i, j, k = (-(-n // c) for n, c in zip(seen.view.shape, CELL, strict=True))
-    by_voxel = _weights(seen.view, grid, seen.start, seen.grid.shape)
-    first = tuple(s // c for s, c in zip(seen.start, CELL, strict=True))
-    by_cell = _weights(Grid((i, j, k), _cell_affine(seen.view)), grid, first, seen.right.shape)
+    weights = _weights(seen.view, grid, seen.start, seen.grid.shape)
     inside = (seen.classes[AnatomyClass.OUTSIDE] < NEARLY_OUTSIDE) | brain
     box = [_span(inside, axis) for axis in range(3)]
-    rows, columns, slices = (_reach(w, span) for w, span in zip(by_voxel, box, strict=True))
+    rows, columns, slices = (_reach(w, span) for w, span in zip(weights, box, strict=True))
+    # Where white matter belongs changes slowly: it is decided on the network's grid and taken from the nearest.
+    x, y, z = (w.argmax(dim=1).numpy() for w in weights)
+    near = np.ix_(x[rows], y[columns])
+    somewhere, lobe, side = (part[near] for part in seen.places_by_voxel)
+    # Slices first: they are read one after the other, 30 times as fast as out of lines along z.
     fields = torch.from_numpy(np.concatenate([seen.classes, brain[None].astype(np.float32)]))
-    places = torch.from_numpy(np.concatenate([seen.places, seen.right[None]]))
+    fields = fields.movedim(-1, 0).contiguous()
     found_brain = np.zeros(grid.shape, dtype=bool)
     regions = np.zeros(grid.shape, dtype=np.uint8)
+    percent = np.zeros(grid.shape, dtype=np.uint8)
     for k in range(slices.start, slices.stop):
-        fine = _slice(fields, by_voxel, rows, columns, k)
-        place = _slice(places, by_cell, rows, columns, k)
+        used = torch.nonzero(weights[2][k])[:, 0]
+        plane = torch.tensordot(weights[2][k][used], fields[used[0] : used[-1] + 1], dims=1)
+        fine = weights[0][rows] @ plane @ weights[1][columns].T
         found_brain[rows, columns, k] = (fine[-1] > 0.5).numpy()
-        somewhere, lobe = likeliest_places(place[:-1])
-        side = (place[-1] > 0.5).to(torch.uint8)
+        certain = 100 * fine[AnatomyClass.CORTEX : -1].sum(dim=0)
+        percent[rows, columns, k] = certain.clamp_(0, 100).round_().to(torch.uint8).numpy()
+        there = z[k]
         regions[rows, columns, k] = regions_of(
-            likeliest(fine[:-1]).numpy(), somewhere.numpy(), lobe.numpy(), side.numpy()
+            likeliest(fine[:-1]).numpy(), somewhere[..., there], lobe[..., there], side[..., there]
         )
-    return found_brain, regions
+    return OnScan(found_brain, regions, percent)
 
 
 def _weights(source: Grid, target: Grid, start: Sequence[int], shape: Sequence[int]) -> list[Tensor]:
@@ -75,22 +92,6 @@ def _weights(source: Grid, target: Grid, start: Sequence[int], shape: Sequence[i
         weights = axis_weights(source, target, axis)[:, first : first + length]
         found.append(pad(weights, (0, length - weights.shape[1])))
     return found
-
-
-def _cell_affine(grid: Grid) -> NDArray[np.float64]:
-    """Return the affine of the cells: their first corner is that of the voxels."""
-    affine = grid.affine.copy()
-    affine[:3, :3] = affine[:3, :3] * np.array(CELL)
-    affine[:3, 3] = grid.to_mm((np.array(CELL) - 1) / 2)
-    return affine
-
-
-def _slice(fields: Tensor, weights: list[Tensor], rows: slice, columns: slice, k: int) -> Tensor:
-    """Interpolate ``fields`` [C, x, y, z] to slice ``k``, [C, rows, columns]."""
-    along_z = weights[2][k]
-    used = torch.nonzero(along_z)[:, 0]
-    plane = (fields[..., used] * along_z[used]).sum(dim=-1)
-    return weights[0][rows] @ plane @ weights[1][columns].T
 
 
 def _span(mask: NDArray[np.bool_], axis: int) -> slice:

@@ -60,6 +60,7 @@ class Segmentation:
         located: false when the scan shows too little of the head to tell regions; they are empty then.
         confident: whether brain, regions and position look like those of a head.
         warnings: sentences for the reader.
+        parenchyma_percent: uint8 [X, Y, Z], probability of parenchyma in %; ``None`` if ``regions`` are certain.
     """
 
     grid: Grid
@@ -69,6 +70,7 @@ class Segmentation:
     located: bool
     confident: bool
     warnings: tuple[str, ...] = ()
+    parenchyma_percent: NDArray[np.uint8] | None = None
 
 
 def segment(
@@ -102,9 +104,17 @@ def segment(
     if _shows_too_little(seen, classes, volume, scan.grid, bool(doubts)):
         return _by_signal(volume, scan.grid)
     _check_brain(seen, classes, position)
-    brain, regions = on_scan_grid(seen, brain_of(classes), scan.grid)
-    mni_from_ras = None if position is None else position[0]
-    return Segmentation(scan.grid, brain, regions, mni_from_ras, True, not doubts, (*doubts, *_known_error(card)))
+    found = on_scan_grid(seen, brain_of(classes), scan.grid)
+    return Segmentation(
+        scan.grid,
+        found.brain,
+        found.regions,
+        None if position is None else position[0],
+        located=True,
+        confident=not doubts,
+        warnings=(*doubts, *_known_error(card)),
+        parenchyma_percent=found.parenchyma_percent,
+    )
 
 
 @cache
@@ -132,8 +142,8 @@ def _voxel_ml(grid: Grid) -> float:
 def _cleaned(seen: Seen) -> Seen:
     """Call stray parts of the brain outside, and fill what is called outside within the head, in place.
 
-    A hole in parenchyma alone, a large bleed say, becomes its likeliest tissue; one that fluid borders on, a
-    sinus say, may become fluid.
+    A hole in parenchyma alone, a large bleed say, becomes its likeliest tissue; one within the skull, a sinus say,
+    may become fluid.
     """
     likeliest = seen.likeliest
     brain = likeliest >= AnatomyClass.VENTRICLE
@@ -145,22 +155,23 @@ def _cleaned(seen: Seen) -> Seen:
     kept = (sizes >= STRAY_SHARE * sizes.max())[parts] & brain
     stray = brain & ~kept
     outside = (likeliest == AnatomyClass.OUTSIDE) & ~stray
-    fluid = (likeliest == AnatomyClass.VENTRICLE) | (likeliest == AnatomyClass.CSF)
-    within = _away_from(filled(kept) & outside, fluid)
+    within = _holes_within(likeliest, kept & (likeliest >= AnatomyClass.CORTEX))
     holes = filled(kept | (likeliest == AnatomyClass.CSF)) & outside
     seen.classes[AnatomyClass.VENTRICLE :, stray] = 0  # in place: a copy of all probabilities may be a gigabyte
     seen.classes[AnatomyClass.OUTSIDE, holes] = 0
     seen.classes[: AnatomyClass.CORTEX, within] = 0
+    seen.classes[:, within] /= np.maximum(seen.classes[:, within].sum(axis=0), np.finfo(np.float32).tiny)
     return seen
 
 
-def _away_from(holes: NDArray[np.bool_], fluid: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return those of the holes [X, Y, Z] that no fluid borders on."""
-    if not holes.any():
-        return holes
-    parts, _ = ndimage.label(holes)
-    wet = np.unique(parts[ndimage.binary_dilation(fluid)])
-    return holes & ~np.isin(parts, wet)
+def _holes_within(likeliest: NDArray[np.uint8], parenchyma: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return what parenchyma encloses and is mostly called outside, as large dark bleeds are, bool [X, Y, Z]."""
+    parts, count = ndimage.label(filled(parenchyma) & ~parenchyma)
+    sizes = np.bincount(parts.ravel(), minlength=count + 1)
+    dark = np.bincount(parts[likeliest == AnatomyClass.OUTSIDE], minlength=count + 1)
+    chosen = dark > sizes / 2
+    chosen[0] = False
+    return chosen[parts]
 
 
 def _doubts(seen: Seen, classes: NDArray[np.uint8], position: Position | None) -> list[str]:
