@@ -83,7 +83,7 @@ def record(findings: Sequence[Finding], **changes: object) -> Record:
             scores={},
             operating_point=OperatingPoint(name="balanced", cut=0.2, definite_cut=0.6),
         ),
-        counts=count(findings),
+        counts=count(findings, False),
         form=form(findings),
         findings=list(findings),
         warnings=["Said by both."],
