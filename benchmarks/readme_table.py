@@ -82,8 +82,9 @@ def _cohort(results: list[dict[str, Any]]) -> list[str]:
     ]
     if any(result["anatomy_sha256"] != sha256_of(ANATOMY_WEIGHTS) for result in results):
         lines += [
-            f"These rows were made with the segmentation of that commit ({first['anatomy_sha256'][:8]}), "
-            "which has been replaced since; they are to be scored again.",
+            f"These rows were made with the segmentation of that commit ({first['anatomy_sha256'][:8]}) and the "
+            "operating point of then. The segmentation has been replaced since: rows and speed are to be measured "
+            "again.",
             "",
         ]
     return lines

@@ -46,7 +46,7 @@ def little_record(grid: Grid) -> Record:
             sequence=SequenceRecord(), phase=None,
         ),
         model=ModelRecord(name="little", sha256="ab" * 32, training="None.", scores={}, operating_point=point),
-        counts=count([finding]),
+        counts=count([finding], False),
         form=form([finding]),
         findings=[finding],
         warnings=[],
