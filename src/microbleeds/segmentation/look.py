@@ -78,10 +78,6 @@ class Seen:
         place, lobe = likeliest_places(fine[:-1])
         return place.numpy(), lobe.numpy(), (fine[-1] > 0.5).to(torch.uint8).numpy()
 
-    def regions(self) -> NDArray[np.uint8]:
-        """Return the region codes [X, Y, Z] on ``grid``."""
-        return regions_of(self.likeliest, *self.places_by_voxel)
-
 
 def regions_of(
     classes: NDArray[np.uint8], places: NDArray[np.uint8], lobes: NDArray[np.uint8], right: NDArray[np.uint8]

@@ -23,7 +23,7 @@ from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
 from microbleeds.networks.anatomy import AnatomyClass, AnatomyNetwork
 from microbleeds.scan import Scan
-from microbleeds.segmentation.look import Seen, look
+from microbleeds.segmentation.look import Seen, look, regions_of
 from microbleeds.segmentation.on_scan import brain_of, filled, on_scan_grid
 from microbleeds.segmentation.position import Position, fit_mni
 from microbleeds.segmentation.volumes import out_of_range, volumes_ml
@@ -97,7 +97,7 @@ def segment(
     seen = look(volume, scan.grid, network, compute or choose())
     seen = _cleaned(seen)
     classes = seen.likeliest
-    coarse = seen.regions()
+    coarse = regions_of(classes, *seen.places_by_voxel)
     position = fit_mni(coarse, seen.grid)
     odd = out_of_range(volumes_ml(coarse, seen.grid), {} if card is None else card.volume_ranges_ml)
     doubts = _doubts(seen, classes, position) + ([odd] if odd else [])
