@@ -51,6 +51,11 @@ class Grid:
         return np.linalg.norm(self.affine[:3, :3], axis=0)
 
     @property
+    def voxel_ml(self) -> float:
+        """Volume of a voxel in ml."""
+        return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000
+
+    @property
     def axis_codes(self) -> str:
         """Nearest anatomical direction of each axis, for instance ``RAS`` or ``LPS``."""
         return "".join(aff2axcodes(self.affine))

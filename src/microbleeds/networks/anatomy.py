@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import max_pool3d, relu
+from torch.nn.functional import max_pool3d, relu_
 
 from microbleeds.regions import LOBES, REGIONS, code_of
 
@@ -98,6 +98,29 @@ def region_table() -> NDArray[np.uint8]:
     return table
 
 
+def whereabouts(
+    places: NDArray[np.uint8], lobes: NDArray[np.uint8], right: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Return place, lobe and side of voxels in one number, uint8: a column of :func:`regions_by_whereabouts`.
+
+    Args:
+        places: codes of :class:`Place`.
+        lobes: codes of :class:`Place` among the lobes.
+        right: 1 in the right half of the head, else 0.
+    """
+    count = np.uint8(len(Place))
+    return (places * count + lobes) * np.uint8(2) + right
+
+
+def regions_by_whereabouts() -> NDArray[np.uint8]:
+    """Return the region codes [class, whereabouts], [11, 162]: cortex by its lobe, white matter by its place."""
+    places, lobes, right = np.indices((len(Place), len(Place), 2)).reshape(3, -1)
+    table = region_table()
+    found = table[:, places, right]
+    found[AnatomyClass.CORTEX] = table[AnatomyClass.CORTEX, lobes, right]
+    return found
+
+
 def targets_of_region() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
     """Return the tables [256] from a region code to its class, place and side; :data:`IGNORED` where none is."""
     classes, places, sides = (np.full(256, IGNORED, dtype=np.uint8) for _ in range(3))
@@ -126,11 +149,13 @@ class AnatomyOutput(NamedTuple):
     places: Tensor
     right: Tensor
 
-    def class_volume(self, logits: Tensor | None = None) -> Tensor:
-        """Return the class logits (or another [x, y, z, 4, C]) as a volume [C, X, Y, Z]."""
-        cells = self.classes if logits is None else logits
-        i, j, k, _, count = cells.shape
-        return cells.reshape(i, j, k, 2, 2, count).permute(5, 0, 3, 1, 4, 2).reshape(count, 2 * i, 2 * j, k)
+    def class_volume(self) -> Tensor:
+        """Return the class logits as a volume [11, X, Y, Z], in memory one slice after the other."""
+        i, j, k, _, count = self.classes.shape
+        by_slice = (
+            self.classes.reshape(i, j, k, 2, 2, count).permute(2, 5, 0, 3, 1, 4).reshape(k, count, 2 * i, 2 * j)
+        )
+        return by_slice.movedim(0, -1)
 
 
 def by_cells(volume: Tensor) -> Tensor:
@@ -166,8 +191,9 @@ class ResidualBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map [1, inputs, X, Y, Z] to [1, outputs, X, Y, Z]."""
-        entered = relu(self.entry(features))
-        return relu(entered + self.branch(entered))
+        # In place: at the finest level each further copy costs as much as a tenth of its convolution.
+        entered = relu_(self.entry(features))
+        return relu_(self.branch(entered).add_(entered))
 
 
 class AnatomyNetwork(nn.Module):

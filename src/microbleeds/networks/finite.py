@@ -27,7 +27,8 @@ def finite(ask: Callable[[], Answer]) -> Answer:
     """
     for attempt in range(1, TRIES + 1):
         answer = ask()
-        if all(bool(torch.isfinite(tensor).all()) for tensor in answer):
+        # What is not finite stays so in the sum, which is taken four times as fast as every number is looked at.
+        if all(bool(torch.isfinite(tensor.sum(dtype=torch.float32))) for tensor in answer):
             return answer
         log.warning("The network's answer is not finite (try %d of %d).", attempt, TRIES)
     raise FloatingPointError(

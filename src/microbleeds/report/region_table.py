@@ -76,10 +76,9 @@ def volumes(regions: NDArray[np.uint8], grid: Grid) -> list[RegionVolume]:
         regions: [X, Y, Z] codes of :mod:`microbleeds.regions`.
         grid: their grid.
     """
-    voxel_ml = float(abs(np.linalg.det(grid.affine[:3, :3]))) / 1000
     voxels = np.bincount(regions.ravel(), minlength=256)
     return [
-        RegionVolume(index=code, name=region_name(region), volume_ml=round(float(voxels[code]) * voxel_ml, 3))
+        RegionVolume(index=code, name=region_name(region), volume_ml=round(float(voxels[code]) * grid.voxel_ml, 3))
         for code, region in REGIONS.items()
         if region.name != "outside"
     ]

@@ -52,7 +52,7 @@ class Segmented(Protocol):
 
 def segmentation_record(segmentation: Segmented) -> SegmentationRecord:
     """Describe a segmentation."""
-    voxel_ml = float(abs(np.linalg.det(segmentation.grid.affine[:3, :3]))) / 1000
+    voxel_ml = segmentation.grid.voxel_ml
     return SegmentationRecord(
         located=segmentation.located,
         confident=segmentation.confident,

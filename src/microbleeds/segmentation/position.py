@@ -66,11 +66,10 @@ def fit_mni(regions: NDArray[np.uint8], grid: Grid) -> Position | None:
     """
     whole = uncut(regions)
     counts = np.bincount(whole.ravel(), minlength=256)
-    voxel_ml = float(abs(np.linalg.det(grid.affine[:3, :3]))) / 1000
     codes = [
         code
         for code, region in REGIONS.items()
-        if region.name in CENTRES_MNI_MM and counts[code] * voxel_ml >= LEAST_ML
+        if region.name in CENTRES_MNI_MM and counts[code] * grid.voxel_ml >= LEAST_ML
     ]
     if len(codes) < FEWEST:
         return None

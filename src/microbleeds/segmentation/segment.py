@@ -21,9 +21,9 @@ from scipy import ndimage
 from microbleeds.compute import Compute, choose
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
-from microbleeds.networks.anatomy import AnatomyClass, AnatomyNetwork
+from microbleeds.networks.anatomy import AnatomyClass, AnatomyNetwork, regions_by_whereabouts
 from microbleeds.scan import Scan
-from microbleeds.segmentation.look import Seen, look, regions_of
+from microbleeds.segmentation.look import Seen, look
 from microbleeds.segmentation.on_scan import brain_of, filled, on_scan_grid
 from microbleeds.segmentation.position import Position, fit_mni
 from microbleeds.segmentation.volumes import out_of_range, volumes_ml
@@ -97,7 +97,7 @@ def segment(
     seen = look(volume, scan.grid, network, compute or choose())
     seen = _cleaned(seen)
     classes = seen.likeliest
-    coarse = regions_of(classes, *seen.places_by_voxel)
+    coarse = regions_by_whereabouts()[classes, seen.whereabouts]
     position = fit_mni(coarse, seen.grid)
     odd = out_of_range(volumes_ml(coarse, seen.grid), {} if card is None else card.volume_ranges_ml)
     doubts = _doubts(seen, classes, position) + ([odd] if odd else [])
@@ -132,11 +132,6 @@ def _known_error(card: AnatomyCard | None) -> list[str]:
         f"Groups and regions are often wrong: on simulated validation scans {share:.0%} of the microbleeds "
         "got the right group; check each."
     ]
-
-
-def _voxel_ml(grid: Grid) -> float:
-    """Return the volume of a voxel in ml."""
-    return float(abs(np.linalg.det(grid.affine[:3, :3]))) / 1000
 
 
 def _cleaned(seen: Seen) -> Seen:
@@ -185,7 +180,7 @@ def _doubts(seen: Seen, classes: NDArray[np.uint8], position: Position | None) -
     if certainty < LEAST_CERTAINTY:
         doubts.append(f"The anatomy is uncertain (mean probability {certainty:.2f}); check the regions.")
     if position is None:
-        if np.prod(seen.view.shape) * _voxel_ml(seen.view) >= SMALL_VIEW_ML:
+        if np.prod(seen.view.shape) * seen.view.voxel_ml >= SMALL_VIEW_ML:
             doubts.append("Too few regions were found as a whole to tell the position in the head; check them.")
         return doubts
     mni_from_ras, misfit_mm = position
@@ -199,10 +194,10 @@ def _doubts(seen: Seen, classes: NDArray[np.uint8], position: Position | None) -
 
 def _shows_too_little(seen: Seen, classes: NDArray[np.uint8], volume: NDArray, grid: Grid, doubtful: bool) -> bool:
     """Return whether the field of view is a small block of which too little is surely brain."""
-    view_ml = volume.size * _voxel_ml(grid)
+    view_ml = volume.size * grid.voxel_ml
     if view_ml >= SMALL_VIEW_ML:
         return False
-    signal_ml = float(_signal(volume).sum()) * _voxel_ml(grid)
+    signal_ml = float(_signal(volume).sum()) * grid.voxel_ml
     return doubtful or _brain_ml(seen, classes) < LEAST_BRAIN_SHARE * signal_ml
 
 
@@ -233,7 +228,7 @@ def _check_brain(seen: Seen, classes: NDArray[np.uint8], position: Position | No
 
 def _brain_ml(seen: Seen, classes: NDArray[np.uint8]) -> float:
     """Return the volume of parenchyma and ventricles in ml."""
-    return float((classes >= AnatomyClass.VENTRICLE).sum()) * _voxel_ml(seen.grid)
+    return float((classes >= AnatomyClass.VENTRICLE).sum()) * seen.grid.voxel_ml
 
 
 def _signal(volume: NDArray) -> NDArray[np.bool_]:

@@ -70,7 +70,6 @@ def volumes_ml(regions: NDArray[np.uint8], grid: Grid) -> Volumes:
     """
     counts = np.bincount(regions.ravel(), minlength=256)
     inside = np.bincount(uncut(regions).ravel(), minlength=256)
-    voxel_ml = float(abs(np.linalg.det(grid.affine[:3, :3]))) / 1000
     whole: dict[str, float] = {}
     cut: dict[str, float] = {}
     for name, parts in STRUCTURES.items():
@@ -81,7 +80,7 @@ def volumes_ml(regions: NDArray[np.uint8], grid: Grid) -> Volumes:
         for side, codes in by_side.items():
             if counts[codes].any():
                 kept = whole if np.array_equal(inside[codes], counts[codes]) else cut
-                kept[f"{side} {name}"] = float(counts[codes].sum()) * voxel_ml
+                kept[f"{side} {name}"] = float(counts[codes].sum()) * grid.voxel_ml
         if any(f"{side} {name}" in whole for side in by_side):
             whole |= {f"{side} {name}": 0.0 for side, codes in by_side.items() if not counts[codes].any()}
     return Volumes(whole, cut)
