@@ -27,7 +27,7 @@ from rich.progress import track
 from rich.table import Table
 
 from anatomy_scans import list_of, painted
-from anatomy_scores import GROUPS, markdown, outcome_of, summary, text_of
+from anatomy_scores import GROUPS, by_protocol, markdown, outcome_of, summary, text_of
 from cohort import HERE, cohort_named, commit, hardware
 from microbleeds.atomic import atomic_file
 from microbleeds.compute import choose
@@ -84,6 +84,7 @@ def score(
         "compute": compute.describe(),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "scores": {kind: summary(outcomes) for kind, outcomes in inputs.items()},
+        "swi_by_protocol": by_protocol(inputs["swi"]),
         "scans": {kind: [vars(one) for one in outcomes] for kind, outcomes in inputs.items()},
     }
     path = results / f"anatomy-{name}-{card.name}.json"

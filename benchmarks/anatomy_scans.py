@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ class Item:
         head: scans of one head belong together.
         regions: uint8 [X, Y, Z], true region codes.
         bleeds_mm: float [N, 3] of the true microbleeds, with their ``places`` and whether each is ``visible``.
+        protocol: of the simulated scan, empty for painted images.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Item:
     bleeds_mm: NDArray[np.float64]
     places: Sequence[Place] = ()
     visible: Sequence[bool] = ()
+    protocol: str = ""
 
 
 def list_of(cohort: Cohort, data: Path, kind: str) -> list[Item]:
@@ -52,8 +55,8 @@ def list_of(cohort: Cohort, data: Path, kind: str) -> list[Item]:
         names = subject_names(folder)
         if len(names) != part.subjects or not (folder / "participants.tsv").exists():
             raise InputError(f"{folder} holds {len(names)} of {part.subjects} scans; run `build` first.")
-        heads = heads_of(folder, names)
-        items += [LazyItem(folder, name, f"{part.name}/{heads[name]}", kind) for name in names]
+        heads, protocols = heads_of(folder, names), _protocols(folder)
+        items += [LazyItem(folder, name, f"{part.name}/{heads[name]}", kind, protocols[name]) for name in names]
     return items  # type: ignore[return-value]
 
 
@@ -65,6 +68,7 @@ class LazyItem:
     name: str
     head: str
     kind: str
+    protocol: str
 
     def read(self) -> Item:
         """Read the scan and its truth."""
@@ -82,7 +86,7 @@ class LazyItem:
         ]
         regions = _codes(truth / f"{self.name}_dseg.nii.gz")
         visible = [bool(v) for v in table.flags("visible", True)]
-        return Item(self.name, self.head, scan, regions, table.positions_mm(), places, visible)
+        return Item(self.name, self.head, scan, regions, table.positions_mm(), places, visible, self.protocol)
 
 
 def painted(cohort: Cohort, anatomy: Path, kind: str) -> Iterator[Item]:
@@ -99,6 +103,12 @@ def painted(cohort: Cohort, anatomy: Path, kind: str) -> Iterator[Item]:
                 yield Item(name, head.name, example.scan, example.regions, np.zeros((0, 3)))
     finally:
         contrast.SWI_SHARE, contrast.T1_SHARE = kept
+
+
+def _protocols(folder: Path) -> dict[str, str]:
+    """Return the protocol of each subject of a simulated data set."""
+    with (folder / "participants.tsv").open(encoding="utf-8", newline="") as lines:
+        return {row["participant_id"]: row["protocol"] for row in csv.DictReader(lines, delimiter="\t")}
 
 
 def _codes(path: Path) -> NDArray[np.uint8]:

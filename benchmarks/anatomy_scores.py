@@ -40,6 +40,7 @@ class Outcome:
     dice: dict[str, float]
     bleeds: list[tuple[bool, bool, bool]]
     seconds: float
+    protocol: str = ""
 
 
 def outcome_of(item: Item | LazyItem, network: AnatomyNetwork, card: AnatomyCard, compute: Compute) -> Outcome:
@@ -59,6 +60,7 @@ def outcome_of(item: Item | LazyItem, network: AnatomyNetwork, card: AnatomyCard
         {name: round(value, 4) for name, value in overlaps(confusion(regions, item.regions)).items()},
         _bleeds(item, found),
         round(seconds, 2),
+        item.protocol,
     )
 
 
@@ -92,6 +94,12 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
             scores[f"bleeds_{label}"] = sum(len(row) for row in rows)
     scores["seconds_median"] = float(np.median([one.seconds for one in outcomes]))
     return scores
+
+
+def by_protocol(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
+    """Return the summary of each protocol: what can be seen of sulci and nuclei differs most between them."""
+    protocols = sorted({one.protocol for one in outcomes if one.protocol})
+    return {name: summary([one for one in outcomes if one.protocol == name]) for name in protocols}
 
 
 def _share(pairs: NDArray[np.float64]) -> dict[str, float | None]:
@@ -135,6 +143,16 @@ def markdown(content: dict[str, Any]) -> list[str]:
     paper = " | ".join(f"{PAPER[name]:.3f}" for name in GROUPS)
     lines += [
         f"| Kim et al., their own scans | {paper} | | 0.98 of detections | |",
+        "",
+        "SWI by protocol (field strength and voxel in its name):",
+        "",
+        "| protocol | scans | Dice lobar | deep | infratentorial | right group |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, one in content["swi_by_protocol"].items():
+        cells = [f"{one[f'dice_{group}']['value']:.3f}" for group in GROUPS]
+        lines.append(f"| {name} | {one['scans']} | {' | '.join(cells)} | {text_of(one['right_group_visible'])} |")
+    lines += [
         "",
         f"Of all microbleeds on SWI, visible or not: right group {text_of(first['right_group_all'])}, "
         f"right region {text_of(first['right_region_all'])}. Median time {first['seconds_median']:.1f} s a scan, "

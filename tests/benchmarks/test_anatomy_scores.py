@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -10,7 +11,7 @@ import pytest
 
 from anatomy import card, removal
 from anatomy_scans import LazyItem, list_of
-from anatomy_scores import Outcome, markdown, outcome_of, summary, text_of
+from anatomy_scores import Outcome, by_protocol, markdown, outcome_of, summary, text_of
 from cohort import cohort_named
 from microbleeds.compute import Compute
 from microbleeds.errors import InputError
@@ -48,8 +49,13 @@ class TestSummary:
         assert (two_heads["low"], two_heads["high"]) == (pytest.approx(0.1), pytest.approx(0.9))
 
     def test_the_table_shows_them(self) -> None:
+        outcomes = [
+            replace(_outcome("a", 0.9, [(True, True, True)]), protocol="3t"),
+            replace(_outcome("b", 0.7, []), protocol="1.5t"),
+        ]
         content = {
-            "scores": {"swi": summary([_outcome("a", 0.9, [(True, True, True)]), _outcome("b", 0.7, [])])},
+            "scores": {"swi": summary(outcomes)},
+            "swi_by_protocol": by_protocol(outcomes),
             "cohort": "mixed",
             "notice": "Simulated.",
             "peak_memory_mb": 1400,
@@ -63,6 +69,7 @@ class TestSummary:
         }
         text = "\n".join(markdown(content))
         assert "0.800 (0.700 to 0.900)" in text
+        assert "| 1.5t | 1 | 0.700 | 0.500 | 0.800 | n/a |" in text
         assert "2 simulated scans of 2 heads never used in training, 1 visible microbleeds (1 in all)" in text
 
     def test_nothing_to_count_is_said(self) -> None:
@@ -102,7 +109,7 @@ class TestScan:
         return tmp_path
 
     def test_brain_extracted_is_dark_outside_of_the_true_brain(self, folder: Path) -> None:
-        item = LazyItem(folder, "sub-1", "head", "brain-extracted").read()
+        item = LazyItem(folder, "sub-1", "head", "brain-extracted", "3t").read()
         outside = item.regions == 0
         assert item.scan.swi[outside].max() == 0
         assert item.scan.swi[~outside].min() >= 1
@@ -113,6 +120,6 @@ class TestScan:
             raise InputError("No brain was found in the image.")
 
         monkeypatch.setattr("anatomy_scores.segment", refuse)
-        outcome = outcome_of(LazyItem(folder, "sub-1", "head", "swi"), None, None, Compute.__new__(Compute))  # type: ignore[arg-type]
+        outcome = outcome_of(LazyItem(folder, "sub-1", "head", "swi", "3t"), None, None, Compute.__new__(Compute))  # type: ignore[arg-type]
         assert outcome.bleeds == [(True, False, False)]
         assert (outcome.confident, outcome.dice["lobar"]) == (False, 0.0)
