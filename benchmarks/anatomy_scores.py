@@ -22,6 +22,7 @@ from microbleeds.evaluate.overlap import confusion, overlaps
 from microbleeds.evaluate.placement import Place, PlacedPair
 from microbleeds.localise import localise
 from microbleeds.networks.anatomy import AnatomyNetwork
+from microbleeds.regions import KIM
 from microbleeds.scan import Candidate
 from microbleeds.segmentation import Segmentation, segment
 from microbleeds.weights.anatomy_card import AnatomyCard
@@ -32,13 +33,13 @@ PAPER = {"lobar": 0.904, "deep": 0.854, "infratentorial": 0.925}  # Kim et al., 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one image: Dice by structure, and for each bleed (visible, right group, right region)."""
+    """What became of one image: Dice by structure, and for each bleed four answers, see :func:`_bleeds`."""
 
     name: str
     head: str
     confident: bool
     dice: dict[str, float]
-    bleeds: list[tuple[bool, bool, bool]]
+    bleeds: list[tuple[bool, bool, bool, bool]]
     seconds: float
     protocol: str = ""
 
@@ -64,16 +65,17 @@ def outcome_of(item: Item | LazyItem, network: AnatomyNetwork, card: AnatomyCard
     )
 
 
-def _bleeds(item: Item, found: Segmentation | None) -> list[tuple[bool, bool, bool]]:
-    """Return for each true microbleed: visible, right group, right MARS region and side."""
+def _bleeds(item: Item, found: Segmentation | None) -> list[tuple[bool, bool, bool, bool]]:
+    """Return for each true microbleed: visible, right group, right MARS region and side, right group by Kim."""
     if found is None:
-        return [(visible, False, False) for visible in item.visible]
+        return [(visible, False, False, False) for visible in item.visible]
     candidates = [Candidate((float(x), float(y), float(z)), 1.0) for x, y, z in item.bleeds_mm]
     rows = []
     for placed, true, visible in zip(localise(candidates, found), item.places, item.visible, strict=True):
         pair = PlacedPair(true, Place(placed.group, placed.region, placed.side))
         if pair.compared:
-            rows.append((visible, pair.right_group, pair.right_group and pair.right_region))
+            region = pair.right_group and pair.right_region
+            rows.append((visible, pair.right_group, region, bool(pair.right_by(KIM))))
     return rows
 
 
@@ -88,7 +90,7 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         sums = [[sum(values), len(values)] for values in known]
         scores[f"dice_{name}"] = _share(np.array(sums))
     for label, wanted in (("visible", (True,)), ("all", (True, False))):
-        for column, what in ((1, "right_group"), (2, "right_region")):
+        for column, what in ((1, "right_group"), (2, "right_region"), (3, "right_group_kim")):
             rows = [[b[column] for o in head for b in o.bleeds if b[0] in wanted] for head in by_head]
             scores[f"{what}_{label}"] = _share(np.array([[sum(row), len(row)] for row in rows]))
             scores[f"bleeds_{label}"] = sum(len(row) for row in rows)
@@ -133,16 +135,17 @@ def markdown(content: dict[str, Any]) -> list[str]:
         f"{first['scans']} simulated scans of {first['heads']} heads never used in training, "
         f"{first['bleeds_visible']} visible microbleeds ({first['bleeds_all']} in all). {content['notice']}",
         "",
-        "| input | Dice lobar | deep | infratentorial | brain | right group | right MARS region and side |",
-        "|---|---|---|---|---|---|---|",
+        "| input | Dice lobar | deep | infratentorial | brain | right group | right MARS region and side "
+        "| right group by Kim |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for kind, one in scores.items():
         cells = [text_of(one[f"dice_{name}"]) for name in (*GROUPS, "brain")]
-        cells += [text_of(one[f"{what}_visible"]) for what in ("right_group", "right_region")]
+        cells += [text_of(one[f"{what}_visible"]) for what in ("right_group", "right_region", "right_group_kim")]
         lines.append(f"| {kind} | {' | '.join(cells)} |")
     paper = " | ".join(f"{PAPER[name]:.3f}" for name in GROUPS)
     lines += [
-        f"| Kim et al., their own scans | {paper} | | 0.98 of detections | |",
+        f"| Kim et al., their own scans | {paper} | | | | 0.98 of detections |",
         "",
         "SWI by protocol (field strength and voxel in its name):",
         "",

@@ -13,7 +13,7 @@ from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 START, END = "<!-- results: start -->", "<!-- results: end -->"
-COHORTS = ("paper", "mixed", "full")  # validation chose the thresholds and is no result
+COHORTS = ("full", "paper", "mixed")  # validation chose the thresholds and is no result
 INPUTS = {
     "swi+phase": "SWI and phase",
     "magnitude+phase": "magnitude and phase",
@@ -25,7 +25,7 @@ INPUTS = {
 def main() -> None:
     """Collect the results and write the table."""
     results = results_of(load_detector().card.sha256, HERE / "results")
-    results.sort(key=lambda r: (r["cohort"] != "paper", list(INPUTS).index(r["input"]), r["operating_point"]))
+    results.sort(key=lambda r: (COHORTS.index(r["cohort"]), list(INPUTS).index(r["input"]), r["operating_point"]))
     lines = [START]
     for name in dict.fromkeys(r["cohort"] for r in results):
         lines += _cohort([r for r in results if r["cohort"] == name])
@@ -52,8 +52,8 @@ def _cohort(results: list[dict[str, Any]]) -> list[str]:
         "subjects in brackets.",
         "",
         "| input | operating point | sensitivity | false positives per subject | in subjects without | precision "
-        "| right group |",
-        "|---|---|---|---|---|---|---|",
+        "| right group (MARS) | by Kim's grouping |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for result in results:
         at = result["scores"]["radii"][0]["operating"]
@@ -65,6 +65,7 @@ def _cohort(results: list[dict[str, Any]]) -> list[str]:
             _number(at["false_positives_per_negative_subject"]),
             _percent(at["precision"]),
             _percent(result["scores"]["right_group"]),
+            _percent(result["scores"]["placement"]["by_scale"]["Kim"]),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     mineral = sum(n for kind, n in first["scores"]["ignored_kinds"].items() if kind.endswith("mineralisation"))

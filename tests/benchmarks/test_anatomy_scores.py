@@ -19,7 +19,7 @@ from microbleeds.errors import InputError
 NAN = float("nan")
 
 
-def _outcome(head: str, lobar: float, bleeds: list[tuple[bool, bool, bool]]) -> Outcome:
+def _outcome(head: str, lobar: float, bleeds: list[tuple[bool, bool, bool, bool]]) -> Outcome:
     dice = {"brain": 0.9, "lobar": lobar, "deep": 0.5, "infratentorial": 0.8}
     return Outcome(f"sub-{lobar}", head, True, dice, bleeds, 2.0)
 
@@ -33,8 +33,10 @@ class TestSummary:
     def test_places_count_visible_bleeds_and_all_of_them(self) -> None:
         found = summary(
             [
-                _outcome("a", 0.9, [(True, True, True), (True, True, False), (False, False, False)]),
-                _outcome("b", 0.9, [(True, False, False), (True, True, True)]),
+                _outcome(
+                    "a", 0.9, [(True, True, True, True), (True, True, False, True), (False, False, False, False)]
+                ),
+                _outcome("b", 0.9, [(True, False, False, False), (True, True, True, True)]),
             ]
         )
         assert (found["bleeds_visible"], found["bleeds_all"]) == (4, 5)
@@ -50,7 +52,7 @@ class TestSummary:
 
     def test_the_table_shows_them(self) -> None:
         outcomes = [
-            replace(_outcome("a", 0.9, [(True, True, True)]), protocol="3t"),
+            replace(_outcome("a", 0.9, [(True, True, True, True)]), protocol="3t"),
             replace(_outcome("b", 0.7, []), protocol="1.5t"),
         ]
         content = {
@@ -121,5 +123,5 @@ class TestScan:
 
         monkeypatch.setattr("anatomy_scores.segment", refuse)
         outcome = outcome_of(LazyItem(folder, "sub-1", "head", "swi", "3t"), None, None, Compute.__new__(Compute))  # type: ignore[arg-type]
-        assert outcome.bleeds == [(True, False, False)]
+        assert outcome.bleeds == [(True, False, False, False)]
         assert (outcome.confident, outcome.dice["lobar"]) == (False, 0.0)

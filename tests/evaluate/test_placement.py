@@ -37,6 +37,19 @@ class TestShares:
     def test_cortex_and_white_matter_are_one_mars_region(self):
         assert RIGHT.right_region
 
+    def test_scales_differ_on_the_rim_of_the_ventricles(self):
+        rim = pair(("deep", "periventricular_white", "left"), ("lobar", "parietal_white", "left"))
+        callosum = pair(("deep", "corpus_callosum", "left"), ("lobar", "frontal_white", "left"))
+        scores = placement_scores([[rim, callosum, RIGHT, NOT_PLACED]], repeats=5)
+        shares = {name: share.value for name, share in scores.by_scale.items()}
+        assert shares == {"MARS": 1 / 4, "BOMBS": 3 / 4, "Kim": 3 / 4}
+
+    def test_a_mars_row_says_nothing_of_other_scales(self):
+        row_alone = pair(("lobar", "frontal", "left"), ("lobar", "frontal_white", "left"))
+        scores = placement_scores([[row_alone]], repeats=5)
+        assert scores.right_group.value == 1
+        assert scores.by_scale["Kim"].value is None
+
     def test_confusions(self):
         scores = placement_scores([[RIGHT, WRONG_GROUP, WRONG_GROUP, NOT_PLACED]], repeats=5)
         assert scores.true_groups == ("lobar", "deep", "infratentorial")

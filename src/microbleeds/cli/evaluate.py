@@ -101,6 +101,9 @@ def _placement(placement: PlacementScores) -> Table:
     for group in placement.by_group:
         shares = (_interval(group.right_group), _interval(group.right_region))
         table.add_row(group.group, str(group.compared), *shares)
+    for name, share in placement.by_scale.items():
+        if name != "MARS" and share.value is not None:
+            table.add_row(f"all, groups of {name}", "", _interval(share), "")
     return table
 
 

@@ -5,20 +5,22 @@ Conventions:
       both say a region.
     * A region may be a fine one of :mod:`microbleeds.regions` (``frontal_white``) or a MARS row (``frontal``).
     * A finding of group ``none`` was found but not placed: it is wrong.
+    * Groups are those of MARS. By another scale a hit counts where both say a fine region: periventricular white
+      matter, deep in MARS, is lobar in BOMBS and in Kim's grouping.
     * In a confusion the truth is in rows.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microbleeds.evaluate.intervals import Interval, bootstrap
-from microbleeds.regions import MARS
+from microbleeds.regions import MARS, SCALES, Scale
 
 GROUPS = ("lobar", "deep", "infratentorial")
 PREDICTED_GROUPS = (*GROUPS, "none")
@@ -67,6 +69,13 @@ class PlacedPair:
         side = self.true.side in (None, "none") or self.true.side == self.predicted.side
         return self.true.row == self.predicted.row and side
 
+    def right_by(self, scale: Scale) -> bool | None:
+        """Whether the groups agree by a scale; ``None`` where the truth or a placed finding names no region."""
+        true, predicted = (scale.rows.get(place.region or "") for place in (self.true, self.predicted))
+        if true is None or (predicted is None and self.predicted.group != "none"):
+            return None
+        return predicted is not None and scale.groups[true] == scale.groups[predicted]
+
 
 @dataclass(frozen=True)
 class GroupPlacement:
@@ -89,11 +98,12 @@ class RegionConfusion:
 
 @dataclass(frozen=True)
 class PlacementScores:
-    """Where hits were placed; ``confusion`` is [true group, predicted group]."""
+    """Where hits were placed; ``confusion`` is [true, predicted group], ``by_scale`` the share of right groups."""
 
     compared: int
     right_group: Interval
     right_region: Interval
+    by_scale: Mapping[str, Interval]
     by_group: list[GroupPlacement]
     true_groups: tuple[str, ...]
     predicted_groups: tuple[str, ...]
@@ -125,6 +135,7 @@ def placement_scores(
         compared=len(everyone),
         right_group=intervals[0],
         right_region=intervals[1],
+        by_scale={name: _by_scale(compared, scale, repeats, seed) for name, scale in SCALES.items()},
         by_group=[
             GroupPlacement(name, totals[name], intervals[2 * n], intervals[2 * n + 1])
             for n, name in enumerate(GROUPS, start=1)
@@ -134,6 +145,13 @@ def placement_scores(
         confusion=_confusion(everyone),
         regions=_region_confusions(everyone),
     )
+
+
+def _by_scale(subjects: Sequence[Sequence[PlacedPair]], scale: Scale, repeats: int, seed: int) -> Interval:
+    """Return the share of hits in the right group of a scale."""
+    answers = [[answer for pair in pairs if (answer := pair.right_by(scale)) is not None] for pairs in subjects]
+    numbers = [np.array([[sum(one), len(one)]]) for one in answers]
+    return bootstrap(numbers, _shares, repeats=repeats, seed=seed)[0]
 
 
 def _numbers(pairs: Sequence[PlacedPair]) -> NDArray[np.int64]:
