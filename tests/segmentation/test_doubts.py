@@ -88,8 +88,9 @@ class TestDoubts:
     @pytest.mark.parametrize(
         ("position", "sentence"),
         [
-            ((np.eye(4), 8.5), "misfit 8 mm"),
-            ((np.diag([1.8, 1.0, 1.0, 1.0]), 3.0), "size or shape"),
+            ((np.eye(4), 8.1), "misfit 8 mm"),
+            ((np.diag([1.8, 1.5, 1.5, 1.0]), 3.0), "size or shape"),
+            ((np.diag([1.1, 1.1, 0.7, 1.0]), 3.0), "size or shape"),
             (None, "Too few regions"),
         ],
     )
