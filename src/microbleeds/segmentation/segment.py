@@ -43,7 +43,7 @@ LARGEST_MISFIT_MM = (
 )
 LARGEST_STRETCH = 1.5  # of one axis against another; validation heads reach 1.3, slices set too far apart 1.7
 # Mean probability of the chosen class over the brain. 43 images of the validation heads give 0.70 to 0.78, 24 of
-# any contrast painted from their label maps 0.66 to 0.76; noise, white and smoothed, and an ellipsoid 0.59 to 0.645.
+# any contrast painted from their label maps 0.66 to 0.76; white and smoothed noise and an ellipsoid 0.59 to 0.645.
 LEAST_CERTAINTY = 0.65
 DARKEST_SURROUNDINGS = 0.3  # of the brain's brightness: simulated heads give 0.01 to 0.02, noise 0.5 to 0.7
 SURE_SHARE = 0.95  # of microbleeds in the right group, from which on no reader needs a reminder
