@@ -62,7 +62,7 @@ def markdown(sets: Mapping[str, Sequence[Sequence[SpotScore]]]) -> list[str]:
         "0.5 is chance. Test heads only; mean over seeds, 95 % intervals drawn over heads. Twins share place, "
         "size, strength, noise and motion and differ in the sign of the susceptibility; matched spots have a "
         f"bleed's apparent diameter within {LARGEST_DIFFERENCE_MM:g} mm and its contrast within a factor of "
-        f"{LARGEST_RATIO:g}.",
+        f"{LARGEST_RATIO:g}. Simulated scans: no real microbleed stands behind any number.",
         "",
         "| bleeds against | spots | " + " | ".join(f"{name}, {INPUTS[use]}" for name, use in columns) + " |",
         "|" + "---|" * (2 + len(columns)),

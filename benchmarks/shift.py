@@ -106,9 +106,10 @@ def table(
 def markdown(read: list[dict[str, Any]], rows: list[ShiftRow]) -> list[str]:
     """Return the table as lines of Markdown, a part for each set of weights."""
     lines = [
-        "Same heads, bodies and seeds in every row; only the scanner differs. 95 % intervals over subjects in "
-        f"brackets. Bold: below {LEAST_SENSITIVITY:.0%} at {float(MOST_FALSE_POSITIVES):g} false positives per "
-        "subject.".replace("%", " %"),
+        "Same heads, bodies and seeds in every row, eight scans of four test heads; only the scanner differs. 95 % "
+        f"intervals over subjects in brackets. Bold: below {100 * LEAST_SENSITIVITY:.0f} % at "
+        f"{float(MOST_FALSE_POSITIVES):g} false positives per subject. Simulated scans: no real microbleed stands "
+        "behind any number.",
     ]
     for name in sorted({content["name"] for content in read}, key=lambda n: (n != SHIPPED, n)):
         by_row = {content["row"]: content for content in read if content["name"] == name}
@@ -153,10 +154,10 @@ def _cases(row: ShiftRow, data: Path, weights: Path | None, jobs: int) -> list[C
 def _percent(interval: dict[str, Any]) -> str:
     if interval["value"] is None:
         return "n/a"
-    text = f"{100 * interval['value']:.1f}"
+    text = f"{100 * interval['value']:.1f} %"
     if interval["low"] is not None and interval["high"] is not None:
         text += f" ({100 * interval['low']:.0f} to {100 * interval['high']:.0f})"
-    return f"{text} %"
+    return text
 
 
 def _number(interval: dict[str, Any]) -> str:

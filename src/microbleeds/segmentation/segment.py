@@ -38,9 +38,7 @@ NO_HEAD_MISFIT_MM = 9.5  # a drawing of a chest gave 10, a head with its axes ex
 VARIATION_VOXELS = (3, 3, 2)  # means over about 3 mm
 LEAST_OUTSIDE = 0.05  # of a head's box that is outside of the brain; a view that brain fills has no air to show
 LEAST_VARIATION = 0.03  # standard deviation over mean of these in the brain; scans of heads give 0.08 and more
-LARGEST_MISFIT_MM = (
-    7.0  # median distance of the affine fit; validation heads give 2.4 to 4.8, textured blobs 8 to 10
-)
+LARGEST_MISFIT_MM = 7.0  # median distance of the affine fit; validation heads give 2.4 to 4.8, blobs 8 to 10
 LARGEST_STRETCH = 1.5  # of one axis against another; validation heads reach 1.3, slices set too far apart 1.7
 # Mean probability of the chosen class over the brain. 43 images of the validation heads give 0.70 to 0.78, 24 of
 # any contrast painted from their label maps 0.66 to 0.76; white and smoothed noise and an ellipsoid 0.59 to 0.645.
