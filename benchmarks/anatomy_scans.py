@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,8 +54,11 @@ def list_of(cohort: Cohort, data: Path, kind: str) -> list[Item]:
         names = subject_names(folder)
         if len(names) != part.subjects or not (folder / "participants.tsv").exists():
             raise InputError(f"{folder} holds {len(names)} of {part.subjects} scans; run `build` first.")
-        heads, protocols = heads_of(folder, names), _protocols(folder)
-        items += [LazyItem(folder, name, f"{part.name}/{heads[name]}", kind, protocols[name]) for name in names]
+        heads, table = heads_of(folder, names), read_table(folder / "participants.tsv")
+        protocols = dict(zip(table.text("participant_id"), table.text("protocol"), strict=True))
+        items += [
+            LazyItem(folder, name, f"{part.name}/{heads[name]}", kind, protocols[name] or "") for name in names
+        ]
     return items  # type: ignore[return-value]
 
 
@@ -103,12 +105,6 @@ def painted(cohort: Cohort, anatomy: Path, kind: str) -> Iterator[Item]:
                 yield Item(name, head.name, example.scan, example.regions, np.zeros((0, 3)))
     finally:
         contrast.SWI_SHARE, contrast.T1_SHARE = kept
-
-
-def _protocols(folder: Path) -> dict[str, str]:
-    """Return the protocol of each subject of a simulated data set."""
-    with (folder / "participants.tsv").open(encoding="utf-8", newline="") as lines:
-        return {row["participant_id"]: row["protocol"] for row in csv.DictReader(lines, delimiter="\t")}
 
 
 def _codes(path: Path) -> NDArray[np.uint8]:

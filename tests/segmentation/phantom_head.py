@@ -8,6 +8,7 @@ from oracle_anatomy import BRIGHTNESS, MIDDLE_MM
 
 from microbleeds.geometry import Grid
 from microbleeds.networks.anatomy import AnatomyClass
+from microbleeds.scan import Scan
 
 HALF_AXES_MM = (66.0, 84.0, 66.0)
 
@@ -32,3 +33,8 @@ def phantom(grid: Grid) -> NDArray[np.float32]:
     image[(np.abs(np.abs(x) - 25) < 10) & (np.abs(y) < 18) & (np.abs(z) < 10)] = BRIGHTNESS[AnatomyClass.LENTIFORM]
     image[(np.abs(x) < 10) & (np.abs(y) < 20) & (np.abs(z - 8) < 8)] = BRIGHTNESS[AnatomyClass.VENTRICLE]
     return image
+
+
+def scan_of(image: NDArray[np.float32], grid: Grid) -> Scan:
+    """Return a scan of one image."""
+    return Scan(kind="swi", grid=grid, source_grid=grid, swi=image)

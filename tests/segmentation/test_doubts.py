@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from oracle_anatomy import OracleNetwork
-from phantom_head import centred_grid, phantom
+from phantom_head import centred_grid, phantom, scan_of
 from torch import Tensor
 
 from microbleeds.compute import Compute
@@ -39,17 +39,12 @@ def oracle() -> OracleNetwork:
 @pytest.fixture(scope="module")
 def scan() -> Scan:
     grid = centred_grid((168.0, 204.0, 160.0), SPACING_MM)
-    return Scan(kind="swi", grid=grid, source_grid=grid, swi=phantom(grid))
+    return scan_of(phantom(grid), grid)
 
 
 @pytest.fixture(scope="module")
 def whole(scan: Scan, oracle: OracleNetwork) -> Segmentation:
     return segment(scan, oracle, FLOAT32)
-
-
-def on(scan: Scan, grid: Grid) -> Scan:
-    """Return the same voxels on another grid."""
-    return Scan(kind="swi", grid=grid, source_grid=grid, swi=scan.swi)
 
 
 def card(**fields: object) -> AnatomyCard:
@@ -109,9 +104,8 @@ class TestDoubts:
         assert sentence in found.warnings[0]
 
     def test_a_brain_larger_than_any_is_doubted(self, scan: Scan, oracle: OracleNetwork) -> None:
-        found = segment(
-            on(scan, Grid(scan.grid.shape, scan.grid.affine @ np.diag([1.15, 1.15, 1.15, 1.0]))), oracle, FLOAT32
-        )
+        larger = Grid(scan.grid.shape, scan.grid.affine @ np.diag([1.15, 1.15, 1.15, 1.0]))
+        found = segment(scan_of(scan.swi, larger), oracle, FLOAT32)
         assert not found.confident
         assert "ml; check it" in found.warnings[0]
 
@@ -124,7 +118,7 @@ class TestPlacement:
         padded = np.pad(scan.swi, list(zip(before, after, strict=True)))
         affine = scan.grid.affine.copy()
         affine[:3, 3] -= affine[:3, :3] @ before
-        found = segment(on_padded(padded, affine), oracle, FLOAT32)
+        found = segment(scan_of(padded, Grid(padded.shape, affine)), oracle, FLOAT32)
         cut = tuple(slice(b, b + n) for b, n in zip(before, scan.grid.shape, strict=True))
         assert np.mean(found.regions[cut] != whole.regions) < 0.01
         assert np.mean(found.brain[cut] != whole.brain) < 0.01
@@ -136,7 +130,7 @@ class TestPlacement:
         turned = np.eye(4)
         angle = np.radians(20)
         turned[:3, :3] = [[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]]
-        found = segment(on(scan, Grid(scan.grid.shape, turned @ scan.grid.affine)), oracle, FLOAT32)
+        found = segment(scan_of(scan.swi, Grid(scan.grid.shape, turned @ scan.grid.affine)), oracle, FLOAT32)
         np.testing.assert_array_equal(found.regions, whole.regions)
         assert found.mni_from_ras is not None
         assert whole.mni_from_ras is not None
@@ -151,8 +145,3 @@ class TestPlacement:
         image, grid = canonical(scan.swi[::-1, ::-1], source)
         found = segment(Scan("swi", grid, source, swi=image), oracle, FLOAT32)
         np.testing.assert_array_equal(found.regions, whole.regions)
-
-
-def on_padded(image: np.ndarray, affine: np.ndarray) -> Scan:
-    grid = Grid(image.shape, affine)  # type: ignore[arg-type]
-    return Scan("swi", grid, grid, swi=image)

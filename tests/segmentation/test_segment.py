@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from oracle_anatomy import BRIGHTNESS, OracleNetwork
-from phantom_head import HALF_AXES_MM, centred_grid, phantom
+from phantom_head import HALF_AXES_MM, centred_grid, phantom, scan_of
 
 from microbleeds.compute import Compute
 from microbleeds.errors import InputError
@@ -35,10 +35,6 @@ def brain_ml(rim_mm: float) -> float:
     """Return the volume of the phantom's brain with a rim around it."""
     a, b, c = np.array(HALF_AXES_MM) + rim_mm
     return float(4 / 3 * np.pi * a * b * c / 1000)
-
-
-def scan_of(image: NDArray[np.float32], grid: Grid) -> Scan:
-    return Scan(kind="swi", grid=grid, source_grid=grid, swi=image)
 
 
 @pytest.fixture(scope="module")

@@ -130,12 +130,13 @@ def placement_scores(
         return None
     shares = [_numbers(pairs) for pairs in compared]
     intervals = bootstrap(shares, _shares, repeats=repeats, seed=seed)
+    scales = bootstrap([_by_scale(pairs) for pairs in compared], _shares, repeats=repeats, seed=seed)
     totals = Counter(pair.true.group for pair in everyone)
     return PlacementScores(
         compared=len(everyone),
         right_group=intervals[0],
         right_region=intervals[1],
-        by_scale={name: _by_scale(compared, scale, repeats, seed) for name, scale in SCALES.items()},
+        by_scale=dict(zip(SCALES, scales, strict=True)),
         by_group=[
             GroupPlacement(name, totals[name], intervals[2 * n], intervals[2 * n + 1])
             for n, name in enumerate(GROUPS, start=1)
@@ -147,11 +148,10 @@ def placement_scores(
     )
 
 
-def _by_scale(subjects: Sequence[Sequence[PlacedPair]], scale: Scale, repeats: int, seed: int) -> Interval:
-    """Return the share of hits in the right group of a scale."""
-    answers = [[answer for pair in pairs if (answer := pair.right_by(scale)) is not None] for pairs in subjects]
-    numbers = [np.array([[sum(one), len(one)]]) for one in answers]
-    return bootstrap(numbers, _shares, repeats=repeats, seed=seed)[0]
+def _by_scale(pairs: Sequence[PlacedPair]) -> NDArray[np.int64]:
+    """Return [scales, 2 (right group, all)] of one subject."""
+    answers = [[pair.right_by(scale) for pair in pairs] for scale in SCALES.values()]
+    return np.array([(one.count(True), len(one) - one.count(None)) for one in answers], dtype=np.int64)
 
 
 def _numbers(pairs: Sequence[PlacedPair]) -> NDArray[np.int64]:
