@@ -71,6 +71,8 @@ class Scale:
 
 OUTSIDE, CSF, VENTRICLE = 0, 1, 2
 
+PERIVENTRICULAR_MM = 10.0  # MARS (Gregoire 2009): white matter so near to the lateral ventricle is deep
+
 LOBES = ("frontal", "parietal", "temporal", "occipital", "insula")
 _PAIRED: tuple[tuple[str, Group], ...] = (
     *((f"{lobe}_{tissue}", "lobar") for lobe in LOBES for tissue in ("cortex", "white")),

@@ -112,6 +112,15 @@ def whereabouts(
     return (places * count + lobes) * np.uint8(2) + right
 
 
+def parts_of_whereabouts(
+    where: NDArray[np.uint8],
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return the places, lobes and sides that :func:`whereabouts` made one number of."""
+    rest, right = np.divmod(where, np.uint8(2))
+    places, lobes = np.divmod(rest, np.uint8(len(Place)))
+    return places, lobes, right
+
+
 def regions_by_whereabouts() -> NDArray[np.uint8]:
     """Return the region codes [class, whereabouts], [11, 162]: cortex by its lobe, white matter by its place."""
     places, lobes, right = np.indices((len(Place), len(Place), 2)).reshape(3, -1)

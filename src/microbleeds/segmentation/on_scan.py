@@ -50,11 +50,12 @@ class OnScan(NamedTuple):
     parenchyma_percent: NDArray[np.uint8]
 
 
-def on_scan_grid(seen: Seen, brain: NDArray[np.bool_], grid: Grid) -> OnScan:
+def on_scan_grid(seen: Seen, whereabouts: NDArray[np.uint8], brain: NDArray[np.bool_], grid: Grid) -> OnScan:
     """Bring brain and regions to the scan's ``grid``.
 
     Args:
         seen: on the network's grid.
+        whereabouts: uint8, on the network's grid, see :func:`microbleeds.networks.anatomy.whereabouts`.
         brain: bool, on the network's grid.
         grid: the scan's.
     """
@@ -65,7 +66,7 @@ def on_scan_grid(seen: Seen, brain: NDArray[np.bool_], grid: Grid) -> OnScan:
     others = torch.stack([drawn.float(), classes[:, AnatomyClass.CORTEX :].sum(dim=1)], dim=1)
     most = classes.amax(dim=(2, 3))
     # Where white matter belongs changes slowly: it is decided on the network's grid and taken from the nearest.
-    where = _by_slice(torch.from_numpy(seen.whereabouts)).numpy()
+    where = _by_slice(torch.from_numpy(whereabouts)).numpy()
     x, y, z = (w.argmax(dim=1).numpy() for w in weights)
     table = regions_by_whereabouts()
     shape = (grid.shape[2], *grid.shape[:2])

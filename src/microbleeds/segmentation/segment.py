@@ -26,6 +26,7 @@ from microbleeds.scan import Scan
 from microbleeds.segmentation.look import Seen, look
 from microbleeds.segmentation.on_scan import brain_of, filled, on_scan_grid
 from microbleeds.segmentation.position import Position, fit_mni
+from microbleeds.segmentation.rim import with_measured_rim
 from microbleeds.segmentation.volumes import out_of_range, volumes_ml
 from microbleeds.weights.anatomy_card import AnatomyCard, load_anatomy
 
@@ -98,6 +99,7 @@ def segment(
     seen = look(volume, scan.grid, network, compute or choose())
     seen = _cleaned(seen)
     classes = seen.likeliest
+    # Position and doubts judge the network's own answer, the rim that it guessed included.
     coarse = regions_by_whereabouts()[classes, seen.whereabouts]
     position = fit_mni(coarse, seen.grid)
     odd = out_of_range(volumes_ml(coarse, seen.grid), {} if card is None else card.volume_ranges_ml)
@@ -105,7 +107,8 @@ def segment(
     if _shows_too_little(seen, classes, volume, scan.grid, bool(doubts)):
         return _by_signal(volume, scan.grid)
     _check_brain(seen, classes, position)
-    found = on_scan_grid(seen, brain_of(classes), scan.grid)
+    whereabouts = with_measured_rim(seen.whereabouts, classes, seen.grid)
+    found = on_scan_grid(seen, whereabouts, brain_of(classes), scan.grid)
     return Segmentation(
         scan.grid,
         found.brain,

@@ -6,11 +6,13 @@ Every head is on a 1 mm isotropic grid whose axes run to R, A and S (the affine'
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microbleeds.geometry import Grid
+from microbleeds.simulate.periventricular import with_rim
 from microbleeds.tissues import PARENCHYMA, VENTRICLES, Tissue, among
 
 __all__ = ["Anatomy", "Tissue"]
@@ -24,15 +26,21 @@ class Anatomy:
         name: short name of the source, for instance ``training_seg_01`` or ``mni152``.
         labels: uint8 [X, Y, Z], codes of :class:`Tissue`.
         grid: 1 mm isotropic canonical RAS grid of both volumes.
-        regions: uint8 [X, Y, Z], fine regions, codes of :mod:`microbleeds.regions`.
+        rimless: uint8 [X, Y, Z], fine regions with all lobar white matter in its lobe, codes of
+            :mod:`microbleeds.regions`; ``regions`` are the same with the periventricular rim of this head.
         mni_from_ras: [4, 4] approximate affine from this head's RAS mm to MNI152 mm.
     """
 
     name: str
     labels: NDArray[np.uint8]
     grid: Grid
-    regions: NDArray[np.uint8]
+    rimless: NDArray[np.uint8]
     mni_from_ras: NDArray[np.float64]
+
+    @cached_property
+    def regions(self) -> NDArray[np.uint8]:
+        """Fine regions, uint8 [X, Y, Z], codes of :mod:`microbleeds.regions`."""
+        return with_rim(self.rimless, self.labels)
 
     def where(self, *tissues: Tissue) -> NDArray[np.bool_]:
         """Return where one of ``tissues`` is, bool [X, Y, Z]."""

@@ -220,7 +220,7 @@ def _pulled_back(
         old += matrix[:3, 0, None, None] * np.float32(i)
         index = _nearest_index(anatomy.labels.shape, old)
         labels[i] = _take(anatomy.labels, index)
-        regions[i] = _take(anatomy.regions, index)
+        regions[i] = _take(anatomy.rimless, index)
     return labels, regions
 
 

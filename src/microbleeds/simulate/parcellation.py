@@ -1,9 +1,10 @@
 """Fine regions of a labelled head, by geometry in MNI152 mm and distances to labelled structures.
 
 Nuclei, brainstem, cerebellum and ventricles come from the tissue labels. The white matter between them is cut into
-corpus callosum, capsules and periventricular rim by where it lies; what is left, and the cortex, goes to a lobe by
-planes in MNI152 (:func:`lobe_of`), which were placed by hand along the central sulcus, the Sylvian fissure and
-the parieto-occipital line. A boundary drawn like this is right within about 5 mm in an average head.
+corpus callosum and capsules by where it lies; what is left, and the cortex, goes to a lobe by planes in MNI152
+(:func:`lobe_of`), which were placed by hand along the central sulcus, the Sylvian fissure and the
+parieto-occipital line. A boundary drawn like this is right within about 5 mm in an average head. The
+periventricular rim is drawn later, in each head as it was bent (:mod:`microbleeds.simulate.periventricular`).
 """
 
 from __future__ import annotations
@@ -16,16 +17,12 @@ from microbleeds.geometry import Grid
 from microbleeds.regions import CSF, LOBES, OUTSIDE, VENTRICLE, code_of
 from microbleeds.tissues import VENTRICLES, Tissue, among
 
-PERIVENTRICULAR_MM = 10.0  # MARS: white matter within about 10 mm of the lateral ventricle is deep
 _INSULA_REACH_MM = 15.0  # the insular cortex lies within this of the putamen, the opercula do not
 
 _LENTIFORM = (Tissue.PUTAMEN_LEFT, Tissue.PUTAMEN_RIGHT, Tissue.PALLIDUM_LEFT, Tissue.PALLIDUM_RIGHT)
 _MEDIAL = (
     Tissue.CAUDATE_LEFT, Tissue.CAUDATE_RIGHT, Tissue.THALAMUS_LEFT, Tissue.THALAMUS_RIGHT,
     Tissue.VENTRAL_DC_LEFT, Tissue.VENTRAL_DC_RIGHT, Tissue.ACCUMBENS_LEFT, Tissue.ACCUMBENS_RIGHT,
-)  # fmt: skip
-_LATERAL_VENTRICLES = (
-    Tissue.VENTRICLE_LEFT, Tissue.VENTRICLE_RIGHT, Tissue.CHOROID_PLEXUS_LEFT, Tissue.CHOROID_PLEXUS_RIGHT,
 )  # fmt: skip
 _REGION_OF_PAIR = {
     Tissue.CAUDATE_LEFT: "caudate",
@@ -47,7 +44,7 @@ _REGION_OF_PAIR = {
 def regions_from_labels(
     labels: NDArray[np.uint8], grid: Grid, mni_from_ras: NDArray[np.float64]
 ) -> NDArray[np.uint8]:
-    """Return the fine regions of a head, uint8 [X, Y, Z], codes of :mod:`microbleeds.regions`.
+    """Return the fine regions of a head without its rim, uint8 [X, Y, Z], codes of :mod:`microbleeds.regions`.
 
     Args:
         labels: uint8 [X, Y, Z] codes of :class:`microbleeds.tissues.Tissue`.
@@ -157,13 +154,11 @@ def _deep_white(
     x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
     to_lentiform = _distance_mm(among(labels, *_LENTIFORM))[at]
     to_medial = _distance_mm(among(labels, *_MEDIAL))[at]
-    to_ventricle = _distance_mm(among(labels, *_LATERAL_VENTRICLES))[at]
     # The middle of the putamen: its front lies nearer to the midline.
     middle = 25.5 - 0.3 * (y - 2)
     external = (x > middle) & (to_putamen_mm < 5) & (z > -14) & (z < 20)
     internal = (x < middle + 3) & (to_lentiform + to_medial < 15) & (to_medial < 12) & (z < 22)
     return [
-        ("periventricular_white", to_ventricle <= PERIVENTRICULAR_MM),
         ("external_capsule", external),
         ("internal_capsule", internal),
         ("corpus_callosum", _is_callosum(white, points, at)),

@@ -76,4 +76,4 @@ def _along_scanner(anatomy: Anatomy) -> Anatomy:
     step = np.linalg.inv(affine) @ target
     upright = ndimage.affine_transform(labels, step[:3, :3], step[:3, 3], output_shape=(i, j, k), order=0)
     # Regions play no part in the field.
-    return replace(anatomy, labels=upright, grid=Grid((i, j, k), target), regions=np.zeros_like(upright))
+    return replace(anatomy, labels=upright, grid=Grid((i, j, k), target), rimless=np.zeros_like(upright))
