@@ -11,8 +11,8 @@ from cohort import Cohort
 from figures import GRID, READ_AT, RowFigures, RunCurves, row_figures, run_curves
 from found import read_found
 from froc_picture import Line
+from interval_text import number_text, percent_text
 from microbleeds.errors import InputError
-from microbleeds.evaluate import Interval
 from microbleeds.training.calibrate import BALANCED_FALSE_POSITIVES
 from rows import Plan, Row
 
@@ -97,10 +97,11 @@ def _row(entry: TableRow) -> str:
         entry.row.label,
         str(figures.seeds),
         str(runs[0].facts["training_scans"]),
-        _percent(figures.sensitivity) + (f" ±{100 * figures.spread:.1f} over seeds" if figures.seeds > 1 else ""),
-        _number(figures.false_positives),
-        _number(figures.in_negatives),
-        *(_percent(figures.sensitivity_at[x]) for x in READ_AT),
+        percent_text(figures.sensitivity)
+        + (f" ±{100 * figures.spread:.1f} over seeds" if figures.seeds > 1 else ""),
+        number_text(figures.false_positives, 2),
+        number_text(figures.in_negatives, 2),
+        *(percent_text(figures.sensitivity_at[x]) for x in READ_AT),
         f"{int(str(runs[0].facts['parameters'])) / 1e6:.2f} M",
         f"{sum(run.seconds_per_scan for run in runs) / len(runs):.1f}",
     ]
@@ -123,17 +124,3 @@ def _budget(read: Sequence[TableRow]) -> str:
 def _range(values: Sequence[int]) -> str:
     """Return one number, or from the smallest to the largest."""
     return str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}"
-
-
-def _percent(interval: Interval) -> str:
-    if interval.value is None:
-        return "n/a"
-    ends = "" if interval.low is None or interval.high is None else f" ({interval.low:.1%} to {interval.high:.1%})"
-    return f"{interval.value:.1%}{ends}".replace("%", " %").replace(" % to", " to")
-
-
-def _number(interval: Interval) -> str:
-    if interval.value is None:
-        return "n/a"
-    ends = "" if interval.low is None or interval.high is None else f" ({interval.low:.2f} to {interval.high:.2f})"
-    return f"{interval.value:.2f}{ends}"

@@ -27,8 +27,9 @@ from rich.progress import track
 from rich.table import Table
 
 from anatomy_scans import list_of, painted
-from anatomy_scores import GROUPS, by_protocol, markdown, outcome_of, summary, text_of
+from anatomy_scores import GROUPS, by_protocol, markdown, outcome_of, summary
 from cohort import HERE, cohort_named, commit, hardware
+from interval_text import number_text
 from microbleeds.atomic import atomic_file
 from microbleeds.compute import choose
 from microbleeds.errors import InputError
@@ -168,7 +169,7 @@ def _shown(scores: dict[str, dict[str, Any]]) -> Table:
     rows = [key for key, value in next(iter(scores.values())).items() if isinstance(value, dict)]
     table = Table("", *scores)
     for row in rows:
-        table.add_row(row, *(text_of(scores[kind][row]) for kind in scores))
+        table.add_row(row, *(number_text(scores[kind][row]) for kind in scores))
     return table
 
 

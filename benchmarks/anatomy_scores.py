@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anatomy_scans import Item, LazyItem
+from interval_text import number_text
 from microbleeds.compute import Compute
 from microbleeds.errors import InputError
 from microbleeds.evaluate.intervals import bootstrap
@@ -115,16 +116,6 @@ def _share(pairs: NDArray[np.float64]) -> dict[str, float | None]:
     return {"value": interval.value, "low": interval.low, "high": interval.high}
 
 
-def text_of(interval: dict[str, float | None], digits: int = 3) -> str:
-    """A value with its interval."""
-    value, low, high = interval["value"], interval["low"], interval["high"]
-    if value is None or value != value:
-        return "n/a"
-    return f"{value:.{digits}f}" + (
-        "" if low is None or high is None else f" ({low:.{digits}f} to {high:.{digits}f})"
-    )
-
-
 def markdown(content: dict[str, Any]) -> list[str]:
     """Return the table of one cohort."""
     scores = content["scores"]
@@ -140,8 +131,10 @@ def markdown(content: dict[str, Any]) -> list[str]:
         "|---|---|---|---|---|---|---|---|",
     ]
     for kind, one in scores.items():
-        cells = [text_of(one[f"dice_{name}"]) for name in (*GROUPS, "brain")]
-        cells += [text_of(one[f"{what}_visible"]) for what in ("right_group", "right_region", "right_group_kim")]
+        cells = [number_text(one[f"dice_{name}"]) for name in (*GROUPS, "brain")]
+        cells += [
+            number_text(one[f"{what}_visible"]) for what in ("right_group", "right_region", "right_group_kim")
+        ]
         lines.append(f"| {kind} | {' | '.join(cells)} |")
     paper = " | ".join(f"{PAPER[name]:.3f}" for name in GROUPS)
     lines += [
@@ -154,12 +147,15 @@ def markdown(content: dict[str, Any]) -> list[str]:
     ]
     for name, one in content["swi_by_protocol"].items():
         cells = [f"{one[f'dice_{group}']['value']:.3f}" for group in GROUPS]
-        lines.append(f"| {name} | {one['scans']} | {' | '.join(cells)} | {text_of(one['right_group_visible'])} |")
+        lines.append(
+            f"| {name} | {one['scans']} | {' | '.join(cells)} | {number_text(one['right_group_visible'])} |"
+        )
     lines += [
         "",
-        f"Of all microbleeds on SWI, visible or not: right group {text_of(first['right_group_all'])}, "
-        f"right region {text_of(first['right_region_all'])}. Median time {first['seconds_median']:.1f} s a scan, "
-        f"peak memory of the whole benchmark {content['peak_memory_mb'] / 1000:.1f} GB "
+        f"Of all microbleeds on SWI, visible or not: right group {number_text(first['right_group_all'])}, "
+        f"right region {number_text(first['right_region_all'])}. "
+        f"Median time {first['seconds_median']:.1f} s a scan, peak memory of the whole benchmark "
+        f"{content['peak_memory_mb'] / 1000:.1f} GB "
         f"({content['hardware']['processor']}, {content['compute']}).",
         "",
         f"Weights `{content['model']}` ({content['model_sha256'][:8]}), commit {content['commit']}, "

@@ -23,10 +23,11 @@ from rich.console import Console
 from rich.table import Table
 
 from cohort import HERE, Cohort, cohort_named, commit, hardware
+from interval_text import number_text
 from microbleeds import __version__
 from microbleeds.atomic import atomic_file
 from microbleeds.errors import InputError
-from microbleeds.evaluate import Case, Interval, Scores, evaluate_cohort, match
+from microbleeds.evaluate import Case, Scores, evaluate_cohort, match
 from microbleeds.report.run_record import sha256_of
 from microbleeds.simulate.cohort import CohortSettings, simulate_cohort
 from microbleeds.training.calibrate import fit_calibration, operating_points
@@ -183,18 +184,11 @@ def _table(scores: Scores) -> Table:
     )
     table = Table("", *(f"hit within {r.radius_mm:g} mm" for r in scores.radii))
     for field in fields:
-        table.add_row(field.replace("_", " "), *(interval_text(getattr(r.operating, field)) for r in scores.radii))
+        table.add_row(field.replace("_", " "), *(number_text(getattr(r.operating, field)) for r in scores.radii))
     for number in scores.radii[0].sensitivity_at:
-        row = (interval_text(r.sensitivity_at[number]) for r in scores.radii)
+        row = (number_text(r.sensitivity_at[number]) for r in scores.radii)
         table.add_row(f"sensitivity at {number} FP per subject", *row)
     return table
-
-
-def interval_text(interval: Interval) -> str:
-    """A value with its interval."""
-    if interval.value is None or interval.low is None or interval.high is None:
-        return "n/a"
-    return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
 
 
 if __name__ == "__main__":

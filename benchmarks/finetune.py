@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cohort import HERE, commit, hardware
+from interval_text import number_text
 from microbleeds import __version__
 from microbleeds.atomic import atomic_file
 from microbleeds.compute import choose
@@ -141,7 +142,7 @@ def _table(scores: dict[str, PooledScores], gain: dict[str, Interval]) -> Table:
     rows = {name: _shown(value) for name, value in scores.items()}
     table = Table("", *rows, "gain")
     for number, name in enumerate(FIGURES):
-        table.add_row(name, *(_text(row[number]) for row in rows.values()), _text(gain[name]))
+        table.add_row(name, *(number_text(row[number], 2) for row in rows.values()), number_text(gain[name], 2))
     return table
 
 
@@ -154,12 +155,6 @@ def _shown(scores: PooledScores) -> list[Interval]:
         balanced["sensitivity"],
         balanced["false_positives_per_scan"],
     ]
-
-
-def _text(interval: Interval) -> str:
-    if interval.value is None or interval.low is None or interval.high is None:
-        return "n/a"
-    return f"{interval.value:.2f} ({interval.low:.2f} to {interval.high:.2f})"
 
 
 if __name__ == "__main__":

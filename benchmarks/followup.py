@@ -39,11 +39,12 @@ from rich.table import Table
 from scipy import ndimage
 
 from cohort import HERE, commit, hardware
+from interval_text import number_text
 from microbleeds import __version__
 from microbleeds.atomic import atomic_file, atomic_folder
 from microbleeds.errors import InputError
 from microbleeds.evaluate import match
-from microbleeds.evaluate.intervals import Interval, bootstrap
+from microbleeds.evaluate.intervals import bootstrap
 from microbleeds.evaluate.tables import Table as Rows
 from microbleeds.evaluate.tables import read_table
 from microbleeds.followup import Comparison, Rule, aria_h_class, load_visit, read_comparison
@@ -448,14 +449,8 @@ def _table(groups: dict[str, list[Outcome]]) -> Table:
     for field in ("pairs", "aligned", "new_visible", "found", "falsely_new"):
         table.add_row(field.replace("_", " "), *(str(one[field]) for one in summaries))
     for field in ("sensitivity", "falsely_new_per_pair", "falsely_lost_per_pair", "class_right"):
-        table.add_row(field.replace("_", " "), *(_interval(Interval(**one[field])) for one in summaries))  # type: ignore[arg-type]
+        table.add_row(field.replace("_", " "), *(number_text(one[field]) for one in summaries))
     return table
-
-
-def _interval(interval: Interval) -> str:
-    if interval.value is None or interval.low is None or interval.high is None:
-        return "n/a"
-    return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
 
 
 if __name__ == "__main__":

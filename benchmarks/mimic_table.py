@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from interval_text import number_text
 from microbleeds.evaluate import Interval, bootstrap
 
 KINDS = {
@@ -70,7 +71,9 @@ def markdown(sets: Mapping[str, Sequence[Sequence[SpotScore]]]) -> list[str]:
     for kind, label in KINDS.items():
         first = sides_by_head(next(iter(sets.values()))[0], kind, "swi+phase")
         count = f"{sum(len(s.bleeds) for s in first)} and {sum(len(s.mimics) for s in first)}"
-        cells = [_text(area([sides_by_head(seed, kind, use) for seed in sets[name]])) for name, use in columns]
+        cells = [
+            number_text(area([sides_by_head(seed, kind, use) for seed in sets[name]])) for name, use in columns
+        ]
         lines.append(f"| {label} | {count} | {' | '.join(cells)} |")
     return lines
 
@@ -141,9 +144,3 @@ def _area(heads: Sequence[Sides]) -> float:
     below = np.searchsorted(mimics, bleeds, side="left")
     up_to = np.searchsorted(mimics, bleeds, side="right")
     return float((below + up_to).mean() / 2 / len(mimics))
-
-
-def _text(interval: Interval) -> str:
-    if interval.value is None or interval.low is None or interval.high is None:
-        return "n/a"
-    return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from interval_text import number_text, percent_text
 from microbleeds.report.run_record import sha256_of
 from microbleeds.weights import load_detector
 from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
@@ -60,12 +61,12 @@ def _cohort(results: list[dict[str, Any]]) -> list[str]:
         cells = [
             INPUTS[result["input"]],
             result["operating_point"],
-            _percent(at["sensitivity"]),
-            _number(at["false_positives_per_subject"]),
-            _number(at["false_positives_per_negative_subject"]),
-            _percent(at["precision"]),
-            _percent(result["scores"]["right_group"]),
-            _percent(result["scores"]["placement"]["by_scale"]["Kim"]),
+            percent_text(at["sensitivity"]),
+            number_text(at["false_positives_per_subject"], 2),
+            number_text(at["false_positives_per_negative_subject"], 2),
+            percent_text(at["precision"]),
+            percent_text(result["scores"]["right_group"]),
+            percent_text(result["scores"]["placement"]["by_scale"]["Kim"]),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     mineral = sum(n for kind, n in first["scores"]["ignored_kinds"].items() if kind.endswith("mineralisation"))
@@ -102,20 +103,6 @@ def _speed(result: dict[str, Any]) -> list[str]:
         f"`{result['command']}`).",
         "",
     ]
-
-
-def _percent(interval: dict[str, float | None]) -> str:
-    value, low, high = interval["value"], interval["low"], interval["high"]
-    if value is None or low is None or high is None:
-        return "n/a"
-    return f"{100 * value:.1f} % ({100 * low:.0f} to {100 * high:.0f})"
-
-
-def _number(interval: dict[str, float | None]) -> str:
-    value, low, high = interval["value"], interval["low"], interval["high"]
-    if value is None or low is None or high is None:
-        return "n/a"
-    return f"{value:.2f} ({low:.2f} to {high:.2f})"
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ import typer
 from rich.progress import track
 
 from cohort import HERE, commit, hardware
+from interval_text import number_text, percent_text
 from microbleeds.atomic import atomic_file
 from microbleeds.errors import InputError
 from microbleeds.evaluate import Case, evaluate_cohort
@@ -127,7 +128,7 @@ def _line(row: ShiftRow, scores: dict[str, Any], name: str) -> str:
     """Return one row."""
     radius = scores["radii"][0]
     at = radius["sensitivity_at"][MOST_FALSE_POSITIVES]
-    reached = _percent(at)
+    reached = percent_text(at)
     if at["value"] is not None and at["value"] < LEAST_SENSITIVITY:
         reached = f"**{reached}**"
     seen = row.in_training_mix if name == SHIPPED else row.name == "reference" or row.name.startswith("vendor-")
@@ -135,8 +136,8 @@ def _line(row: ShiftRow, scores: dict[str, Any], name: str) -> str:
         row.about,
         "yes" if seen else "no",
         str(scores["microbleeds"]),
-        _percent(radius["operating"]["sensitivity"]),
-        _number(radius["operating"]["false_positives_per_subject"]),
+        percent_text(radius["operating"]["sensitivity"]),
+        number_text(radius["operating"]["false_positives_per_subject"], 2),
         reached,
     ]
     return f"| {' | '.join(cells)} |"
@@ -149,24 +150,6 @@ def _cases(row: ShiftRow, data: Path, weights: Path | None, jobs: int) -> list[C
     for part, subjects in row.subjects.items():
         cases += search_all(data / row.name / part, found / part, subjects, weights=weights, jobs=jobs)
     return cases
-
-
-def _percent(interval: dict[str, Any]) -> str:
-    if interval["value"] is None:
-        return "n/a"
-    text = f"{100 * interval['value']:.1f} %"
-    if interval["low"] is not None and interval["high"] is not None:
-        text += f" ({100 * interval['low']:.0f} to {100 * interval['high']:.0f})"
-    return text
-
-
-def _number(interval: dict[str, Any]) -> str:
-    if interval["value"] is None:
-        return "n/a"
-    text = f"{interval['value']:.2f}"
-    if interval["low"] is not None and interval["high"] is not None:
-        text += f" ({interval['low']:.2f} to {interval['high']:.2f})"
-    return text
 
 
 if __name__ == "__main__":

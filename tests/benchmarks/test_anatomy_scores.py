@@ -11,7 +11,7 @@ import pytest
 
 from anatomy import card, removal
 from anatomy_scans import LazyItem, list_of
-from anatomy_scores import Outcome, by_protocol, markdown, outcome_of, summary, text_of
+from anatomy_scores import Outcome, by_protocol, markdown, outcome_of, summary
 from cohort import cohort_named
 from microbleeds.compute import Compute
 from microbleeds.errors import InputError
@@ -73,9 +73,6 @@ class TestSummary:
         assert "0.800 (0.700 to 0.900)" in text
         assert "| 1.5t | 1 | 0.700 | 0.500 | 0.800 | n/a |" in text
         assert "2 simulated scans of 2 heads never used in training, 1 visible microbleeds (1 in all)" in text
-
-    def test_nothing_to_count_is_said(self) -> None:
-        assert text_of({"value": NAN, "low": None, "high": None}) == "n/a"
 
 
 def test_a_half_built_cohort_is_refused(tmp_path: Path) -> None:
