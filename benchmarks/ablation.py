@@ -186,7 +186,8 @@ def _result_path(results: Path, row: Row, seed: int, cohort: str) -> Path:
 
 def _searched(scan: CachedScan, searcher: Searcher, row: Row) -> FoundScan:
     """Search one scan, judge the place of each candidate and match."""
-    positions, scores = surest(*searcher.search(scan.prepared(row.input)))
+    spots = len(scan.truth.counted_mm) + len(scan.truth.ignored_mm)
+    positions, scores = surest(*searcher.search(scan.prepared(row.input)), spots)
     candidates = [Candidate((x, y, z), float(s), None) for (x, y, z), s in zip(positions, scores, strict=True)]
     kept = np.array([place.kept for place in localise(candidates, scan.segmentation)], dtype=bool)
     return judged(scan.name, scan.head, positions, scores, kept, scan.truth)

@@ -20,7 +20,7 @@ from microbleeds.evaluate import SubjectResult, Truth, match
 
 COLUMNS = ("x_mm", "y_mm", "z_mm", "score", "truth", "placed")
 FALSE, IGNORED, REMOVED = -1, -2, -3
-MOST = 60  # candidates stored of a scan: curves are read up to a few tens of false positives
+MOST_FALSE = 60  # stored of a scan at least: curves are read up to a few tens of false positives
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +61,10 @@ class Found:
 
 
 def surest(
-    positions_mm: NDArray[np.float64], scores: NDArray[np.float64]
+    positions_mm: NDArray[np.float64], scores: NDArray[np.float64], spots: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the candidates [N] that are stored, surest first."""
-    order = np.argsort(-scores, kind="stable")[:MOST]
+    """Return the candidates [N] that are stored, surest first; room for ``spots`` that are no false positives."""
+    order = np.argsort(-scores, kind="stable")[: MOST_FALSE + spots]
     return positions_mm[order], scores[order]
 
 

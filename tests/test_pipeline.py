@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from little_card import little_anatomy_card
 from microbleeds import pipeline
 from microbleeds.cli.app import main
 from microbleeds.errors import InputError
@@ -76,10 +77,10 @@ def study(tmp_path: Path) -> dict[str, Path]:
 
 
 @pytest.fixture
-def networks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def networks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stand-ins for the two networks: they say what they would on the little head."""
 
-    def segment(scan: Scan, compute: object) -> Segmentation:
+    def segment(scan: Scan, network: object, compute: object, card: object) -> Segmentation:
         brain = ball(scan.grid.shape, scan.grid.affine) < 1
         regions = np.where(brain, code_of("thalamus", "right"), 0).astype(np.uint8)
         return Segmentation(scan.grid, brain, regions, np.eye(4), True, True, ("Said by the segmentation.",))
@@ -95,13 +96,11 @@ def networks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             replace(c, score_range=(0.4, c.score)) if n else c for c, n in zip(candidates, counted, strict=True)
         ]
 
-    weights = tmp_path / "anatomy.safetensors"
-    weights.write_bytes(b"numbers")
     monkeypatch.setattr(pipeline, "segment", segment)
     monkeypatch.setattr(pipeline, "detect", detect)
     monkeypatch.setattr(pipeline, "look_again", look_again)
     monkeypatch.setattr(pipeline, "load_detector", lambda weights: FakeDetector(None, card()))
-    monkeypatch.setattr(pipeline, "ANATOMY_WEIGHTS", weights)
+    monkeypatch.setattr(pipeline, "anatomy_of", lambda weights: (None, little_anatomy_card()))
 
 
 @pytest.mark.usefixtures("networks")
@@ -131,10 +130,29 @@ class TestRun:
         written = RunRecord.model_validate_json((tmp_path / "out" / "run.json").read_text())
         assert written.options["operating_point"] == "screening"
         assert written.inputs_sha256["swi"] == sha256_of(study["swi"])
-        assert written.weights_sha256["detector"] == "ab" * 32
+        assert written.weights_sha256 == {"detector": "ab" * 32, "anatomy": "cd" * 32}
         assert set(written.seconds) >= {"read", "detect", "report"}
         assert written.total_seconds > 0
         assert "cpu" in written.compute
+
+    def test_weights_of_the_anatomy_can_be_given(self, study, tmp_path, monkeypatch):
+        asked: list[Path | None] = []
+        monkeypatch.setattr(
+            pipeline, "anatomy_of", lambda weights: (asked.append(weights), little_anatomy_card(sha256="ef" * 32))
+        )
+        run(Request(tmp_path / "out", **study, device="cpu", anatomy_weights=Path("mine.safetensors")))
+        written = RunRecord.model_validate_json((tmp_path / "out" / "run.json").read_text())
+        assert asked == [Path("mine.safetensors")]
+        assert written.weights_sha256["anatomy"] == "ef" * 32
+        assert written.options["anatomy_weights"] == "mine.safetensors"
+
+    def test_the_disclaimer_says_what_the_weights_learned_from(self, study, tmp_path, monkeypatch):
+        record = run(Request(tmp_path / "simulated", **study, device="cpu"))
+        assert record.disclaimer == "Research use. Not a medical device. Weights learned from simulated scans."
+        own = card().model_copy(update={"training": card().training.model_copy(update={"simulated": False})})
+        monkeypatch.setattr(pipeline, "load_detector", lambda weights: FakeDetector(None, own))
+        record = run(Request(tmp_path / "own", **study, device="cpu"))
+        assert record.disclaimer == "Research use. Not a medical device. Its weights learned from 3 scans of toy."
 
     def test_screening_shows_more(self, study, tmp_path):
         record = run(Request(tmp_path / "out", **study, device="cpu", operating_point="screening"))

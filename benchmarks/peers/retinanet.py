@@ -96,7 +96,7 @@ class RetinaNetPeer:
         self.detector.set_atss_matcher(num_candidates=4, center_in_gt=False)
         self.detector.set_cls_loss(PerPositive())
         self.detector.set_box_selector_parameters(
-            score_thresh=LOWEST_SCORE, nms_thresh=0.2, detections_per_img=100
+            score_thresh=LOWEST_SCORE, nms_thresh=0.2, detections_per_img=300
         )
         self.optimiser = OptimiserSettings(rate=1e-3, warmup_steps=100)
 

@@ -26,15 +26,14 @@ from microbleeds.report.assemble import assemble, definite_cut, is_counted
 from microbleeds.report.dicom import write_result as write_dicom_result
 from microbleeds.report.html import write_html
 from microbleeds.report.labels import write_labels
-from microbleeds.report.record import ModelRecord, OperatingPoint, Record, write_record
+from microbleeds.report.record import DISCLAIMER, RESEARCH_USE, ModelRecord, OperatingPoint, Record, write_record
 from microbleeds.report.regions_image import write_regions
 from microbleeds.report.review.page import write_review
 from microbleeds.report.run_record import Stopwatch, run_record, sha256_of, voxels_sha256, write_run_record
 from microbleeds.report.tsv import write_tsv
-from microbleeds.segmentation import Segmentation, segment
+from microbleeds.segmentation import Segmentation, anatomy_of, segment
 from microbleeds.study import SignChoice, Study, open_scan
 from microbleeds.weights import Card, load_detector
-from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
 
 OperatingPointName = Literal["balanced", "screening"]
 RESULT_FILES = ("findings.json", "run.json")
@@ -54,6 +53,7 @@ class Request:
         phase_sign: as written by the scanner, or ``auto`` to derive it.
         operating_point: ``balanced``, or ``screening`` to miss less and show more.
         weights: of the detector; the shipped ones if ``None``.
+        anatomy_weights: of the segmentation; the shipped ones if ``None``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: ``auto`` measures which is faster here; many scans of one cohort are better given one.
         overwrite: whether an earlier result in ``out`` may be replaced.
@@ -67,6 +67,7 @@ class Request:
     phase_sign: SignChoice = "auto"
     operating_point: OperatingPointName = "balanced"
     weights: Path | None = None
+    anatomy_weights: Path | None = None
     device: str = "auto"
     precision: Precision = "auto"
     overwrite: bool = False
@@ -103,8 +104,9 @@ def run(request: Request, announce: Callable[[str], None] = lambda stage: None) 
             compute = choose(request.device, request.precision)
             detector = load_detector(request.weights)
             card = detector.card
+            network, anatomy = anatomy_of(request.anatomy_weights)
         with stage("segment"):
-            segmentation = segment(scan, compute=compute)
+            segmentation = segment(scan, network, compute, anatomy)
         with stage("prepare"):
             prepared = prepare(scan, segmentation.brain, card.preparation)
         with stage("detect"):
@@ -119,9 +121,10 @@ def run(request: Request, announce: Callable[[str], None] = lambda stage: None) 
                 prepared, detector.model, candidates, counted, settings_for(card), compute, changes_for(card)
             )
         with stage("report"):
-            record = assemble(scan, candidates, places, model, segmentation.warnings, segmentation)
+            disclaimer = DISCLAIMER if card.training.simulated else f"{RESEARCH_USE} {model.training}"
+            record = assemble(scan, candidates, places, model, segmentation.warnings, segmentation, disclaimer)
             _write(record, study, segmentation, folder, watch.started)
-        hashes = {"detector": card.sha256, "anatomy": sha256_of(ANATOMY_WEIGHTS)}
+        hashes = {"detector": card.sha256, "anatomy": anatomy.sha256}
         written = run_record(
             watch,
             options={name: _plain(value) for name, value in asdict(request).items()} | dict(study.given),

@@ -17,10 +17,9 @@ from microbleeds.errors import InputError
 from microbleeds.report.record import SegmentationRecord
 from microbleeds.report.regions_image import segmentation_record, write_on_input_grid, write_regions
 from microbleeds.report.regions_page import write_regions_page
-from microbleeds.report.run_record import Stopwatch, run_record, sha256_of, write_run_record
-from microbleeds.segmentation import segment
+from microbleeds.report.run_record import Stopwatch, run_record, write_run_record
+from microbleeds.segmentation import anatomy_of, segment
 from microbleeds.study import open_scan
-from microbleeds.weights.anatomy_card import SHIPPED
 
 _RESULT_FILES = ("brain.nii.gz", "regions.html", "run.json")
 
@@ -32,12 +31,14 @@ class RegionRequest:
     Args:
         scan: SWI, T2*-weighted magnitude or T1-weighted image (NIfTI), or a DICOM study.
         out: folder of the result.
+        weights: of the anatomy (.safetensors), instead of the shipped ones.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         overwrite: whether an earlier result in ``out`` may be replaced.
     """
 
     scan: Path
     out: Path
+    weights: Path | None = None
     device: str = "auto"
     overwrite: bool = False
 
@@ -69,7 +70,8 @@ def map_regions(request: RegionRequest, announce: Callable[[str], None] = lambda
         announce("segment")
         with watch.stage("segment"):
             compute = choose(request.device)
-            segmentation = segment(scan, compute=compute)
+            network, card = anatomy_of(request.weights)
+            segmentation = segment(scan, network, compute, card)
         announce("write")
         with watch.stage("write"):
             write_regions(segmentation, scan, folder)
@@ -79,7 +81,7 @@ def map_regions(request: RegionRequest, announce: Callable[[str], None] = lambda
             watch,
             options={"scan": dict(scan.files), "device": request.device, "overwrite": request.overwrite},
             inputs={"scan": request.scan} if request.scan.is_file() else {},
-            weights_sha256={"anatomy": sha256_of(SHIPPED)},
+            weights_sha256={"anatomy": card.sha256},
             compute=compute.describe(),
         )
         write_run_record(written, folder / "run.json")

@@ -52,10 +52,11 @@ def test_a_removed_candidate_leaves_its_truth_to_another() -> None:
 
 def test_only_the_surest_are_stored() -> None:
     scores = np.random.default_rng(0).random(500)
-    kept = surest(np.zeros((500, 3)), scores)[1]
+    kept = surest(np.zeros((500, 3)), scores, 0)[1]
 
     assert len(kept) < 500
     assert kept.tolist() == sorted(scores, reverse=True)[: len(kept)]
+    assert len(surest(np.zeros((500, 3)), scores, 80)[1]) == len(kept) + 80, "a dense scan keeps all its hits"
 
 
 def test_a_result_comes_back_as_it_was_written(tmp_path: Path) -> None:

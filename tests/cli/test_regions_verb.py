@@ -11,6 +11,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from little_card import little_anatomy_card
 from microbleeds import region_map
 from microbleeds.cli import main
 from microbleeds.regions import code_of
@@ -43,11 +44,11 @@ def scan(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, object]:
+def answer(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     """What the segmentation says beyond its usual; tests change it."""
     changes: dict[str, object] = {}
 
-    def segment(scan: Scan, compute: object) -> Segmentation:
+    def segment(scan: Scan, network: object, compute: object, card: object) -> Segmentation:
         brain = scan.swi > 150
         right = (
             scan.grid.to_mm(np.stack(np.meshgrid(*map(np.arange, scan.grid.shape), indexing="ij"), -1))[..., 0] > 0
@@ -57,10 +58,8 @@ def answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, object]
         found = Segmentation(scan.grid, brain, regions, np.eye(4), True, True)
         return replace(found, **changes)
 
-    weights = tmp_path / "anatomy.safetensors"
-    weights.write_bytes(b"numbers")
     monkeypatch.setattr(region_map, "segment", segment)
-    monkeypatch.setattr(region_map, "SHIPPED", weights)
+    monkeypatch.setattr(region_map, "anatomy_of", lambda weights: (None, little_anatomy_card()))
     return changes
 
 
@@ -145,3 +144,17 @@ class TestErrors:
         assert run("regions", tmp_path / "no.nii.gz", "--out", tmp_path / "out") == 2
         assert "no.nii.gz" in capsys.readouterr().err
         assert list(tmp_path.iterdir()) == [], "nothing half-written stays"
+
+
+class TestWeights:
+    @pytest.mark.parametrize("name", ["missing.safetensors", "detector.safetensors"])
+    def test_what_is_none_of_the_anatomy_is_refused(self, name, scan, tmp_path, capsys):
+        weights = tmp_path / name
+        if name == "detector.safetensors":
+            weights.write_bytes(b"numbers")
+            weights.with_suffix(".json").write_text('{"name": "a detector"}')
+        assert run("regions", scan, "--out", tmp_path / "out", "--device", "cpu", "--weights", weights) == 2
+        said = capsys.readouterr().err
+        assert name.removesuffix(".safetensors") in said
+        assert "give the file that train-anatomy wrote" in said
+        assert not (tmp_path / "out").exists()

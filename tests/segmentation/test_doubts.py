@@ -11,13 +11,13 @@ from oracle_anatomy import OracleNetwork
 from phantom_head import centred_grid, phantom, scan_of
 from torch import Tensor
 
+from little_card import little_anatomy_card
 from microbleeds.compute import Compute
 from microbleeds.geometry import Grid, canonical
 from microbleeds.networks.anatomy import AnatomyOutput
 from microbleeds.scan import Scan
 from microbleeds.segmentation import Segmentation, segment
 from microbleeds.segmentation.position import Position
-from microbleeds.weights.anatomy_card import AnatomyCard
 
 FLOAT32 = Compute(torch.device("cpu"), torch.float32)
 SPACING_MM = (2.0, 2.0, 2.0)
@@ -47,18 +47,6 @@ def whole(scan: Scan, oracle: OracleNetwork) -> Segmentation:
     return segment(scan, oracle, FLOAT32)
 
 
-def card(**fields: object) -> AnatomyCard:
-    return AnatomyCard(
-        name="made up",
-        created="now",
-        training_data="none",
-        steps=1,
-        minutes=1,
-        seed=0,
-        **fields,  # type: ignore[arg-type]
-    )
-
-
 class TestDoubts:
     def test_an_unsure_network_is_doubted(self, scan: Scan) -> None:
         found = segment(scan, UnsureNetwork((4, 4, 4, 4, 4), 4).eval(), FLOAT32)
@@ -68,16 +56,18 @@ class TestDoubts:
 
     def test_volumes_that_no_head_has_are_doubted(self, scan: Scan, oracle: OracleNetwork) -> None:
         ordinary = {"left frontal lobe": (10.0, 900.0)}
-        assert segment(scan, oracle, FLOAT32, card(volume_ranges_ml=ordinary)).confident
-        found = segment(scan, oracle, FLOAT32, card(volume_ranges_ml={"left frontal lobe": (5.0, 10.0)}))
+        assert segment(scan, oracle, FLOAT32, little_anatomy_card(volume_ranges_ml=ordinary)).confident
+        found = segment(
+            scan, oracle, FLOAT32, little_anatomy_card(volume_ranges_ml={"left frontal lobe": (5.0, 10.0)})
+        )
         assert not found.confident
         assert "left frontal lobe" in found.warnings[0]
 
     def test_how_often_groups_are_wrong_is_said_without_doubting(self, scan: Scan, oracle: OracleNetwork) -> None:
-        found = segment(scan, oracle, FLOAT32, card(scores={"validation_right_group_all": 0.87}))
+        found = segment(scan, oracle, FLOAT32, little_anatomy_card(scores={"validation_right_group_all": 0.87}))
         assert found.confident
         assert "87%" in found.warnings[0]
-        sure = segment(scan, oracle, FLOAT32, card(scores={"validation_right_group_all": 0.99}))
+        sure = segment(scan, oracle, FLOAT32, little_anatomy_card(scores={"validation_right_group_all": 0.99}))
         assert sure.warnings == ()
 
     @pytest.mark.parametrize(

@@ -64,6 +64,13 @@ def test_a_smaller_piece_has_no_rim(classes: np.ndarray) -> None:
     assert (places_of(where, classes)[:10] == Place.FRONTAL).all()
 
 
+def test_each_half_has_a_ventricle_of_its_own(classes: np.ndarray) -> None:
+    classes[2:4, 2, 2] = AnatomyClass.VENTRICLE
+    right = (np.arange(60) < 20).astype(np.uint8)[:, None, None] + volume(0)
+    places = places_of(whereabouts(volume(Place.FRONTAL), volume(Place.FRONTAL), right), classes)
+    assert (places[:14, 2, 2] == Place.PERIVENTRICULAR_WHITE).all()
+
+
 def test_without_a_ventricle_the_network_is_believed() -> None:
     where = whereabouts(volume(Place.PERIVENTRICULAR_WHITE), volume(Place.FRONTAL), volume(0))
     np.testing.assert_array_equal(with_measured_rim(where, volume(AnatomyClass.WHITE), GRID), where)

@@ -37,6 +37,9 @@ def detect(
         OperatingPoint, typer.Option(help="Screening misses less and shows more that is none.")
     ] = OperatingPoint.BALANCED,
     weights: Annotated[Path | None, typer.Option(help="Weights (.safetensors) instead of the shipped.")] = None,
+    anatomy_weights: Annotated[
+        Path | None, typer.Option(help="Weights of train-anatomy (.safetensors) instead of the shipped.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result.")] = False,
 ) -> None:
@@ -54,6 +57,7 @@ def detect(
         phase_sign=phase_sign.value,
         operating_point=operating_point.value,
         weights=weights,
+        anatomy_weights=anatomy_weights,
         device=device,
         overwrite=overwrite,
     )

@@ -17,6 +17,9 @@ def regions(
     scan: Annotated[Path, typer.Argument(help="SWI, T2*-GRE magnitude or T1 (NIfTI), or a DICOM study.")],
     *,
     out: Annotated[Path, typer.Option(help="Folder of the result.")],
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights of train-anatomy (.safetensors) instead of the shipped.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result.")] = False,
 ) -> None:
@@ -26,7 +29,7 @@ def regions(
     from microbleeds.region_map import RegionRequest, map_regions
     from microbleeds.report.record import DISCLAIMER
 
-    request = RegionRequest(scan=scan, out=out, device=device, overwrite=overwrite)
+    request = RegionRequest(scan=scan, out=out, weights=weights, device=device, overwrite=overwrite)
     with Console(stderr=True).status("start") as status:
         result = map_regions(request, announce=status.update)
     for warning in result.warnings:

@@ -9,7 +9,7 @@ vector and leave as four answers. It gives
 * for each cell the logits of :class:`Place`, the part of the cerebrum that cortex and white matter belong to;
 * for each cell one logit for the right half of the head, from which the side of a paired structure follows.
 
-:func:`region_table` turns the three into codes of :mod:`microbleeds.regions`.
+:func:`regions_by_whereabouts` turns the three into codes of :mod:`microbleeds.regions`.
 
 Input: [1, C, X, Y, Z] on canonical axes (R, A, S), X, Y, Z multiples of :data:`MULTIPLE`. C is 1, or 4 with the
 coordinate maps of the paper. A batch holds one image: norms are taken over it, in use as in training.

@@ -16,6 +16,7 @@ from microbleeds import __version__
 from microbleeds.regions import BOMBS, KIM, MARS
 from microbleeds.report.certainty import judge, note_on_spread, rule_from
 from microbleeds.report.record import (
+    DISCLAIMER,
     CertaintyRule,
     Finding,
     Group,
@@ -91,6 +92,7 @@ def assemble(
     model: ModelRecord,
     warnings: Sequence[str] = (),
     segmentation: Segmented | None = None,
+    disclaimer: str = DISCLAIMER,
 ) -> Record:
     """Build the record of a scan.
 
@@ -102,6 +104,7 @@ def assemble(
         model: the weights and the operating point.
         warnings: sentences beyond those of the scan; each is said once.
         segmentation: that told the places; where it is not confident, no group is trusted.
+        disclaimer: what is said wherever the result is shown.
     """
     rule = rule_from(model.operating_point.definite_cut)
     trusted = segmentation is None or segmentation.confident or not segmentation.located
@@ -119,6 +122,7 @@ def assemble(
         segmentation=None if segmentation is None else segmentation_record(segmentation),
         findings=findings,
         warnings=list(dict.fromkeys([*doubts, *scan.warnings, *warnings])),
+        disclaimer=disclaimer,
     )
 
 

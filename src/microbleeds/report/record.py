@@ -22,7 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from microbleeds.errors import InputError
 
 SCHEMA_VERSION: Literal["1.2.0"] = "1.2.0"
-DISCLAIMER = "Research use. Not a medical device. Weights learned from simulated scans."
+RESEARCH_USE = "Research use. Not a medical device."
+DISCLAIMER = f"{RESEARCH_USE} Weights learned from simulated scans."
 
 Group = Literal["lobar", "deep", "infratentorial", "none"]
 Side = Literal["left", "right", "none"]

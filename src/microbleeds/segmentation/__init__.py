@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from microbleeds.segmentation.segment import Segmentation, segment
+from microbleeds.segmentation.segment import Segmentation, anatomy_of, segment
 
-__all__ = ["Segmentation", "segment"]
+__all__ = ["Segmentation", "anatomy_of", "segment"]

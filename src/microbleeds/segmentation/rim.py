@@ -18,25 +18,31 @@ _ANY_NEIGHBOUR = np.ones((3, 3, 3), dtype=bool)
 
 
 def with_measured_rim(where: NDArray[np.uint8], classes: NDArray[np.uint8], grid: Grid) -> NDArray[np.uint8]:
-    """Return whereabouts whose rim reaches exactly 10 mm from the largest ventricle; unchanged without one.
+    """Return whereabouts whose rim reaches exactly 10 mm from the ventricles; unchanged without any.
 
-    Third and fourth ventricle may hang together with the lateral ones: what surrounds them is no white matter of
-    the cerebrum, or callosum and capsules, which stay.
+    The largest connected piece of each half of the head counts. Third and fourth ventricle may hang together with
+    it: what surrounds them is no white matter of the cerebrum, or callosum and capsules, which stay.
 
     Args:
         where: uint8 [X, Y, Z], see :func:`microbleeds.networks.anatomy.whereabouts`.
         classes: uint8 [X, Y, Z], codes of :class:`AnatomyClass`.
         grid: of both.
     """
-    pieces, count = ndimage.label(classes == AnatomyClass.VENTRICLE, structure=_ANY_NEIGHBOUR)
-    if count == 0:
-        return where
-    ventricle = pieces == 1 + np.argmax(np.bincount(pieces.ravel())[1:])
-    near = _within(ventricle, PERIVENTRICULAR_MM, grid)
     places, lobes, right = parts_of_whereabouts(where)
+    found = classes == AnatomyClass.VENTRICLE
+    ventricle = _largest_piece(found & (right == 0)) | _largest_piece(found & (right == 1))
+    if not ventricle.any():
+        return where
+    near = _within(ventricle, PERIVENTRICULAR_MM, grid)
     rim = np.uint8(Place.PERIVENTRICULAR_WHITE)
     places = np.where(near & (places < len(LOBES)), rim, places)
     return whereabouts(np.where(~near & (places == rim), lobes, places), lobes, right)
+
+
+def _largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the largest connected piece of a mask [X, Y, Z]; nothing of an empty one."""
+    pieces, count = ndimage.label(mask, structure=_ANY_NEIGHBOUR)
+    return pieces == 1 + np.argmax(np.bincount(pieces.ravel())[1:]) if count else mask
 
 
 def _within(mask: NDArray[np.bool_], reach_mm: float, grid: Grid) -> NDArray[np.bool_]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,6 +120,15 @@ def segment(
         warnings=(*doubts, *_known_error(card)),
         parenchyma_percent=found.parenchyma_percent,
     )
+
+
+def anatomy_of(weights: Path | None) -> tuple[AnatomyNetwork, AnatomyCard]:
+    """Return network and card of ``weights`` (.safetensors with a card beside them), the shipped ones if ``None``.
+
+    Raises:
+        InputError: if they can't be used.
+    """
+    return shipped_anatomy() if weights is None else load_anatomy(weights)
 
 
 @cache

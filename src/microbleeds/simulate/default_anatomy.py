@@ -26,8 +26,8 @@ def default_anatomy() -> Anatomy:
     brain, grid = _widened(brain_labels(template), template.grid)
     mni_from_ras = np.eye(4)
     labels = add_nuclei(with_head(brain, coordinates_mm(grid)), grid, mni_from_ras)
-    regions = regions_from_labels(labels, grid, mni_from_ras)
-    return Anatomy("mni152", labels, grid, regions, mni_from_ras)
+    rimless = regions_from_labels(labels, grid, mni_from_ras)
+    return Anatomy("mni152", labels, grid, rimless, mni_from_ras)
 
 
 def _widened(labels: NDArray[np.uint8], grid: Grid) -> tuple[NDArray[np.uint8], Grid]:

@@ -81,15 +81,15 @@ def deform(
     velocity = _noise(grid, generator, settings)
     if growth_mm > 0:
         velocity += growth_mm * _ventricle_pull(anatomy, old_from_new, grid)
-    labels, regions = _pulled_back(anatomy, old_from_new, grid, flow(velocity))
+    labels, rimless = _pulled_back(anatomy, old_from_new, grid, flow(velocity))
     if mirror:
-        labels, regions = mirrored()[labels], mirrored_regions()[regions]
+        labels, rimless = mirrored()[labels], mirrored_regions()[rimless]
     if atrophy_mm > 0:
-        _shrink_cortex(labels, regions, atrophy_mm)
+        _shrink_cortex(labels, rimless, atrophy_mm)
     mni_from_ras = anatomy.mni_from_ras @ old_from_new
     if mirror:
         mni_from_ras = np.diag([-1.0, 1.0, 1.0, 1.0]) @ mni_from_ras
-    return Anatomy(anatomy.name, labels, grid, regions, mni_from_ras)
+    return Anatomy(anatomy.name, labels, grid, rimless, mni_from_ras)
 
 
 def _room_to_grow(anatomy: Anatomy) -> float:
@@ -205,14 +205,14 @@ def _voxel_map(old: Grid, old_from_new: NDArray[np.float64], new: Grid) -> NDArr
 def _pulled_back(
     anatomy: Anatomy, old_from_new: NDArray[np.float64], grid: Grid, shift: NDArray[np.float32]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return labels and regions on ``grid``, uint8 [X, Y, Z] each, for a displacement on the lattice."""
+    """Return labels and rimless regions on ``grid``, uint8 [X, Y, Z] each, for a displacement on the lattice."""
     matrix = _voxel_map(anatomy.grid, old_from_new, grid).astype(np.float32)
     # In old voxels; the lattice is small, so the affine part of the shift is turned there.
     turned = np.tensordot(matrix[:3, :3], shift, axes=1).astype(np.float32)
     j, k = (np.arange(n, dtype=np.float32) for n in grid.shape[1:])
     plane = matrix[:3, 1, None, None] * j[:, None] + matrix[:3, 2, None, None] * k + matrix[:3, 3, None, None]
     labels = np.empty(grid.shape, dtype=np.uint8)
-    regions = np.empty(grid.shape, dtype=np.uint8)
+    rimless = np.empty(grid.shape, dtype=np.uint8)
     for i in range(grid.shape[0]):
         layer = _refined(turned, 1, np.array([i]))[:, 0]
         old = _refined(_refined(layer, 1, np.arange(grid.shape[1])), 2, np.arange(grid.shape[2]))
@@ -220,8 +220,8 @@ def _pulled_back(
         old += matrix[:3, 0, None, None] * np.float32(i)
         index = _nearest_index(anatomy.labels.shape, old)
         labels[i] = _take(anatomy.labels, index)
-        regions[i] = _take(anatomy.rimless, index)
-    return labels, regions
+        rimless[i] = _take(anatomy.rimless, index)
+    return labels, rimless
 
 
 def _refined(values: NDArray[np.float32], axis: int, voxels: NDArray[np.integer]) -> NDArray[np.float32]:
@@ -252,7 +252,7 @@ def _take(volume: NDArray[np.uint8], index: NDArray[np.int32]) -> NDArray[np.uin
     return values
 
 
-def _shrink_cortex(labels: NDArray[np.uint8], regions: NDArray[np.uint8], atrophy_mm: float) -> None:
+def _shrink_cortex(labels: NDArray[np.uint8], rimless: NDArray[np.uint8], atrophy_mm: float) -> None:
     """Give the outer ``atrophy_mm`` of the cortex to the sulcal CSF, in place.
 
     CSF smoothed with 1 mm is above Phi(-s) at the depth s behind a flat border, and more where a gyrus is
@@ -262,6 +262,6 @@ def _shrink_cortex(labels: NDArray[np.uint8], regions: NDArray[np.uint8], atroph
     lost = among(labels, *_CORTICES) & (fluid > ndtr(-atrophy_mm))
     bare = ndimage.binary_dilation(lost) & among(labels, Tissue.WHITE_LEFT, Tissue.WHITE_RIGHT)
     labels[lost] = Tissue.CSF
-    regions[lost] = CSF_REGION
+    rimless[lost] = CSF_REGION
     labels[bare] -= np.uint8(Tissue.WHITE_LEFT - Tissue.CORTEX_LEFT)
-    regions[bare] = cortex_of_white()[regions[bare]]
+    rimless[bare] = cortex_of_white()[rimless[bare]]

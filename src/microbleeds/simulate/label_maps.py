@@ -111,8 +111,8 @@ def load_label_map(path: Path) -> Anatomy:
     mni_from_ras = mni_from_labels(labels, grid)
     labels = _with_inner_air(labels, grid, mni_from_ras)
     labels = add_nuclei(labels, grid, mni_from_ras)
-    regions = regions_from_labels(labels, grid, mni_from_ras)
-    return Anatomy(path.name.removesuffix(".gz").removesuffix(".nii"), labels, grid, regions, mni_from_ras)
+    rimless = regions_from_labels(labels, grid, mni_from_ras)
+    return Anatomy(path.name.removesuffix(".gz").removesuffix(".nii"), labels, grid, rimless, mni_from_ras)
 
 
 def _read(path: Path) -> tuple[NDArray[np.int32], Grid]:

@@ -8,6 +8,8 @@ surroundings are no rim.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -22,21 +24,24 @@ _SIDES = (
 )
 
 
-def with_rim(regions: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def with_rim(
+    regions: NDArray[np.uint8], labels: NDArray[np.uint8], spacing_mm: Sequence[float] = (1.0, 1.0, 1.0)
+) -> NDArray[np.uint8]:
     """Return regions whose lobar white matter near the lateral ventricle is periventricular white matter.
 
     Args:
-        regions: uint8 [X, Y, Z] on a grid of 1 mm, codes of :mod:`microbleeds.regions`; unchanged.
+        regions: uint8 [X, Y, Z], codes of :mod:`microbleeds.regions`; unchanged.
         labels: uint8 [X, Y, Z], codes of :class:`microbleeds.tissues.Tissue`.
+        spacing_mm: of both.
     """
     result = regions.copy()
     ventricle = lateral_ventricles(labels)
     found = ndimage.find_objects(ventricle.astype(np.uint8))
     if not found:
         return result
-    reach = int(np.ceil(PERIVENTRICULAR_MM))
-    box = tuple(slice(max(0, s.start - reach), s.stop + reach) for s in found[0])
-    near = ndimage.distance_transform_edt(~ventricle[box]) <= PERIVENTRICULAR_MM
+    reach = np.ceil(PERIVENTRICULAR_MM / np.asarray(spacing_mm)).astype(int)
+    box = tuple(slice(max(0, s.start - n), s.stop + n) for s, n in zip(found[0], reach, strict=True))
+    near = ndimage.distance_transform_edt(~ventricle[box], sampling=spacing_mm) <= PERIVENTRICULAR_MM
     result[box] = np.where(near, _rim_of_white()[regions[box]], regions[box])
     return result
 

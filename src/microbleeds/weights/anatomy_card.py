@@ -106,17 +106,20 @@ def load_anatomy(path: Path = SHIPPED) -> tuple[AnatomyNetwork, AnatomyCard]:
         InputError: if a file is missing or broken, or the weights are not those that the card describes.
     """
     card_path = path.with_suffix(".json")
+    advice = "reinstall" if path == SHIPPED else "give the file that train-anatomy wrote, with its card beside it"
     try:
         content = path.read_bytes()
         card = AnatomyCard.model_validate_json(card_path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"The anatomy weights {path} can't be read ({error.strerror}); reinstall.") from error
+        raise InputError(f"The anatomy weights {path} can't be read ({error.strerror}); {advice}.") from error
     except (ValidationError, UnicodeDecodeError) as error:
-        raise InputError(f"The card {card_path} is not one of this program's version; reinstall.") from error
+        raise InputError(
+            f"The card {card_path} is not one of this program's version for the anatomy; {advice}."
+        ) from error
     if hashlib.sha256(content).hexdigest() != card.sha256:
-        raise InputError(f"The weights {path} are not those of the card beside them (sha256 differs); reinstall.")
+        raise InputError(f"The weights {path} are not those of the card beside them (sha256 differs); {advice}.")
     if (card.classes, card.places) != (_CLASSES, _PLACES):
-        raise InputError(f"The card {card_path} names other classes than this program's; reinstall.")
+        raise InputError(f"The card {card_path} names other classes than this program's; {advice}.")
     network = AnatomyNetwork(card.channels, card.last_channels, card.coordinates)
     try:
         network.load_state_dict({name: value.float() for name, value in load_tensors(content).items()})

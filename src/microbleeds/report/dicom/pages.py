@@ -17,10 +17,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from microbleeds.report.dicom.identifiers import tracking_id
 from microbleeds.report.dicom.reading import Reading
-from microbleeds.report.dicom.statements import RESEARCH_USE, review_status, statements
+from microbleeds.report.dicom.statements import review_status, statements
 from microbleeds.report.overview import brain_box, overviews
 from microbleeds.report.planes import PLANES
-from microbleeds.report.record import Finding, Record
+from microbleeds.report.record import RESEARCH_USE, Finding, Record
 from microbleeds.report.thumbnails import FIELD_MM, Canvas, Picture, close_ups
 from microbleeds.report.words import describe_place, describe_row, describe_trust
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from microbleeds.report.dicom.reading import VERDICTS, Reading
-from microbleeds.report.record import Record
+from microbleeds.report.record import RESEARCH_USE, Record
 
-RESEARCH_USE = "Research use. Not a medical device."
 NOT_REVIEWED = "Not reviewed: no reader has confirmed these findings."
 
 

@@ -14,6 +14,7 @@ from microbleeds.networks.anatomy import SPACING_MM, coordinate_maps
 from microbleeds.regions import mirrored
 from microbleeds.segmentation.look import normalise
 from microbleeds.simulate.anatomy import Anatomy
+from microbleeds.simulate.periventricular import with_rim
 from microbleeds.tissues import Tissue
 from microbleeds.training.anatomy import contrast
 from microbleeds.training.anatomy.view import limit_view, strip_skull
@@ -32,7 +33,7 @@ class Head:
 
     Args:
         codes: uint8 [X, Y, Z] codes of :class:`Tissue` at 1 mm, zero (air) on all faces.
-        regions: uint8 [X, Y, Z] region codes of the same voxels.
+        rimless: uint8 [X, Y, Z] region codes of the same voxels, without the periventricular rim.
         origin_mm: [3] RAS mm of the first voxel.
         nearness: float32 [1, 1, x, y, z] blurred sinus air at 4 mm, over the same field of view.
         centre_mm: [3] RAS mm of the middle of the brain.
@@ -40,11 +41,16 @@ class Head:
     """
 
     codes: Tensor
-    regions: Tensor
+    rimless: Tensor
     origin_mm: Tensor
     nearness: Tensor
     centre_mm: Tensor
     upright: Tensor
+
+    @property
+    def regions(self) -> Tensor:
+        """Region codes of the same voxels, uint8 [X, Y, Z]."""
+        return torch.from_numpy(with_rim(self.rimless.numpy(), self.codes.numpy()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +68,9 @@ class Sample:
 
 def prepare_head(anatomy: Anatomy) -> Head:
     """Bring an anatomy into the form that :func:`draw_painted` reads."""
-    codes, regions = anatomy.labels.copy(), anatomy.regions.copy()
+    codes, rimless = anatomy.labels.copy(), anatomy.rimless.copy()
     for axis in range(3):  # positions outside of the head's grid are clamped to a face
-        for volume in (codes, regions):
+        for volume in (codes, rimless):
             face = np.moveaxis(volume, axis, 0)
             face[0] = face[-1] = 0
     air = torch.from_numpy((codes == int(Tissue.SINUS_AIR)).astype(np.float32))[None, None]
@@ -76,7 +82,7 @@ def prepare_head(anatomy: Anatomy) -> Head:
     left, _, right = np.linalg.svd(np.linalg.inv(anatomy.mni_from_ras)[:3, :3])
     return Head(
         codes=torch.from_numpy(codes),
-        regions=torch.from_numpy(regions),
+        rimless=torch.from_numpy(rimless),
         origin_mm=torch.from_numpy(anatomy.grid.to_mm([0, 0, 0])).float(),
         nearness=nearness,
         centre_mm=torch.from_numpy(centre).float(),
@@ -90,7 +96,7 @@ def draw_painted(head: Head, shape: Window, generator: Generator) -> Sample:
     shift_mm = torch.randn(3, generator=generator) * torch.tensor([8.0, 12.0, 14.0])
     positions = head_positions(shape, head.centre_mm + shift_mm, head.upright, mirror, generator)
     codes = torch.stack([_taken(head.codes, head, positions + o[:, None, None, None]) for o in _OFFSETS_MM])
-    regions = _taken(head.regions, head, positions)
+    regions = _regions_at(head, positions)
     if mirror:
         regions = torch.from_numpy(mirrored())[regions.long()]
     image = contrast.paint(codes, generator)
@@ -126,6 +132,13 @@ def with_coordinates(sample: Sample, generator: Generator) -> Sample:
     start = [round(uniform(0, 1, generator) * (w - n)) for w, n in zip(whole, (x, y, z), strict=True)]
     maps = coordinate_maps((x, y, z), (start[0], start[1], start[2]), (whole[0], whole[1], whole[2]))
     return Sample(torch.cat([sample.image, maps]), sample.regions)
+
+
+def _regions_at(head: Head, positions_mm: Tensor) -> Tensor:
+    """Return the regions [X, Y, Z] of a bent head; its rim is measured there, as in a simulated one."""
+    rimless = _taken(head.rimless, head, positions_mm)
+    labels = _taken(head.codes, head, positions_mm)
+    return torch.from_numpy(with_rim(rimless.numpy(), labels.numpy(), SPACING_MM))
 
 
 def _taken(volume: Tensor, head: Head, positions_mm: Tensor) -> Tensor:
