@@ -72,9 +72,11 @@ def _cohort(results: list[dict[str, Any]]) -> list[str]:
     mineral = sum(n for kind, n in first["scores"]["ignored_kinds"].items() if kind.endswith("mineralisation"))
     lines += [
         "",
+        _groups(scores),
+        "",
         f"Mineralisation of pallidum and dentate is paramagnetic and looks like a bleed to any detector of iron: "
-        f"{mineral} findings there ({mineral / scores['subjects']:.2f} per subject) are counted as neither in the "
-        "first row, as was decided beforehand; a reader must tell them by place and symmetry.",
+        f"{mineral} findings there ({mineral / scores['subjects']:.2f} per subject, first row) count as neither hit "
+        "nor false positive, as was decided beforehand; a reader must tell them by place and symmetry.",
         "",
         f"Weights `{first['model']}` ({first['model_sha256'][:8]}), commit {first['commit']}, "
         f"{first['date'][:10]}, {first['hardware']['processor']}, {first['hardware']['threads']} threads. "
@@ -90,6 +92,17 @@ def _cohort(results: list[dict[str, Any]]) -> list[str]:
             "",
         ]
     return lines
+
+
+def _groups(scores: dict[str, Any]) -> str:
+    """Return a sentence on groups and on the call that most depends on them."""
+    by_group = ", ".join(f"{g['group']} {percent_text(g['right_group'])}" for g in scores["placement"]["by_group"])
+    (_, wrongly), (missed, rightly) = scores["patients"]["strictly_lobar_confusion"]
+    return (
+        f"By true group, the right one by MARS (first row): {by_group}. *Strictly lobar* was said of "
+        f"{wrongly + rightly} subjects, rightly of {rightly}; {missed} more are. So look at each deep or lobar "
+        "finding near the ventricles before it decides anything."
+    )
 
 
 def _speed(result: dict[str, Any]) -> list[str]:

@@ -27,7 +27,7 @@ def simulate(
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    jobs: Annotated[int, typer.Option(min=1, help="Processes side by side, about 5 GB each.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes side by side, about 2.5 GB each.")] = 1,
 ) -> None:
     """Write a data set of simulated scans with the truth about every microbleed and mimic."""
     from rich.progress import Progress

@@ -23,7 +23,7 @@ def simulate_visits(
     profile: Annotated[str, typer.Option(help="natural, lobar-posterior, deep or mixed.")] = "mixed",
     burden: Annotated[str, typer.Option(help="At the first visit: natural, rich, some or none.")] = "natural",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    jobs: Annotated[int, typer.Option(min=1, help="Processes side by side, about 5 GB each.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes side by side, about 2.5 GB each.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on in OUT where a run broke off.")] = False,
 ) -> None:
     """Write visits of the same heads in other poses, with known new microbleeds."""

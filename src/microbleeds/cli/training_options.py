@@ -56,7 +56,7 @@ def training_packages() -> Iterator[None]:
         yield
     except ImportError as error:
         raise InputError(
-            f"Training needs {error.name}; install it with pip install 'microbleeds[train]'."
+            f"Training needs {error.name}; run pip install '.[train]' in the clone of microbleeds."
         ) from error
 
 

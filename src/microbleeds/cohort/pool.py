@@ -69,7 +69,9 @@ def open_pool(settings: PoolSettings, tasks: int) -> Iterator[Client]:
         import dask
         from distributed import Client
     except ImportError as error:
-        raise InputError("Many scans need Dask; install microbleeds[cohort].") from error
+        raise InputError(
+            "Many scans need Dask; run pip install '.[cohort]' in the clone of microbleeds."
+        ) from error
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with ExitStack() as opened:
         opened.enter_context(dask.config.set(_DASK))
@@ -122,7 +124,9 @@ def queue_cluster(settings: PoolSettings, tasks: int) -> Any:
     try:
         from dask_jobqueue import PBSCluster, SLURMCluster
     except ImportError as error:
-        raise InputError("A queue of jobs needs dask-jobqueue; install microbleeds[cohort].") from error
+        raise InputError(
+            "A queue of jobs needs dask-jobqueue; run pip install '.[cohort]' in the clone of microbleeds."
+        ) from error
     kinds = {"slurm": SLURMCluster, "pbs": PBSCluster}
     command = {"slurm": "sbatch", "pbs": "qsub"}[settings.cluster]
     if shutil.which(command) is None:
@@ -157,7 +161,9 @@ def read_options(path: Path) -> dict[str, Any]:
     try:
         import yaml
     except ImportError as error:
-        raise InputError("Cluster options need PyYAML; install microbleeds[cohort].") from error
+        raise InputError(
+            "Cluster options need PyYAML; run pip install '.[cohort]' in the clone of microbleeds."
+        ) from error
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

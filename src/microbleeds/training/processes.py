@@ -22,7 +22,9 @@ def start_fabric(compute: Compute, devices: int) -> Fabric:
     try:
         from lightning_fabric import Fabric
     except ImportError as error:
-        raise InputError("Training needs more packages: pip install 'microbleeds[train]'.") from error
+        raise InputError(
+            "Training needs more packages: pip install '.[train]' in the clone of microbleeds."
+        ) from error
     precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if compute.dtype == torch.bfloat16 else "32-true"
     fabric = Fabric(accelerator=compute.device.type, devices=devices, precision=precision)
     if devices > 1:
