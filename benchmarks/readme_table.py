@@ -75,8 +75,8 @@ def _cohort(results: list[dict[str, Any]]) -> list[str]:
         _groups(scores),
         "",
         f"Mineralisation of pallidum and dentate is paramagnetic and looks like a bleed to any detector of iron: "
-        f"{mineral} findings there ({mineral / scores['subjects']:.2f} per subject, first row) count as neither hit "
-        "nor false positive, as was decided beforehand; a reader must tell them by place and symmetry.",
+        f"{mineral} findings there ({mineral / scores['subjects']:.2f} per subject, first row) count as neither "
+        "hit nor false positive, as was decided beforehand; a reader must tell them by place and symmetry.",
         "",
         f"Weights `{first['model']}` ({first['model_sha256'][:8]}), commit {first['commit']}, "
         f"{first['date'][:10]}, {first['hardware']['processor']}, {first['hardware']['threads']} threads. "

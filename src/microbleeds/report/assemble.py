@@ -35,7 +35,7 @@ from microbleeds.report.scale_tables import bombs_form, count, form, place_on, s
 from microbleeds.roundness import roundness
 from microbleeds.scan import Candidate, Scan
 
-#: Nearer than this to another group a finding says so: a bleed's centre is right to 1 mm, a border to 2 mm at best.
+#: Nearer than this to another group a finding says so: a centre is right to 1 mm, a border to 2 mm at best.
 BORDER_MM = 3.0
 UNSURE = (
     "The automatic segmentation looks wrong on this scan: groups and regions are uncertain, and whether the "
