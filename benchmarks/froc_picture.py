@@ -8,8 +8,8 @@ from html import escape
 
 import numpy as np
 
-WIDTH, HEIGHT = 860, 480
-LEFT, RIGHT, TOP, BOTTOM = 62, 270, 18, 52
+WIDTH, HEIGHT = 900, 480
+LEFT, RIGHT, TOP, BOTTOM = 62, 310, 18, 52
 # Okabe and Ito's colours, which colour-blind readers tell apart; dashes tell the rest.
 COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#8b5a2b")
 DASHES = ("", "", "", "", "6 4", "6 4", "2 3", "2 3", "2 3")

@@ -100,8 +100,7 @@ def _groups(scores: dict[str, Any]) -> str:
     (_, wrongly), (missed, rightly) = scores["patients"]["strictly_lobar_confusion"]
     return (
         f"By true group, the right one by MARS (first row): {by_group}. *Strictly lobar* was said of "
-        f"{wrongly + rightly} subjects, rightly of {rightly}; {missed} more are. So look at each deep or lobar "
-        "finding near the ventricles before it decides anything."
+        f"{wrongly + rightly} subjects, rightly of {rightly}; {missed} more are."
     )
 
 
