@@ -80,7 +80,7 @@ def study(tmp_path: Path) -> dict[str, Path]:
 def networks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stand-ins for the two networks: they say what they would on the little head."""
 
-    def segment(scan: Scan, network: object, compute: object, card: object) -> Segmentation:
+    def segment(scan: Scan, network: object = None, compute: object = None, card: object = None) -> Segmentation:
         brain = ball(scan.grid.shape, scan.grid.affine) < 1
         regions = np.where(brain, code_of("thalamus", "right"), 0).astype(np.uint8)
         return Segmentation(scan.grid, brain, regions, np.eye(4), True, True, ("Said by the segmentation.",))

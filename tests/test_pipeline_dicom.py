@@ -69,7 +69,7 @@ def zipped(folder: Path, tmp_path: Path) -> Path:
 def anatomy(networks: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the networks say of the little head, wherever it is read again."""
     for module in (visit_module, microbleeds.segmentation):
-        monkeypatch.setattr(module, "segment", lambda scan, compute=None: pipeline.segment(scan, compute))
+        monkeypatch.setattr(module, "segment", lambda scan, compute=None: pipeline.segment(scan, compute=compute))
 
 
 def another_patient(folder: Path, out: Path) -> Path:
