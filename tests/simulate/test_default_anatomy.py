@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from microbleeds.geometry import Grid
-from microbleeds.regions import REGIONS
+from microbleeds.regions import REGIONS, code_of
 from microbleeds.simulate.anatomy import Anatomy
 from microbleeds.simulate.default_anatomy import default_anatomy
 from microbleeds.simulate.landmarks import mni_from_labels
@@ -123,6 +123,10 @@ class TestRegions:
         assert found == name
         if point[0]:
             assert side == ("left" if point[0] < 0 else "right")
+
+    def test_rim_reaches_ten_millimetres_from_the_ventricle(self, head: Anatomy) -> None:
+        rim = np.isin(head.regions, [code_of("periventricular_white", s) for s in ("left", "right")])
+        assert 30_000 < rim.sum() < 150_000
 
     def test_a_shifted_head_gets_the_same_regions(self, head: Anatomy) -> None:
         shift = np.eye(4)

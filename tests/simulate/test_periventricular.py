@@ -10,8 +10,9 @@ from microbleeds.regions import LOBES, code_of
 from microbleeds.simulate.anatomy import Anatomy
 from microbleeds.simulate.default_anatomy import default_anatomy
 from microbleeds.simulate.deform import deform
-from microbleeds.simulate.periventricular import lateral_ventricles, with_rim
-from microbleeds.tissues import Tissue
+from microbleeds.simulate.periventricular import with_rim
+from microbleeds.tissues import Tissue, among
+from microbleeds.ventricles import lateral_ventricles
 
 SHAPE = (80, 40, 40)
 LEFT_WHITE, RIGHT_WHITE = (code_of("parietal_white", side) for side in ("left", "right"))
@@ -34,6 +35,13 @@ def regions(labels: np.ndarray) -> np.ndarray:
     return regions
 
 
+def ventricles_of(labels: np.ndarray) -> np.ndarray:
+    left, right = (
+        among(labels, Tissue[f"VENTRICLE_{side}"], Tissue[f"CHOROID_PLEXUS_{side}"]) for side in ("LEFT", "RIGHT")
+    )
+    return lateral_ventricles(left, right)
+
+
 def test_ends_ten_millimetres_from_the_ventricle_on_both_sides(labels: np.ndarray, regions: np.ndarray) -> None:
     line = with_rim(regions, labels)[:, 20, 20]
     assert list(np.flatnonzero(line == LEFT_RIM)) == [*range(22, 32), *range(36, 40)]
@@ -52,7 +60,7 @@ def test_takes_lobar_white_matter_alone(labels: np.ndarray, regions: np.ndarray)
 
 def test_an_island_of_ventricle_has_no_rim(labels: np.ndarray, regions: np.ndarray) -> None:
     labels[5:8, 18:22, 18:22] = Tissue.VENTRICLE_LEFT
-    assert not lateral_ventricles(labels)[:10].any()
+    assert not ventricles_of(labels)[:10].any()
     assert (with_rim(regions, labels)[9:20] == LEFT_WHITE).all()
 
 
@@ -71,7 +79,7 @@ def test_without_ventricle_nothing_changes(labels: np.ndarray, regions: np.ndarr
 def test_is_measured_in_the_bent_head(seed: int) -> None:
     bent: Anatomy = deform(default_anatomy(), np.random.default_rng(seed))
     rim = np.isin(bent.regions, (LEFT_RIM, RIGHT_RIM))
-    far = ndimage.distance_transform_edt(~lateral_ventricles(bent.labels))
+    far = ndimage.distance_transform_edt(~ventricles_of(bent.labels))
     assert far[rim].max() == pytest.approx(10, abs=1e-3)
     lobar = np.isin(bent.rimless, [code_of(f"{lobe}_white", side) for lobe in LOBES for side in ("left", "right")])
     np.testing.assert_array_equal(rim, lobar & (far <= 10))

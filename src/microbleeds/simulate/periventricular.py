@@ -12,12 +12,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from microbleeds.regions import LOBES, PERIVENTRICULAR_MM, code_of
+from microbleeds.regions import LOBES, code_of
 from microbleeds.tissues import Tissue, among
+from microbleeds.ventricles import lateral_ventricles, periventricular
 
-_ANY_NEIGHBOUR = np.ones((3, 3, 3), dtype=bool)
 _SIDES = (
     (Tissue.VENTRICLE_LEFT, Tissue.CHOROID_PLEXUS_LEFT),
     (Tissue.VENTRICLE_RIGHT, Tissue.CHOROID_PLEXUS_RIGHT),
@@ -34,26 +33,9 @@ def with_rim(
         labels: uint8 [X, Y, Z], codes of :class:`microbleeds.tissues.Tissue`.
         spacing_mm: of both.
     """
-    result = regions.copy()
-    ventricle = lateral_ventricles(labels)
-    found = ndimage.find_objects(ventricle.astype(np.uint8))
-    if not found:
-        return result
-    reach = np.ceil(PERIVENTRICULAR_MM / np.asarray(spacing_mm)).astype(int)
-    box = tuple(slice(max(0, s.start - n), s.stop + n) for s, n in zip(found[0], reach, strict=True))
-    near = ndimage.distance_transform_edt(~ventricle[box], sampling=spacing_mm) <= PERIVENTRICULAR_MM
-    result[box] = np.where(near, _rim_of_white()[regions[box]], regions[box])
-    return result
-
-
-def lateral_ventricles(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return the largest connected piece of each lateral ventricle with its choroid plexus, bool [X, Y, Z]."""
-    result = np.zeros(labels.shape, dtype=bool)
-    for side in _SIDES:
-        pieces, count = ndimage.label(among(labels, *side), structure=_ANY_NEIGHBOUR)
-        if count:
-            result |= pieces == 1 + np.argmax(np.bincount(pieces.ravel())[1:])
-    return result
+    left, right = (among(labels, *side) for side in _SIDES)
+    near = periventricular(lateral_ventricles(left, right), spacing_mm)
+    return np.where(near, _rim_of_white()[regions], regions)
 
 
 def _rim_of_white() -> NDArray[np.uint8]:
