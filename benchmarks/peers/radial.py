@@ -23,7 +23,7 @@ PER_CROP = 24  # candidates of a crop that are learned from, of 110 ml
 PER_HEAD = 600  # candidates of a head that are looked at
 POSITIVE_MM = 3.0
 IGNORED_MM = 4.5
-SEPARATION_MM = 4.0
+SEPARATION_MM = 7.0  # a bleed has several spots; of 4 to 8 mm best at half a false positive per validation scan
 LOWEST_SCORE = 0.005
 BATCH = 128
 
