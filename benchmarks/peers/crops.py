@@ -12,7 +12,7 @@ from torch import Tensor
 
 from microbleeds.diameter import apparent_diameter_mm
 from microbleeds.training.augment import jittered_brain, turn_and_flip, vary_intensity
-from microbleeds.training.crops import Points, choose_place, cut
+from microbleeds.training.crops import Points, choose_place, cut, window_of_step
 from microbleeds.training.presets import Preset
 from microbleeds.training.subjects import TrainingSubject
 
@@ -46,7 +46,8 @@ def draw_crops(
 ) -> list[PeerCrop]:
     """Draw the crops of ``key`` = (seed, step, rank), in the order of draws of ``training.batches``."""
     generator = np.random.default_rng(key)
-    return [_draw(subjects, mined, preset, generator) for _ in range(preset.sampling.batch)]
+    shape, count = window_of_step(preset.sampling, generator)
+    return [_draw(subjects, mined, shape, preset, generator) for _ in range(count)]
 
 
 def stacked(crops: Sequence[PeerCrop]) -> Tensor:
@@ -57,12 +58,13 @@ def stacked(crops: Sequence[PeerCrop]) -> Tensor:
 def _draw(
     subjects: Sequence[TrainingSubject],
     mined: Mapping[str, Points],
+    shape: tuple[int, int, int],
     preset: Preset,
     generator: np.random.Generator,
 ) -> PeerCrop:
     """Draw, cut and vary one crop."""
-    subject, middle = choose_place(subjects, mined, preset.sampling, generator)
-    crop = cut(subject, middle, preset.sampling.crop, preset.augment, generator)
+    subject, middle = choose_place(subjects, mined, shape, preset.sampling, generator)
+    crop = cut(subject, middle, shape, preset.augment, generator)
     crop = turn_and_flip(crop, preset.augment, generator)
     brain = jittered_brain(crop, preset.augment, generator)
     image = vary_intensity(crop.image, preset.augment, generator, preset.preparation.swi_clip) * brain

@@ -10,7 +10,7 @@ from toy_subjects import SHAPE, toy_preset, toy_subject
 
 from microbleeds.training.augment import jittered_brain, turn_and_flip, vary_intensity
 from microbleeds.training.batches import FixedSubjects, batches, make_batch
-from microbleeds.training.crops import Crop, choose_place, cut
+from microbleeds.training.crops import Crop, choose_place, cut, window_of_step
 from microbleeds.training.losses import CENTRE
 from microbleeds.training.presets import NO_AUGMENTATION, AugmentSettings, SamplingSettings
 from microbleeds.training.subjects import load_subject, save_subject
@@ -73,13 +73,13 @@ class TestPlaces:
         points = {"bleed": SUBJECT.bleeds, "mimic": SUBJECT.mimics, "mined": mined[SUBJECT.name]}[kind]
         generator = np.random.default_rng(0)
         for _ in range(20):
-            _, middle = choose_place([toy_subject(1, 0, 0), SUBJECT], mined, settings, generator)
+            _, middle = choose_place([toy_subject(1, 0, 0), SUBJECT], mined, settings.crop, settings, generator)
             assert (np.abs(points - middle) <= np.array([16, 16, 4])).all(axis=1).any()
 
     def test_without_such_points_anywhere_serves(self) -> None:
         empty = toy_subject(1, 0, 0)
         settings = SamplingSettings(share_bleed=1.0)
-        subject, _ = choose_place([empty], {}, settings, np.random.default_rng(0))
+        subject, _ = choose_place([empty], {}, settings.crop, settings, np.random.default_rng(0))
         assert subject is empty
 
     def test_anywhere_means_in_the_brain(self) -> None:
@@ -135,6 +135,24 @@ class TestBatches:
         assert all((label == CENTRE).any() for label in batch.label)
         cells = batch.image[:, 0].reshape(3, 8, 4, 8, 4, 8).amax(dim=(2, 4))
         assert (batch.label[cells == 0] != 0).all()
+
+    def test_some_steps_see_one_wide_crop(self) -> None:
+        sampling = SamplingSettings(
+            crop=(32, 32, 8), batch=3, wide_crop=(64, 48, 16), share_wide=0.5, share_bleed=1.0
+        )
+        preset = toy_preset(sampling=sampling)
+        made = [make_batch([SUBJECT], {}, preset, (0, step, 0)) for step in range(12)]
+        assert {batch.image.shape for batch in made} == {(3, 2, 32, 32, 8), (1, 2, 64, 48, 16)}
+        assert all((batch.label == CENTRE).any() for batch in made)
+
+    def test_without_wide_steps_nothing_is_drawn_for_them(self) -> None:
+        generator = np.random.default_rng(3)
+        assert window_of_step(SamplingSettings(), generator) == ((96, 96, 24), 4)
+        assert generator.random() == np.random.default_rng(3).random()
+
+    def test_a_wide_crop_that_the_network_cant_take_is_refused(self) -> None:
+        with pytest.raises(ValueError, match=r"\(50, 48, 16\) must be a multiple"):
+            toy_preset(sampling=SamplingSettings(crop=(32, 32, 8), wide_crop=(50, 48, 16), share_wide=0.1))
 
 
 def test_subject_round_trip(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from microbleeds.training.augment import jittered_brain, turn_and_flip, vary_intensity
-from microbleeds.training.crops import Points, choose_place, cut
+from microbleeds.training.crops import Points, choose_place, cut, window_of_step
 from microbleeds.training.presets import Preset
 from microbleeds.training.subjects import TrainingSubject
 from microbleeds.training.targets import CellTargets, cell_targets
@@ -72,9 +72,10 @@ def make_batch(
     """Make the batch of ``key`` = (seed, step, rank)."""
     generator = np.random.default_rng(key)
     images, targets = [], []
-    for _ in range(preset.sampling.batch):
+    shape, count = window_of_step(preset.sampling, generator)
+    for _ in range(count):
         pool = subjects.drawn(generator) if isinstance(subjects, MixedSubjects) else subjects
-        image, target = _example(pool, mined, preset, generator)
+        image, target = _example(pool, mined, shape, preset, generator)
         images.append(image)
         targets.append(target)
     return Batch(
@@ -87,12 +88,13 @@ def make_batch(
 def _example(
     subjects: Sequence[TrainingSubject],
     mined: Mapping[str, Points],
+    shape: tuple[int, int, int],
     preset: Preset,
     generator: np.random.Generator,
 ) -> tuple[np.ndarray, CellTargets]:
     """Draw, cut, vary and label one crop."""
-    subject, middle = choose_place(subjects, mined, preset.sampling, generator)
-    crop = cut(subject, middle, preset.sampling.crop, preset.augment, generator)
+    subject, middle = choose_place(subjects, mined, shape, preset.sampling, generator)
+    crop = cut(subject, middle, shape, preset.augment, generator)
     crop = turn_and_flip(crop, preset.augment, generator)
     brain = jittered_brain(crop, preset.augment, generator)
     image = vary_intensity(crop.image, preset.augment, generator, preset.preparation.swi_clip)

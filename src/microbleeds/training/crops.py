@@ -38,13 +38,22 @@ class Crop:
     ignored: Points
 
 
+def window_of_step(settings: SamplingSettings, generator: Generator) -> tuple[tuple[int, int, int], int]:
+    """Choose the shape and the number of a step's crops."""
+    # Without wide steps nothing is drawn, so that runs of such presets keep their crops.
+    if settings.share_wide and generator.random() < settings.share_wide:
+        return settings.wide_crop, 1
+    return settings.crop, settings.batch
+
+
 def choose_place(
     subjects: Sequence[TrainingSubject],
     mined: Mapping[str, Points],
+    shape: tuple[int, int, int],
     settings: SamplingSettings,
     generator: Generator,
 ) -> tuple[TrainingSubject, Points]:
-    """Choose a subject and the middle [3] of a crop.
+    """Choose a subject and the middle [3] of a crop of ``shape``.
 
     A kind is drawn first, then a subject that has it: bleeds by the square root of their number, so that a
     subject with fifty does not crowd out the rest, the other kinds evenly.
@@ -63,7 +72,7 @@ def choose_place(
     subject, points = _with_points(kind, subjects, mined, generator)
     point = points[generator.integers(len(points))]
     # The point may lie anywhere in the crop but its rim: networks learn "it is in the middle" otherwise.
-    reach = 0.35 * np.asarray(settings.crop)
+    reach = 0.35 * np.asarray(shape)
     return subject, point + generator.uniform(-reach, reach)
 
 

@@ -114,13 +114,16 @@ def finetune_preset(card: Card, how: FinetuneSettings) -> Preset:
     """
     base = PRESETS.get(card.training.preset, PRESETS["default"])
     stride = card.architecture.total_stride
-    x, y, z = (-(-side // s) * s for side, s in zip(base.sampling.crop, stride, strict=True))
+    crop, wide = (
+        tuple(-(-side // s) * s for side, s in zip(shape, stride, strict=True))
+        for shape in (base.sampling.crop, base.sampling.wide_crop)
+    )
     return replace(
         base,
         name="finetune",
         architecture=card.architecture,
         preparation=card.preparation,
-        sampling=replace(base.sampling, crop=(x, y, z), share_mined=0.25),
+        sampling=replace(base.sampling, crop=crop, wide_crop=wide, share_mined=0.25),
         losses=replace(base.losses, prototype_warmup=min(base.losses.prototype_warmup, how.steps // 4)),
         optimiser=replace(
             base.optimiser, rate=how.rate_factor * base.optimiser.rate, warmup_steps=20, average_decay=0.98

@@ -49,10 +49,23 @@ class LossSettings:
 
 @dataclass(frozen=True)
 class SamplingSettings:
-    """Where crops come from; what the shares leave is anywhere in the brain."""
+    """Where crops come from; what the shares leave is anywhere in the brain.
+
+    Args:
+        crop: voxels of a crop.
+        batch: crops of a step.
+        wide_crop: voxels of the one crop of a wide step.
+        share_wide: of steps that are wide. A search sees a brain as a whole: where nothing as wide was ever
+            learned from, coarse features go astray there and raise scores all over (docs/method.md).
+        share_bleed: of crops that hold a microbleed for sure.
+        share_mimic: a known mimic.
+        share_mined: what the detector took for a microbleed before.
+    """
 
     crop: tuple[int, int, int] = (96, 96, 24)
     batch: int = 4
+    wide_crop: tuple[int, int, int] = (192, 192, 48)
+    share_wide: float = 0.0
     share_bleed: float = 0.5
     share_mimic: float = 0.125
     share_mined: float = 0.125
@@ -158,11 +171,11 @@ class Preset:
         return self.augment.phase_dropout < 1
 
     def __post_init__(self) -> None:
-        sides = zip(self.sampling.crop, self.architecture.total_stride, strict=True)
-        if any(side % stride for side, stride in sides):
-            raise ValueError(
-                f"The crop {self.sampling.crop} must be a multiple of {self.architecture.total_stride}."
-            )
+        crops = [self.sampling.crop, *([self.sampling.wide_crop] if self.sampling.share_wide else [])]
+        for crop in crops:
+            sides = zip(crop, self.architecture.total_stride, strict=True)
+            if any(side % stride for side, stride in sides):
+                raise ValueError(f"The crop {crop} must be a multiple of {self.architecture.total_stride}.")
 
 
 # Kim et al. (arXiv 2306.13020): slices interpolated to 224, crop 128^3, crops with and without a bleed 1:1,
