@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from microbleeds.compute import Precision
+from microbleeds.networks.config import Stride
 from microbleeds.study import SignChoice
 from microbleeds.training.collection import open_collection
 from microbleeds.training.plan import Mix, Plan, carry_out, validation_sets
@@ -114,10 +115,7 @@ def finetune_preset(card: Card, how: FinetuneSettings) -> Preset:
     """
     base = PRESETS.get(card.training.preset, PRESETS["default"])
     stride = card.architecture.total_stride
-    crop, wide = (
-        tuple(-(-side // s) * s for side, s in zip(shape, stride, strict=True))
-        for shape in (base.sampling.crop, base.sampling.wide_crop)
-    )
+    crop, wide = (_rounded_up(shape, stride) for shape in (base.sampling.crop, base.sampling.wide_crop))
     return replace(
         base,
         name="finetune",
@@ -136,3 +134,9 @@ def finetune_preset(card: Card, how: FinetuneSettings) -> Preset:
         frozen_norms=how.frozen_norms,
         checkpoint_every=min(base.checkpoint_every, how.validate_every),
     )
+
+
+def _rounded_up(shape: tuple[int, int, int], stride: Stride) -> tuple[int, int, int]:
+    """Return a shape whose sides are multiples of the stride."""
+    x, y, z = (-(-side // s) * s for side, s in zip(shape, stride, strict=True))
+    return x, y, z
