@@ -114,10 +114,12 @@ def _budget(read: Sequence[TableRow]) -> str:
     steps = sorted({int(str(f["steps"])) for f in facts})
     scans = sorted({int(str(f["training_scans"])) for f in facts})
     commits = ", ".join(sorted({str(f["commit"]) for f in facts}))
+    some_wide = any(entry.row.settings.get("sampling", {}).get("share_wide") for entry in read)
+    wide = " (with wide crops too: half of the steps see one crop of twice as many voxels)" if some_wide else ""
     return (
-        f"Each learned from {_range(scans)} scans in {_range(steps)} steps of 4 crops, the same crops for the "
-        f"same seed but for those mined by each method's own errors. Searched at commit {commits}. Seconds are of "
-        "one core, place and reading included. Remake: `python benchmarks/ablation.py table --cohort COHORT`."
+        f"Each learned from {_range(scans)} scans in {_range(steps)} steps of 4 crops{wide}, the same crops for "
+        f"the same seed but for those mined by each method's own errors. Searched at commit {commits}. Seconds "
+        "are of one core, place and reading included. Remake: `python benchmarks/ablation.py table --cohort COHORT`."
     )
 
 

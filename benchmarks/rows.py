@@ -73,6 +73,7 @@ class Plan:
         steps: of each run.
         shared: fields of the preset that differ in all rows.
         rows: in the order of the table.
+        shared_settings: as a row's settings, for all rows; a row's own come after them.
     """
 
     about: str
@@ -80,6 +81,7 @@ class Plan:
     steps: int
     shared: dict[str, Any]
     rows: tuple[Row, ...]
+    shared_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def row(self, name: str) -> Row:
         """Return a row by name.
@@ -99,14 +101,25 @@ class Plan:
             InputError: if the row names a section or a setting that does not exist.
         """
         preset = replace(find_preset(self.preset), steps=steps or self.steps, validate_every=0, **self.shared)
-        for section, changes in row.settings.items():
-            if section not in {f.name for f in fields(Preset)}:
-                raise InputError(f"The row {row.name!r} changes {section!r}, which no preset has.")
-            try:
-                preset = replace(preset, **{section: replace(getattr(preset, section), **changes)})
-            except TypeError as error:
-                raise InputError(f"The row {row.name!r} can't change {section!r}: {error}.") from error
+        for settings in (self.shared_settings, row.settings):
+            preset = _changed(preset, settings, row.name)
         return replace(preset, name=row.name, architecture=preset.architecture.variant(row.variant))
+
+
+def _changed(preset: Preset, settings: dict[str, dict[str, Any]], row: str) -> Preset:
+    """Return a preset with some of its sections changed.
+
+    Raises:
+        InputError: if a section or a setting does not exist.
+    """
+    for section, changes in settings.items():
+        if section not in {f.name for f in fields(Preset)}:
+            raise InputError(f"The row {row!r} changes {section!r}, which no preset has.")
+        try:
+            preset = replace(preset, **{section: replace(getattr(preset, section), **changes)})
+        except TypeError as error:
+            raise InputError(f"The row {row!r} can't change {section!r}: {error}.") from error
+    return preset
 
 
 def read_plan(path: Path = HERE / "ablation.json") -> Plan:

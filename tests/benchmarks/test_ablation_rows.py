@@ -58,7 +58,30 @@ def test_all_rows_share_steps_mining_and_crops() -> None:
 
     assert {p.steps for p in presets} == {plan.steps}
     assert {p.mine_every for p in presets} == {plan.shared["mine_every"]}
-    assert len({p.sampling for p in presets}) == 1
+    assert len({replace(p.sampling, share_wide=0.0) for p in presets}) == 1
+
+
+def test_wide_crops_are_all_that_their_rows_differ_in() -> None:
+    plan = read_plan()
+    for name in ("proposal", "fusion", "prototypes"):
+        plain, wide = (plan.preset_of(plan.row(row)) for row in (name, f"{name}-wide"))
+        assert (plain.sampling.share_wide, wide.sampling.share_wide) == (0.0, 0.5)
+        assert replace(wide, name=name, sampling=plain.sampling) == plain
+
+
+def test_what_all_rows_share_gives_way_to_a_row(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    rows = [
+        {"name": "one", "label": "One"},
+        {"name": "two", "label": "Two", "settings": {"sampling": {"batch": 3}}},
+    ]
+    content = {"about": "", "preset": "default", "steps": 7, "shared": {}, "rows": rows}
+    shared = {"sampling": {"batch": 2, "share_mimic": 0.5}}
+    path.write_text(json.dumps({**content, "shared_settings": shared}), encoding="utf-8")
+    plan = read_plan(path)
+
+    one, two = (plan.preset_of(row).sampling for row in plan.rows)
+    assert (one.batch, one.share_mimic, two.batch, two.share_mimic) == (2, 0.5, 3, 0.5)
 
 
 def test_variants_switch_the_parts_on_one_by_one() -> None:

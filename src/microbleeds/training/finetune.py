@@ -121,7 +121,7 @@ def finetune_preset(card: Card, how: FinetuneSettings) -> Preset:
         name="finetune",
         architecture=card.architecture,
         preparation=card.preparation,
-        sampling=replace(base.sampling, crop=crop, wide_crop=wide, share_mined=0.25),
+        sampling=replace(base.sampling, crop=crop, wide_crop=wide, share_wide=0.0, share_mined=0.25),
         losses=replace(base.losses, prototype_warmup=min(base.losses.prototype_warmup, how.steps // 4)),
         optimiser=replace(
             base.optimiser, rate=how.rate_factor * base.optimiser.rate, warmup_steps=20, average_decay=0.98

@@ -184,7 +184,7 @@ class Preset:
 # since its offset can't leave the cell; "50" is read as a quarter of 200 epochs; no augmentation; prototypes
 # start at class means of raw features, since drawn at random they do not train.
 PRESETS: dict[str, Preset] = {
-    "default": Preset("default"),
+    "default": Preset("default", sampling=SamplingSettings(share_wide=0.5)),
     "kim2023": Preset(
         "kim2023",
         architecture=KIM_2023,
