@@ -118,8 +118,9 @@ def _budget(read: Sequence[TableRow]) -> str:
     wide = " (with wide crops too: half of the steps see one crop of twice as many voxels)" if some_wide else ""
     return (
         f"Each learned from {_range(scans)} scans in {_range(steps)} steps of 4 crops{wide}, the same crops for "
-        f"the same seed but for those mined by each method's own errors. Searched at commit {commits}. Seconds "
-        "are of one core, place and reading included. Remake: `python benchmarks/ablation.py table --cohort COHORT`."
+        f"the same seed but for those mined by each method's own errors. Searched at commit {commits}. "
+        "Seconds are of one core, place and reading included. "
+        "Remake: `python benchmarks/ablation.py table --cohort COHORT`."
     )
 
 
