@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from microbleeds.compute import Precision
-from microbleeds.networks.config import Stride
 from microbleeds.study import SignChoice
 from microbleeds.training.collection import open_collection
 from microbleeds.training.plan import Mix, Plan, carry_out, validation_sets
@@ -115,13 +114,14 @@ def finetune_preset(card: Card, how: FinetuneSettings) -> Preset:
     """
     base = PRESETS.get(card.training.preset, PRESETS["default"])
     stride = card.architecture.total_stride
-    crop, wide = (_rounded_up(shape, stride) for shape in (base.sampling.crop, base.sampling.wide_crop))
+    x, y, z = (-(-side // s) * s for side, s in zip(base.sampling.crop, stride, strict=True))
     return replace(
         base,
         name="finetune",
         architecture=card.architecture,
         preparation=card.preparation,
-        sampling=replace(base.sampling, crop=crop, wide_crop=wide, share_wide=0.0, share_mined=0.25),
+        # Without wide crops: what fine-tuning brings (docs/fine-tuning.md) was measured so.
+        sampling=replace(base.sampling, crop=(x, y, z), share_wide=0.0, share_mined=0.25),
         losses=replace(base.losses, prototype_warmup=min(base.losses.prototype_warmup, how.steps // 4)),
         optimiser=replace(
             base.optimiser, rate=how.rate_factor * base.optimiser.rate, warmup_steps=20, average_decay=0.98
@@ -134,9 +134,3 @@ def finetune_preset(card: Card, how: FinetuneSettings) -> Preset:
         frozen_norms=how.frozen_norms,
         checkpoint_every=min(base.checkpoint_every, how.validate_every),
     )
-
-
-def _rounded_up(shape: tuple[int, int, int], stride: Stride) -> tuple[int, int, int]:
-    """Return a shape whose sides are multiples of the stride."""
-    x, y, z = (-(-side // s) * s for side, s in zip(shape, stride, strict=True))
-    return x, y, z
