@@ -35,8 +35,9 @@ class Killed(Exception):
     """Stands for kill -9."""
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
+    """Sums over more threads differ in their last bits; of the module's scope, so that it comes before `whole`."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
