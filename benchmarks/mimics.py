@@ -35,12 +35,11 @@ from microbleeds.weights import load_detector
 from mimic_scans import scans_of_head
 from mimic_spots import read_spots, write_spots
 from mimic_table import SpotScore, markdown
-from pages import IMAGES, RESULTS_PAGE, write_part
+from pages import IMAGES, RESULTS_PAGE, SHIPPED, write_part
 from spot_scores import scores_at
 
 SEED = 2_003_000  # used by no other cohort
 HEADS = 12
-SHIPPED = "shipped weights"  # the first columns of the table
 RESULTS = HERE / "results" / "mimics"
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)

@@ -9,6 +9,7 @@ from cohort import HERE
 from microbleeds.atomic import atomic_file
 
 RESULTS_PAGE = HERE.parent / "docs" / "results.md"
+SHIPPED = "shipped weights"  # how tables call them; they come first
 IMAGES = HERE.parent / "docs" / "images"
 
 

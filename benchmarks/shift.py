@@ -31,12 +31,11 @@ from microbleeds.evaluate import Case, evaluate_cohort
 from microbleeds.report.run_record import sha256_of
 from microbleeds.weights import load_detector
 from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
-from pages import RESULTS_PAGE, write_part
+from pages import RESULTS_PAGE, SHIPPED, write_part
 from program import made_by, search_all
 from shift_scans import ShiftRow, build_row, read_rows
 
 RESULTS = HERE / "results" / "shift"
-SHIPPED = "shipped weights"
 LEAST_SENSITIVITY, MOST_FALSE_POSITIVES = 0.8, "2"
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
