@@ -93,8 +93,9 @@ def one(name: str, run: Path, cohort: str, data: Path, cache: Path, training_dat
     row = plan.row(name)
     compute = choose("cpu", threads=1)
     searcher = searcher_of(row, run, compute)
+    magnitude = row.input == "magnitude"
     scan = cached_scans(
-        cohort_named(cohort), data, cache, PreparationSpec(), compute, magnitude=row.input == "magnitude"
+        cohort_named(cohort), data, cache, PreparationSpec(), compute, magnitude=magnitude, most=1
     )[0]
     prepared = scan.prepared(row.input)
     seconds = []

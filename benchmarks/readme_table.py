@@ -97,10 +97,11 @@ def _cohort(results: list[dict[str, Any]]) -> list[str]:
 def _groups(scores: dict[str, Any]) -> str:
     """Return a sentence on groups and on the call that most depends on them."""
     by_group = ", ".join(f"{g['group']} {percent_text(g['right_group'])}" for g in scores["placement"]["by_group"])
-    (_, wrongly), (missed, rightly) = scores["patients"]["strictly_lobar_confusion"]
+    (_, wrongly, *_), (missed, rightly, *open_) = scores["patients"]["strictly_lobar_confusion"]
+    unknown = f" and {open_[0]} are where it was left unknown" if open_ else ""
     return (
         f"By true group, the right one by MARS (first row): {by_group}. *Strictly lobar* was said of "
-        f"{wrongly + rightly} subjects, rightly of {rightly}; {missed} more are."
+        f"{wrongly + rightly} subjects, rightly of {rightly}; {missed} more are{unknown}."
     )
 
 

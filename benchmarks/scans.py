@@ -69,7 +69,14 @@ class CachedScan:
 
 
 def cached_scans(
-    cohort: Cohort, data: Path, cache: Path, spec: PreparationSpec, compute: Compute, *, magnitude: bool = False
+    cohort: Cohort,
+    data: Path,
+    cache: Path,
+    spec: PreparationSpec,
+    compute: Compute,
+    *,
+    magnitude: bool = False,
+    most: int | None = None,
 ) -> list[CachedScan]:
     """Open all scans of a cohort; those that are not in the cache yet are segmented and prepared.
 
@@ -80,6 +87,7 @@ def cached_scans(
         spec: how to prepare.
         compute: for the segmentation.
         magnitude: whether the magnitude alone is wanted too.
+        most: of each part, only the first so many.
     """
     scans = []
     for part in cohort.parts:
@@ -90,7 +98,7 @@ def cached_scans(
             raise InputError(f"{folder} holds {len(names)} of {part.subjects} scans; run `build` first.")
         made = f"{sha256_of(ANATOMY_WEIGHTS)[:8]}-{sha256_of(table)[:8]}-v{spec.version}"
         heads = heads_of(folder, names)
-        for name in names:
+        for name in names[:most]:
             kept = cache / made / cohort.name / part.name / name
             if not (kept / "facts.json").exists():
                 _prepare_into(kept, folder / name / "anat", spec, compute)

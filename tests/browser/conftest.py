@@ -50,9 +50,9 @@ def launched() -> Iterator[Callable]:
 @pytest.fixture
 def opened(launched: Callable, finished: Path) -> Iterator[Callable]:
     """Open the page; afterwards no error may have been logged and no request but that of the file made."""
-    contexts, told, asked = [], [], []
+    contexts, told, asked, pages = [], [], [], set()
 
-    def open_page(webgl: bool = True):
+    def open_page(webgl: bool = True, folder: Path = finished):
         context = launched(SOFTWARE if webgl else NO_WEBGL).new_context(
             viewport={"width": 960, "height": 520}, accept_downloads=True
         )
@@ -62,7 +62,8 @@ def opened(launched: Callable, finished: Path) -> Iterator[Callable]:
         page.on("console", lambda message: message.type == "error" and told.append(message.text))
         page.on("pageerror", lambda error: told.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
-        page.goto((finished / "review.html").as_uri())
+        pages.add((folder / "review.html").as_uri())
+        page.goto((folder / "review.html").as_uri())
         page.wait_for_selector("body[data-images]")
         return page
 
@@ -70,6 +71,4 @@ def opened(launched: Callable, finished: Path) -> Iterator[Callable]:
     for context in contexts:
         context.close()
     assert told == []
-    assert {url for url in asked if not url.startswith(("blob:", "data:"))} == {
-        (finished / "review.html").as_uri()
-    }
+    assert {url for url in asked if not url.startswith(("blob:", "data:"))} == pages

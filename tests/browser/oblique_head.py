@@ -16,6 +16,7 @@ from microbleeds.report.labels import write_labels
 from microbleeds.report.record import ModelRecord, OperatingPoint, Record, write_record
 from microbleeds.report.review.page import write_review
 from microbleeds.report.run_record import sha256_of
+from microbleeds.report.scale_tables import recounted
 from microbleeds.scan import Candidate, PhaseFacts, Scan, SequenceFacts
 
 SHAPE, SPACING_MM = (72, 88, 30), (1.1, 1.1, 3.0)
@@ -85,14 +86,19 @@ def head() -> Head:
     return Head(scan, brain, _regions(position, brain), assemble(scan, candidates, PLACES, _model()))
 
 
-def result(folder: Path) -> Path:
-    """Write the files of a finished result that reading needs."""
+def result(folder: Path, border: int | None = None) -> Path:
+    """Write the files of a finished result that reading needs; the finding ``border`` is near another group."""
     made = head()
+    findings = [
+        one.model_copy(update={"place_confidence": "border"}) if one.id == border else one
+        for one in made.record.findings
+    ]
+    record = recounted(made.record, findings)
     folder.mkdir(parents=True)
-    write_record(made.record, folder / "findings.json")
-    write_labels(made.record.findings, made.scan.source_grid, folder / "labels.nii.gz")
+    write_record(record, folder / "findings.json")
+    write_labels(record.findings, made.scan.source_grid, folder / "labels.nii.gz")
     write_review(
-        made.record,
+        record,
         made.scan,
         made.brain,
         made.regions,

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from oblique_head import BLEEDS_MM, MISSED_MM
+from oblique_head import BLEEDS_MM, MISSED_MM, result
 from PIL import Image
 
 from microbleeds.report.record import read_record
@@ -114,6 +114,15 @@ class TestReading:
         page.keyboard.press("Enter")
         assert page.locator("#findings li").count() == 3
         assert cell(page, "frontal", "definite_right") == "1"
+
+    def test_strictly_lobar_does_not_hang_on_a_border(self, opened, tmp_path: Path):
+        """The second of the two is deep: one that is surely so decides, one near another group does not."""
+        for border, strictly in ((1, "no"), (2, "unknown")):
+            page = opened(folder=result(tmp_path / str(border), border=border))
+            begin(page)
+            assert number(page, "strictly_lobar") == strictly
+            page.click("#findings li:nth-child(2) button.rejected")
+            assert number(page, "strictly_lobar") == ("unknown" if border == 1 else "yes")
 
     def check_signed(self, result: Path, verdicts: Path, out: Path) -> None:
         signed = finalise(result, verdicts, out)

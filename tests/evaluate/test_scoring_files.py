@@ -99,7 +99,7 @@ class TestCohort:
         assert scores.ignored_kinds == {"microbleed-not-visible": 1}
         assert scores.patients.burden_accuracy == 0.5
         # Truth: not strictly lobar, twice; predicted: strictly lobar, twice.
-        assert scores.patients.strictly_lobar_confusion == [[0, 2], [0, 0]]
+        assert scores.patients.strictly_lobar_confusion == [[0, 2, 0], [0, 0, 0]]
 
     def test_mineralisation_is_ignored_and_has_a_row_of_its_own(self):
         there = truth(

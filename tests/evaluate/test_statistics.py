@@ -108,6 +108,21 @@ class TestPatient:
     def test_strictly_lobar_by_boston(self, groups, regions, expected):
         assert is_strictly_lobar(groups, regions) is expected
 
+    @pytest.mark.parametrize(
+        ("groups", "regions", "sure", "expected"),
+        [
+            (["lobar"], ["frontal"], [False], None),
+            (["lobar", "lobar"], ["frontal", "frontal"], [True, False], None),
+            (["lobar", "deep"], ["frontal", "thalamus"], [False, True], False),
+            (["lobar", "deep"], ["frontal", "thalamus"], [True, False], None),
+            (["infratentorial"], ["brainstem"], [True], False),
+            (["lobar", "infratentorial"], ["frontal", "cerebellum"], [True, False], None),
+            (["lobar", "none"], ["frontal", None], [True, False], None),
+        ],
+    )
+    def test_what_hangs_on_an_unsure_place_is_unknown(self, groups, regions, sure, expected):
+        assert is_strictly_lobar(groups, regions, sure) is expected
+
     def test_agreement_worked_by_hand(self):
         # Classes: truth 0, 1, 2-4, >=10; predicted 0, 2-4, 2-4, >=10: three of four right, one off by one.
         agreement = burden_agreement([0, 1, 3, 12], [0, 2, 4, 10])

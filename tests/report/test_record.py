@@ -52,9 +52,19 @@ class TestRecord:
         kept = [f for f in head.record.findings if f.group != "deep"]
         assert count(kept, False).strictly_lobar
 
-    def test_strictly_lobar_is_unknown_where_a_place_is(self, head: Head):
+    def test_strictly_lobar_is_unknown_where_it_hangs_on_an_unknown_place(self, head: Head):
         lost = head.record.findings[0].model_copy(update={"group": "none", "region": None, "row": None})
-        assert count([*head.record.findings, lost], False).strictly_lobar is None
+        lobar = [f for f in head.record.findings if f.group == "lobar"]
+        assert count([*lobar, lost], False).strictly_lobar is None
+        assert count([*head.record.findings, lost], False).strictly_lobar is False, "one is deep for sure"
+
+    def test_strictly_lobar_is_unknown_where_it_hangs_on_a_border(self, head: Head):
+        near = [f.model_copy(update={"place_confidence": "border"}) for f in head.record.findings]
+        assert count(near, False).strictly_lobar is None
+        lobar, deep = (next(f for f in near if f.group == group) for group in ("lobar", "deep"))
+        assert count([lobar], False).strictly_lobar is None
+        surely_deep = deep.model_copy(update={"place_confidence": "sure"})
+        assert count([lobar, surely_deep], False).strictly_lobar is False
 
     def test_form(self, head: Head):
         cells = {row.row: row for row in head.record.form}

@@ -25,6 +25,7 @@ class Predictions:
         groups: [N] ``lobar``, ``deep``, ``infratentorial``, ``none``, or ``None`` where not said.
         regions: [N] region names, or ``None``.
         sides: [N] ``left``, ``right``, ``none``, or ``None`` where not said.
+        sure: [N] whether the program is sure of the place.
     """
 
     positions_mm: NDArray[np.float64]
@@ -34,6 +35,7 @@ class Predictions:
     groups: tuple[str | None, ...]
     regions: tuple[str | None, ...]
     sides: tuple[str | None, ...]
+    sure: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +100,9 @@ def predictions(
     groups: tuple[str | None, ...] | None = None,
     regions: tuple[str | None, ...] | None = None,
     sides: tuple[str | None, ...] | None = None,
+    sure: ArrayLike | None = None,
 ) -> Predictions:
-    """Return predictions with what wasn't said filled in: score 1, kept, nothing ruled out, no group.
+    """Return predictions with what wasn't said filled in: score 1, kept, nothing ruled out, no group, sure of it.
 
     Raises:
         InputError: if the numbers of positions and scores differ.
@@ -117,6 +120,7 @@ def predictions(
         groups=groups or (None,) * count,
         regions=regions or (None,) * count,
         sides=sides or (None,) * count,
+        sure=_flags(sure, count, default=True),
     )
 
 

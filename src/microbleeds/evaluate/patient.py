@@ -3,7 +3,8 @@
 Burden classes are 0, 1, 2-4, 5-9 and 10 or more: the steps at 1, 5 and 10 are those of the ARIA-H grades
 (mild 1-4, moderate 5-9, severe from 10), and a single microbleed is kept apart.
 'Strictly lobar' follows the Boston criteria v2.0 (Charidimou 2022): at least one lobar microbleed and none
-that is deep, brainstem included; **a cerebellar one counts as neither lobar nor deep**.
+that is deep, brainstem included; **a cerebellar one counts as neither lobar nor deep**. Where that hangs on one
+whose place is not sure it is unknown: to call a deep one lobar points to the wrong disease.
 """
 
 from __future__ import annotations
@@ -43,20 +44,29 @@ def burden_class(count: int) -> str:
     return BURDEN_CLASSES[int(np.searchsorted(_LOWER_ENDS, count, side="right")) - 1]
 
 
-def is_strictly_lobar(groups: Sequence[str | None], regions: Sequence[str | None]) -> bool:
+def is_strictly_lobar(
+    groups: Sequence[str | None], regions: Sequence[str | None], sure: Sequence[bool] | None = None
+) -> bool | None:
     """Whether the microbleeds of a patient are strictly lobar by the Boston criteria v2.0.
+
+    One whose place is not sure may lie in any group: it can neither make a patient strictly lobar nor prevent it.
 
     Args:
         groups: ``lobar``, ``deep``, ``infratentorial`` or ``none`` of each microbleed.
         regions: region of each; one that starts with ``cerebell`` counts as neither lobar nor deep.
+        sure: whether the place of each is; all are if ``None``.
+
+    Returns:
+        ``None`` where the answer hangs on a microbleed whose place is not sure.
     """
-    lobar = any(group == "lobar" for group in groups)
-    pairs = zip(groups, regions, strict=True)
-    not_lobar = any(
+    certain = [True] * len(groups) if sure is None else sure
+    not_lobar = (
         group == "deep" or (group == "infratentorial" and not (region or "").startswith("cerebell"))
-        for group, region in pairs
+        for group, region in zip(groups, regions, strict=True)
     )
-    return lobar and not not_lobar
+    if any(found and known for found, known in zip(not_lobar, certain, strict=True)):
+        return False
+    return "lobar" in groups if all(certain) else None
 
 
 def burden_agreement(true_counts: Sequence[int], predicted_counts: Sequence[int]) -> Agreement:

@@ -19,6 +19,7 @@ from microbleeds.evaluate.tables import read_table
 _MASKS = (".nii", ".nii.gz")
 _TABLES = (".tsv", ".csv", ".txt")
 _TRUTH_TABLE = "_microbleeds.tsv"
+_UNSURE = ("border", "uncertain", "unknown")  # what findings.json says of a place that may be another group's
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -49,6 +50,7 @@ def read_predictions(path: Path) -> Predictions:
             table.text("group"),
             table.text("region"),
             table.text("side"),
+            [confidence not in _UNSURE for confidence in table.text("place_confidence")],
         )
     raise InputError(f"The findings {path} are no findings.json, point list (.tsv, .csv) or mask (.nii.gz).")
 
@@ -127,6 +129,7 @@ def _from_json(path: Path) -> Predictions:
             tuple(finding.get("group") for finding in found),
             tuple(finding.get("region") for finding in found),
             tuple(finding.get("side") for finding in found),
+            [finding.get("place_confidence") not in _UNSURE for finding in found],
         )
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(f"The findings {path} can't be read as JSON; check the path.") from error

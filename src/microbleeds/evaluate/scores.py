@@ -54,7 +54,10 @@ class RadiusScores:
 
 @dataclass(frozen=True)
 class PatientScores:
-    """Burden classes and 'strictly lobar'; each ``confusion`` has the truth in rows."""
+    """Burden classes and 'strictly lobar'; each ``confusion`` has the truth in rows.
+
+    That of 'strictly lobar' has the rows no and yes and the columns no, yes and unknown.
+    """
 
     burden_classes: tuple[str, ...]
     burden_confusion: list[list[int]]
@@ -270,8 +273,8 @@ def _patients(scored: Sequence[_Scored]) -> PatientScores:
 
 
 def _strictly_lobar(scored: Sequence[_Scored]) -> list[list[int]] | None:
-    """Return [[both no, only predicted], [only true, both yes]]; ``None`` where groups aren't said."""
-    confusion = np.zeros((2, 2), dtype=np.int64)
+    """Return [2 (truly not, truly), 3 (said not, said, unknown)]; ``None`` where groups aren't said."""
+    confusion = np.zeros((2, 3), dtype=np.int64)
     for s in scored:
         truth, found = s.case.truth, s.case.predictions
         visible = np.flatnonzero(truth.visible)
@@ -280,8 +283,8 @@ def _strictly_lobar(scored: Sequence[_Scored]) -> list[list[int]] | None:
         if None in true_groups or None in groups:
             return None
         true = is_strictly_lobar(true_groups, [truth.regions[i] for i in visible])
-        predicted = is_strictly_lobar(groups, [found.regions[i] for i in counted])
-        confusion[int(true), int(predicted)] += 1
+        predicted = is_strictly_lobar(groups, [found.regions[i] for i in counted], found.sure[counted].tolist())
+        confusion[int(bool(true)), 2 if predicted is None else int(predicted)] += 1
     return confusion.tolist()
 
 

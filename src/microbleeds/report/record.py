@@ -215,7 +215,8 @@ class Counts(Strict):
     burden_class: Literal["0", "1", "2-4", "5-9", ">=10"]
     strictly_lobar: bool | None = Field(
         description="At least one lobar and none deep or in the brainstem; the cerebellum counts as neither "
-        "(Boston criteria v2.0). Null where a finding that counts has no known place, or an uncertain one."
+        "(Boston criteria v2.0). Null where the answer hangs on a finding of unknown place or near another group, "
+        "and where the segmentation looks wrong."
     )
     groups_uncertain: bool = Field(
         default=False, description="The segmentation looks wrong: lobar, deep and infratentorial are uncertain."

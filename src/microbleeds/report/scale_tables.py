@@ -45,14 +45,15 @@ def count(findings: Sequence[Finding], places_doubtful: bool) -> Counts:
         possible=len(kept) - definite,
         regions={row: rows[row] for row in MARS.groups},
         burden_class=burden_class(len(kept)),  # type: ignore[arg-type]
-        strictly_lobar=None if groups["none"] or uncertain else _strictly_lobar(kept),
+        strictly_lobar=None if uncertain else _strictly_lobar(kept),
         groups_uncertain=uncertain,
     )
 
 
-def _strictly_lobar(kept: Sequence[Finding]) -> bool:
-    """Whether findings, all of known place, are strictly lobar."""
-    return is_strictly_lobar([f.group for f in kept], [f.region for f in kept])
+def _strictly_lobar(kept: Sequence[Finding]) -> bool | None:
+    """Whether findings are strictly lobar; ``None`` where it hangs on one of unknown place or at a border."""
+    sure = [f.group != "none" and f.place_confidence != "border" for f in kept]
+    return is_strictly_lobar([f.group for f in kept], [f.region for f in kept], sure)
 
 
 def form(findings: Sequence[Finding]) -> list[ScaleRow]:

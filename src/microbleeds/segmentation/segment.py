@@ -28,6 +28,7 @@ from microbleeds.segmentation.look import Seen, look
 from microbleeds.segmentation.on_scan import brain_of, filled, on_scan_grid
 from microbleeds.segmentation.position import Position, fit_mni
 from microbleeds.segmentation.rim import with_measured_rim
+from microbleeds.segmentation.ventricle_contrast import hidden_ventricles
 from microbleeds.segmentation.volumes import out_of_range, volumes_ml
 from microbleeds.weights.anatomy_card import AnatomyCard, load_anatomy
 
@@ -117,7 +118,7 @@ def segment(
         None if position is None else position[0],
         located=True,
         confident=not doubts,
-        warnings=(*doubts, *_known_error(card)),
+        warnings=(*doubts, *hidden_ventricles(seen.image, classes), *_known_error(card)),
         parenchyma_percent=found.parenchyma_percent,
     )
 

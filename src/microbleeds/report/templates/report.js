@@ -21,6 +21,9 @@
     const number = (test) => counted.filter(test).length;
     const total = counted.length;
     const spoils = (f) => f.group === "deep" || (f.group === "infratentorial" && f.region !== "cerebellum");
+    const sure = (f) => f.group !== "none" && f.place_confidence !== "border";
+    const strictly = doubtful ? null : number((f) => spoils(f) && sure(f)) ? false
+      : number(sure) < total ? null : number((f) => f.group === "lobar") > 0;
     const form = record.form.map((row) => ({
       ...row,
       ...Object.fromEntries(COLUMNS.map((column) => [column, number((f) => f.row === row.row && `${f.certainty}_${f.side}` === column)])),
@@ -36,7 +39,7 @@
       possible: number((f) => f.certainty === "possible"),
       regions: Object.fromEntries(record.form.map((row) => [row.row, number((f) => f.row === row.row)])),
       burden_class: total < 2 ? String(total) : total < 5 ? "2-4" : total < 10 ? "5-9" : ">=10",
-      strictly_lobar: doubtful || number((f) => f.group === "none") > 0 ? null : number((f) => f.group === "lobar") > 0 && number(spoils) === 0,
+      strictly_lobar: strictly,
     };
     const bombs = record.bombs.map((row) => {
       const own = counted.filter((f) => f.bombs_row === row.row && f.side !== "none");

@@ -28,8 +28,9 @@ function counted() {
   const spoils = (f) => f.group === "deep" || (f.group === "infratentorial" && f.region !== "cerebellum");
   const unplaced = number((f) => f.group === "none");
   const lobar = number((f) => f.group === "lobar");
-  const unsure = !facts.confident || unplaced > 0;
-  const strictly = unsure ? "unknown" : lobar > 0 && !number(spoils) ? "yes" : "no";
+  const sure = (f) => f.group !== "none" && f.place_confidence !== "border";
+  const strictly = !facts.confident ? "unknown" : number((f) => spoils(f) && sure(f)) ? "no"
+    : number(sure) < total ? "unknown" : lobar > 0 ? "yes" : "no";
   return {
     total,
     lobar,
