@@ -16,7 +16,7 @@ from microbleeds.networks.anatomy import AnatomyClass
 NEAR_VOXELS = (20, 20, 10)  # white matter within 20 mm is compared: coils light up a head unevenly
 INNER = np.ones((3, 3, 1), dtype=bool)  # borders hold mixtures of both
 LEAST_VOXELS = 200  # 0.4 ml of each, to say anything
-LEAST_CONTRAST = 1.9  # see docs/method.md
+LEAST_CONTRAST = 2.0  # see docs/method.md
 
 
 def ventricle_contrast(image: NDArray[np.float32], classes: NDArray[np.uint8]) -> float | None:
