@@ -58,7 +58,8 @@ _DESCRIBED: Mapping[str, str] = {
     "infratentorial": "In brainstem or cerebellum (MARS).",
     "unplaced": "Of no known group.",
     "burden_class": "0, 1, 2-4, 5-9 or >=10.",
-    "strictly_lobar": "At least one lobar and none deep or in the brainstem (Boston criteria v2.0); 1 or 0.",
+    "strictly_lobar": "At least one lobar and none deep or in the brainstem (Boston criteria v2.0); 1 or 0, "
+    "n/a where that hangs on a finding near another group.",
     "groups_uncertain": "Whether groups must not be trusted (1) or may (0).",
     **{f"mars_{name.replace(' ', '_')}": f"Findings on the MARS row '{name}'." for name in _MARS_ROWS},
     **{f"region_{name}": f"Findings in the fine region '{name}', both sides." for name in _REGIONS},
