@@ -104,6 +104,9 @@ class TestSigning:
 
     def test_an_added_one_of_unknown_place(self, head: Head):
         after = signed(head.record, added=[addition(region=None, side="none")]).record
+        assert (after.counts.unplaced, after.counts.strictly_lobar) == (1, False), "another is surely deep"
+        deep = next(finding.id for finding in head.record.findings if finding.group == "deep")
+        after = signed(head.record, [verdict(deep, "rejected")], [addition(region=None, side="none")]).record
         assert (after.counts.unplaced, after.counts.strictly_lobar) == (1, None)
 
     def test_no_verdict_leaves_the_finding_as_it_was(self, head: Head):

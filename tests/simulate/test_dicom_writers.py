@@ -207,6 +207,6 @@ def test_a_false_unit_gives_way_to_the_values(written: tuple[Convention, Path], 
     dataset.save_as(path)
     with open_scan(tmp_path) as study:
         assert study.scan.phase_facts.scale == "radians"
-        assert replace(study.scan.phase_facts, scale="", scale_source="") == replace(
-            from_nifti.phase_facts, scale="", scale_source=""
-        )
+        # What the sign follows from is stated to one decimal, which rounding of the stored values may change.
+        told = {"scale": "", "scale_source": "", "sign_source": ""}
+        assert replace(study.scan.phase_facts, **told) == replace(from_nifti.phase_facts, **told)
