@@ -98,7 +98,9 @@ def _groups(scores: dict[str, Any]) -> str:
     """Return a sentence on groups and on the call that most depends on them."""
     by_group = ", ".join(f"{g['group']} {percent_text(g['right_group'])}" for g in scores["placement"]["by_group"])
     (_, wrongly, *_), (missed, rightly, *open_) = scores["patients"]["strictly_lobar_confusion"]
-    unknown = f" and {open_[0]} are where it was left unknown" if open_ else ""
+    unknown = " (a border did not leave it unknown yet)"
+    if open_:
+        unknown = f" and {open_[0]} are where it was left unknown"
     return (
         f"By true group, the right one by MARS (first row): {by_group}. *Strictly lobar* was said of "
         f"{wrongly + rightly} subjects, rightly of {rightly}; {missed} more are{unknown}."
