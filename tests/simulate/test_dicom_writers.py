@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -207,6 +208,11 @@ def test_a_false_unit_gives_way_to_the_values(written: tuple[Convention, Path], 
     dataset.save_as(path)
     with open_scan(tmp_path) as study:
         assert study.scan.phase_facts.scale == "radians"
-        # What the sign follows from is stated to one decimal, which rounding of the stored values may change.
         told = {"scale": "", "scale_source": "", "sign_source": ""}
         assert replace(study.scan.phase_facts, **told) == replace(from_nifti.phase_facts, **told)
+        # The same words; of figures, stated to one decimal, rounding of the stored values may change the last digit.
+        number = re.compile(r"[+-]?\d+\.\d+")
+        said, expected = study.scan.phase_facts.sign_source, from_nifti.phase_facts.sign_source
+        assert number.sub("", said) == number.sub("", expected)
+        figures = [[float(one) for one in number.findall(text)] for text in (said, expected)]
+        assert figures[0] == pytest.approx(figures[1], abs=0.11)

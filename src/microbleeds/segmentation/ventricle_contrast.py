@@ -35,9 +35,9 @@ def ventricle_contrast(image: NDArray[np.float32], classes: NDArray[np.uint8]) -
     ventricle = classes == AnatomyClass.VENTRICLE
     if not ventricle.any():
         return None
+    (box,) = ndimage.find_objects(ventricle.astype(np.uint8))
     near = tuple(
-        slice(max(0, int(there.min()) - reach), int(there.max()) + reach + 1)
-        for there, reach in zip(np.nonzero(ventricle), NEAR_VOXELS, strict=True)
+        slice(max(0, side.start - reach), side.stop + reach) for side, reach in zip(box, NEAR_VOXELS, strict=True)
     )
     fluid = image[near][ndimage.binary_erosion(ventricle[near], INNER)]
     white = image[near][ndimage.binary_erosion(classes[near] == AnatomyClass.WHITE, INNER)]
