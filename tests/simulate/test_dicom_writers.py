@@ -210,7 +210,7 @@ def test_a_false_unit_gives_way_to_the_values(written: tuple[Convention, Path], 
         assert study.scan.phase_facts.scale == "radians"
         told = {"scale": "", "scale_source": "", "sign_source": ""}
         assert replace(study.scan.phase_facts, **told) == replace(from_nifti.phase_facts, **told)
-        # The same words; of figures, stated to one decimal, rounding of the stored values may change the last digit.
+        # The same words; rounding of the stored values may change the last digit of the figures (one decimal).
         number = re.compile(r"[+-]?\d+\.\d+")
         said, expected = study.scan.phase_facts.sign_source, from_nifti.phase_facts.sign_source
         assert number.sub("", said) == number.sub("", expected)
