@@ -124,6 +124,36 @@ class TestReading:
             page.click("#findings li:nth-child(2) button.rejected")
             assert number(page, "strictly_lobar") == ("unknown" if border == 1 else "yes")
 
+    def test_a_place_is_confirmed_and_corrected(self, opened, tmp_path: Path):
+        folder = result(tmp_path / "near", border=2)
+        page = opened(folder=folder)
+        begin(page)
+        assert number(page, "strictly_lobar") == "unknown"
+        assert "border" in page.text_content("#findings li:nth-child(2) .jump .small")
+        assert not page.is_visible("#placing")
+        page.click("#findings li:nth-child(2) .jump")
+        assert page.input_value("#placing-region") == "thalamus"
+        page.keyboard.press("l")
+        assert number(page, "strictly_lobar") == "no"
+        assert "placed by you" in page.text_content("#findings li:nth-child(2) .jump .small")
+        page.click("#placing-button")
+        assert number(page, "strictly_lobar") == "unknown", "the model's place again"
+        page.select_option("#placing-region", "occipital_white")
+        assert (number(page, "deep"), number(page, "lobar"), number(page, "strictly_lobar")) == ("0", "2", "yes")
+        assert cell(page, "occipital", "possible_right") == "1"
+        page.focus("#canvas")
+        page.keyboard.press("z")
+        assert number(page, "deep") == "1"
+        page.select_option("#placing-side", "left")
+        page.reload()
+        page.wait_for_selector("body[data-images]")
+        assert cell(page, "thalamus", "possible_left") == "1", "it is kept"
+        signed = finalise(folder, exported(page, tmp_path), tmp_path / "signed")
+        assert "places: 0 confirmed, 1 corrected" in signed.review.sentence
+        assert next(f for f in signed.record.findings if f.id == 2).side == "left"
+        report = (tmp_path / "signed" / "report.html").read_text(encoding="utf-8")
+        assert "Placed by the reader." in report
+
     def check_signed(self, result: Path, verdicts: Path, out: Path) -> None:
         signed = finalise(result, verdicts, out)
         record = read_record(out / "findings.json")

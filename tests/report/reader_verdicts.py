@@ -26,9 +26,13 @@ def addition(**more: Any) -> dict[str, Any]:
     }
 
 
+def placement(finding: int, region: str | None, side: str) -> dict[str, Any]:
+    return {"finding": finding, "region": region, "side": side, "at": AT}
+
+
 def content(verdicts: list | None = None, added: list | None = None, **more: Any) -> dict[str, Any]:
     return {
-        "schema_version": "1.0.0",
+        "schema_version": "1.1.0",
         "program_version": "0.1.0",
         "findings_sha256": HASH,
         "reader": "Dr A. Reader",
@@ -36,6 +40,7 @@ def content(verdicts: list | None = None, added: list | None = None, **more: Any
         "exported": "2026-03-01T10:20:00.000Z",
         "unaided": None,
         "verdicts": verdicts or [],
+        "places": [],
         "added": added or [],
         **more,
     }

@@ -9,16 +9,19 @@ from pathlib import Path
 
 import pytest
 from little_head import Head, source_grid
-from reader_verdicts import HASH, addition, content, verdict
+from reader_verdicts import HASH, addition, content, placement, verdict
 
 from microbleeds.errors import InputError
 from microbleeds.report.record import Record, read_record
 from microbleeds.report.review.signed import REJECTED, SignedResult, sign
 from microbleeds.report.review.verdicts import MOST_BYTES, Verdicts, read_verdicts
+from microbleeds.report.scale_tables import recounted
 
 
-def signed(record: Record, verdicts: list | None = None, added: list | None = None) -> SignedResult:
-    given = Verdicts.model_validate_json(json.dumps(content(verdicts, added)))
+def signed(
+    record: Record, verdicts: list | None = None, added: list | None = None, places: list | None = None
+) -> SignedResult:
+    given = Verdicts.model_validate_json(json.dumps(content(verdicts, added, places=places or [])))
     return sign(record, given, source_grid(), findings_sha256=HASH, verdicts_sha256="cd" * 32)
 
 
@@ -28,6 +31,13 @@ class TestReading:
         path.write_text(json.dumps(content([verdict(1, "accepted")], [addition()])), encoding="utf-8")
         read = read_verdicts(path)
         assert (read.verdicts[0].verdict, read.added[0].region) == ("accepted", "occipital_white")
+
+    def test_an_export_of_before_places_is_read(self, tmp_path: Path):
+        path = tmp_path / "verdicts.json"
+        older = content([verdict(1, "accepted")], schema_version="1.0.0")
+        del older["places"]
+        path.write_text(json.dumps(older), encoding="utf-8")
+        assert read_verdicts(path).places == []
 
     @pytest.mark.parametrize(
         ("change", "words"),
@@ -41,6 +51,9 @@ class TestReading:
             ({"verdicts": [verdict(1, "maybe")]}, "verdict"),
             ({"verdicts": [verdict(1, "accepted"), verdict(1, "rejected")]}, "two verdicts"),
             ({"verdicts": [verdict(0, "accepted")]}, "finding"),
+            ({"places": [placement(1, "elbow", "left")]}, "no region 'elbow'"),
+            ({"places": [placement(1, "thalamus", "none")]}, "on side 'none'"),
+            ({"places": [placement(1, None, "none"), placement(1, "thalamus", "left")]}, "two places"),
             ({"added": [addition(region="elbow")]}, "no region 'elbow'"),
             ({"added": [addition(side="none")]}, "on side 'none'"),
             ({"added": [addition(position_ras_mm=[1, 2])]}, "position_ras_mm"),
@@ -109,6 +122,36 @@ class TestSigning:
         after = signed(head.record, [verdict(deep, "rejected")], [addition(region=None, side="none")]).record
         assert (after.counts.unplaced, after.counts.strictly_lobar) == (1, None)
 
+    def test_a_place_confirmed_is_no_border_case(self, head: Head):
+        near = [f.model_copy(update={"place_confidence": "border"}) for f in head.record.findings]
+        record = recounted(head.record, near)
+        assert record.counts.strictly_lobar is None
+        deep = next(f for f in record.kept if f.group == "deep")
+        after = signed(record, places=[placement(deep.id, deep.region, deep.side)])
+        assert after.record.counts.strictly_lobar is False
+        assert after.record.counts.model_dump(exclude={"strictly_lobar"}) == record.counts.model_dump(
+            exclude={"strictly_lobar"}
+        )
+        assert "places: 1 confirmed, 0 corrected" in after.review.sentence
+        assert deep.id in after.review.unreviewed, "a place is no verdict"
+
+    def test_a_place_corrected_counts_on_every_scale(self, head: Head):
+        deep = next(f for f in head.record.kept if f.group == "deep")
+        after = signed(head.record, places=[placement(deep.id, "occipital_white", "right")])
+        moved = next(f for f in after.record.findings if f.id == deep.id)
+        assert (moved.group, moved.row, moved.side) == ("lobar", "occipital", "right")
+        assert (moved.bombs_group, moved.kim_group) == ("lobar", "lobar")
+        assert (moved.place_confidence, moved.margin_mm) == ("reader", None)
+        assert after.record.counts.deep == head.record.counts.deep - 1
+        (said,) = after.review.places
+        assert (said.region, said.model_region, said.is_correction) == ("occipital_white", deep.region, True)
+        assert "places: 0 confirmed, 1 corrected" in after.review.sentence
+
+    def test_a_place_can_be_taken_back_as_unknown(self, head: Head):
+        after = signed(head.record, places=[placement(1, None, "none")]).record
+        (first,) = [f for f in after.findings if f.id == 1]
+        assert (first.group, first.place_confidence, after.counts.unplaced) == ("none", "unknown", 1)
+
     def test_no_verdict_leaves_the_finding_as_it_was(self, head: Head):
         result = signed(head.record)
         assert result.record.findings == signed(head.record, []).record.findings
@@ -138,6 +181,8 @@ class TestSigning:
     def test_an_unknown_finding_is_refused(self, head: Head):
         with pytest.raises(InputError, match="finding 99, which"):
             signed(head.record, [verdict(99, "accepted")])
+        with pytest.raises(InputError, match="finding 98, which"):
+            signed(head.record, places=[placement(98, None, "none")])
 
     def test_an_added_one_outside_of_the_scan_is_refused(self, head: Head):
         with pytest.raises(InputError, match="outside of the scan"):

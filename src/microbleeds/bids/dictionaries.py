@@ -57,6 +57,7 @@ FINDINGS: Mapping[str, Description] = {
             "border": "another group is near",
             "uncertain": "the segmentation looks wrong",
             "unknown": "no group",
+            "reader": "a reader confirmed or gave the place",
         },
     },
     "margin_mm": {"Description": "Distance to the nearest voxel of another group.", "Units": "mm"},

@@ -112,7 +112,7 @@ def render_html(
         .render(
             record=record,
             style=asset("report.css"),
-            script=asset("report.js"),
+            script=asset("tally.js") + asset("report.js"),
             outlines=outlines(brain, known, part, record.kept),
             overviews=_overviews(drawn, part, record.kept),
             region_slices=[] if known is None else _rows(region_slices(drawn, known, part)),

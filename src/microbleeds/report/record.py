@@ -29,7 +29,7 @@ Group = Literal["lobar", "deep", "infratentorial", "none"]
 Side = Literal["left", "right", "none"]
 Certainty = Literal["definite", "possible"]
 RemovedBy = Literal["score", "anatomy", "reader"]
-PlaceConfidence = Literal["sure", "border", "uncertain", "unknown"]
+PlaceConfidence = Literal["sure", "border", "uncertain", "unknown", "reader"]
 Triple = tuple[float, float, float]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -149,7 +149,7 @@ class Finding(Strict):
     place_confidence: PlaceConfidence | None = Field(
         default=None,
         description="border: another group is near (margin_mm); uncertain: the segmentation looks wrong; unknown: "
-        "no group; null where nothing says.",
+        "no group; reader: a reader confirmed or gave the place; null where nothing says.",
     )
     kept: bool
     removed_by: RemovedBy | None

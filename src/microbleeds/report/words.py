@@ -41,6 +41,8 @@ def describe_trust(finding: Finding) -> str:
         return f"border: {finding.margin_mm:.1f} mm from another group"
     if finding.place_confidence == "uncertain":
         return "uncertain: the segmentation looks wrong"
+    if finding.place_confidence == "reader":
+        return "placed by the reader"
     return ""
 
 

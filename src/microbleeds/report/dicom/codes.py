@@ -87,6 +87,7 @@ PLACES = {
     "border": private("place-border", "Near another group"),
     "uncertain": private("place-uncertain", "Uncertain: the segmentation looks wrong"),
     "unknown": private("place-unknown", "Unknown"),
+    "reader": private("place-reader", "Placed by the reader"),
 }
 STRICTLY_LOBAR = private("strictly-lobar", "Strictly lobar (Boston criteria v2.0)")
 

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from microbleeds.regions import MARS, REGIONS
-from microbleeds.report.html import MAX_PICTURED
+from microbleeds.report.html import MAX_PICTURED, asset
 from microbleeds.report.record import Finding, Record
 from microbleeds.report.review.volumes import BRAIN, Embedded, Volumes, embed
 from microbleeds.report.thumbnails import Canvas, canvas, close_ups
@@ -36,6 +36,7 @@ SCRIPTS = (
     "shader.js",
     "viewer.js",
     "findings.js",
+    "placing.js",
     "form.js",
     "adding.js",
     "tools.js",
@@ -80,7 +81,7 @@ def render_review(
     """Return the page as text; arguments as for :func:`write_review`."""
     volumes = embed(scan, brain, regions)
     style, viewer = _asset("assets/review.css"), _asset("vendor/niivue/niivue.umd.js")
-    parts = "\n".join(_asset(f"assets/{name}") for name in SCRIPTS)
+    parts = "\n".join([asset("tally.js"), *(_asset(f"assets/{name}") for name in SCRIPTS)])
     script = Markup(f'"use strict";\n(() => {{\n{parts}\n}})();\n')
     environment = Environment(
         loader=PackageLoader("microbleeds.report.review", "assets"),

@@ -3,6 +3,7 @@
 Conventions:
     * accepted: counts, definite. uncertain: counts, possible. rejected: doesn't count, ``removed_by`` is `reader`.
     * A verdict may also bring back a candidate that score or place had removed.
+    * A place that the reader confirmed or gave stands in place of the model's, and is no border case any more.
     * Without a verdict a finding stays as the model proposed it, and :class:`Review` says how many did.
     * Added findings follow with new ids. Their score is 0: the model proposed nothing there.
     * The signed record has the schema of `findings.json`, so that every tool reads it; :class:`Review`, written
@@ -16,13 +17,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
 from microbleeds.regions import MARS, REGIONS, Group
-from microbleeds.report.record import Certainty, Finding, PlaceConfidence, Record, Strict
-from microbleeds.report.review.verdicts import Addition, Decision, Unaided, Verdict, Verdicts
+from microbleeds.report.record import Certainty, Finding, PlaceConfidence, Record, Side, Strict
+from microbleeds.report.review.verdicts import Addition, Decision, Placement, Unaided, Verdict, Verdicts
 from microbleeds.report.scale_tables import recounted
 
 REJECTED = "Rejected by the reader."
@@ -40,10 +41,26 @@ class ReadFinding(Strict):
     note: str
 
 
-class Review(Strict):
-    """Who read, when, and what was decided: `review.json` of a signed result."""
+class ReadPlace(Strict):
+    """Where a reader says that a finding of the model lies, and where the model had placed it."""
 
-    schema_version: Literal["1.0.0"] = "1.0.0"
+    id: int
+    region: str | None
+    side: Side
+    model_region: str | None
+    model_side: Side
+    at: AwareDatetime
+
+    @property
+    def is_correction(self) -> bool:
+        """Whether the reader gave another place than the model."""
+        return (self.region, self.side) != (self.model_region, self.model_side)
+
+
+class Review(Strict):
+    """Who read, when, and what was decided: `review.json` of a signed result; 1.0.0 knew no ``places``."""
+
+    schema_version: Literal["1.0.0", "1.1.0"] = "1.1.0"
     reader: str
     started: AwareDatetime
     signed: AwareDatetime
@@ -56,15 +73,19 @@ class Review(Strict):
     added: int
     unreviewed: list[int]
     findings: list[ReadFinding]
+    places: list[ReadPlace] = Field(default_factory=list)
 
     @property
     def sentence(self) -> str:
         """One sentence for reports."""
         left = len(self.unreviewed)
         rest = f"; {left} counted without a verdict" if left else ""
+        corrected = sum(place.is_correction for place in self.places)
+        confirmed = len(self.places) - corrected
+        places = f"; places: {confirmed} confirmed, {corrected} corrected" if self.places else ""
         return (
             f"Read by {self.reader} on {self.signed:%Y-%m-%d}: {self.accepted} accepted, "
-            f"{self.uncertain} uncertain, {self.rejected} rejected, {self.added} added{rest}."
+            f"{self.uncertain} uncertain, {self.rejected} rejected, {self.added} added{places}{rest}."
         )
 
 
@@ -93,7 +114,10 @@ def sign(
     """
     _refuse_other_result(record, verdicts, findings_sha256)
     by_id = {verdict.finding: verdict for verdict in verdicts.verdicts}
-    judged = [_judged(finding, by_id.get(finding.id)) for finding in record.findings]
+    places = {place.finding: place for place in verdicts.places}
+    judged = [
+        _placed(_judged(finding, by_id.get(finding.id)), places.get(finding.id)) for finding in record.findings
+    ]
     first = max((finding.id for finding in record.findings), default=0) + 1
     added = [
         _added(number, addition, grid, not record.places_doubtful)
@@ -101,7 +125,7 @@ def sign(
     ]
     findings = sorted([*judged, *added], key=lambda finding: not finding.kept)
     unreviewed = [finding.id for finding in record.kept if finding.id not in by_id]
-    review = _review(verdicts, unreviewed, first, findings_sha256, verdicts_sha256)
+    review = _review(record, verdicts, unreviewed, first, findings_sha256, verdicts_sha256)
     signed = recounted(record, findings).model_copy(update={"warnings": [review.sentence, *record.warnings]})
     return SignedResult(Record.model_validate(signed.model_dump()), review)
 
@@ -113,7 +137,8 @@ def _refuse_other_result(record: Record, verdicts: Verdicts, findings_sha256: st
             f"The verdicts belong to another result (findings {verdicts.findings_sha256[:12]}, this one is "
             f"{findings_sha256[:12]}); give the result whose review page they were exported from."
         )
-    unknown = {verdict.finding for verdict in verdicts.verdicts} - {finding.id for finding in record.findings}
+    named = {one.finding for one in verdicts.verdicts} | {one.finding for one in verdicts.places}
+    unknown = named - {finding.id for finding in record.findings}
     if unknown:
         raise InputError(f"The verdicts name finding {min(unknown)}, which the result does not have.")
 
@@ -135,6 +160,21 @@ def _judged(finding: Finding, verdict: Verdict | None) -> Finding:
     return finding.model_copy(update=update)
 
 
+def _placed(finding: Finding, place: Placement | None) -> Finding:
+    """Return a finding at the place that the reader gave; scales other than MARS are filled in when counting."""
+    if place is None:
+        return finding
+    update = {
+        "group": _GROUPS.get(place.region or "", "none"),
+        "region": place.region,
+        "row": MARS.rows.get(place.region or ""),
+        "side": place.side,
+        "margin_mm": None,
+        "place_confidence": "unknown" if place.region is None else "reader",
+    }
+    return finding.model_copy(update=update)
+
+
 def _by(certainty: Certainty) -> str:
     """Return the reason of a certainty that a reader decided."""
     return f"{certainty.capitalize()}: the reader decided."
@@ -145,7 +185,7 @@ def _added(number: int, addition: Addition, grid: Grid, trusted: bool) -> Findin
     x, y, z = addition.position_ras_mm
     if not grid.contains((x, y, z)):
         raise InputError(f"The added microbleed at ({x:.1f}, {y:.1f}, {z:.1f}) mm lies outside of the scan.")
-    confidence: PlaceConfidence | None = "unknown" if addition.region is None else None if trusted else "uncertain"
+    confidence: PlaceConfidence = "unknown" if addition.region is None else "reader" if trusted else "uncertain"
     i, j, k = np.clip(np.rint(grid.to_ijk((x, y, z))), 0, np.asarray(grid.shape) - 1).astype(int).tolist()
     return Finding(
         id=number,
@@ -169,7 +209,12 @@ def _added(number: int, addition: Addition, grid: Grid, trusted: bool) -> Findin
 
 
 def _review(
-    verdicts: Verdicts, unreviewed: Sequence[int], first: int, findings_sha256: str, verdicts_sha256: str
+    record: Record,
+    verdicts: Verdicts,
+    unreviewed: Sequence[int],
+    first: int,
+    findings_sha256: str,
+    verdicts_sha256: str,
 ) -> Review:
     """Describe the reading."""
     read = [
@@ -193,4 +238,21 @@ def _review(
         added=decisions.count("added"),
         unreviewed=list(unreviewed),
         findings=read,
+        places=_places(record, verdicts.places),
     )
+
+
+def _places(record: Record, places: Sequence[Placement]) -> list[ReadPlace]:
+    """Describe the places that the reader gave, beside the model's."""
+    by_id = {finding.id: finding for finding in record.findings}
+    return [
+        ReadPlace(
+            id=place.finding,
+            region=place.region,
+            side=place.side,
+            model_region=by_id[place.finding].region,
+            model_side=by_id[place.finding].side,
+            at=place.at,
+        )
+        for place in places
+    ]

@@ -3,6 +3,7 @@
 Conventions:
     * ``findings_sha256`` is the hash of the `findings.json` that the page was made from; verdicts fit no other.
     * A finding without a verdict was not judged; it counts as the model proposed.
+    * A finding without a place here lies where the model placed it.
     * ``unaided`` marks what the reader decided before the model's findings were shown.
     * Times are ISO 8601 with a zone.
 """
@@ -18,7 +19,6 @@ from microbleeds.errors import InputError
 from microbleeds.regions import REGIONS
 from microbleeds.report.record import Certainty, Side, Strict, Triple
 
-SCHEMA_VERSION: Literal["1.0.0"] = "1.0.0"
 #: Far above what a reader can mark; a larger file is no export of the page.
 MOST_BYTES = 5_000_000
 
@@ -46,30 +46,42 @@ class Verdict(Strict):
     note: Note = ""
 
 
-class Addition(Strict):
-    """A microbleed that the reader marked and the model did not find."""
+class _Placed(Strict):
+    """A place as a reader gives it."""
 
-    position_ras_mm: Triple
     region: str | None = Field(description="Fine region, null where unknown.")
     side: Side
-    certainty: Certainty
-    diameter_mm: Annotated[float, Field(gt=0, le=30)] | None
-    at: AwareDatetime
-    unaided: bool
-    note: Note = ""
 
     @model_validator(mode="after")
-    def _known_place(self) -> Addition:
+    def _known_place(self) -> _Placed:
         """Refuse a region that doesn't exist; a known region of the parenchyma has a side."""
         if self.region is not None and (self.region, self.side) not in _SIDES:
             raise ValueError(f"there is no region {self.region!r} on side {self.side!r}")
         return self
 
 
-class Verdicts(Strict):
-    """The whole of `verdicts.json`."""
+class Placement(_Placed):
+    """Where the reader says that one of the model's candidates lies: the model's place confirmed, or another."""
 
-    schema_version: Literal["1.0.0"]
+    finding: int = Field(ge=1)
+    at: AwareDatetime
+
+
+class Addition(_Placed):
+    """A microbleed that the reader marked and the model did not find."""
+
+    position_ras_mm: Triple
+    certainty: Certainty
+    diameter_mm: Annotated[float, Field(gt=0, le=30)] | None
+    at: AwareDatetime
+    unaided: bool
+    note: Note = ""
+
+
+class Verdicts(Strict):
+    """The whole of `verdicts.json`; version 1.0.0 knew no ``places``."""
+
+    schema_version: Literal["1.0.0", "1.1.0"]
     program_version: str
     findings_sha256: Sha256
     reader: Name
@@ -77,14 +89,16 @@ class Verdicts(Strict):
     exported: AwareDatetime
     unaided: Unaided | None
     verdicts: list[Verdict]
+    places: list[Placement] = Field(default_factory=list)
     added: list[Addition]
 
     @model_validator(mode="after")
-    def _one_verdict_each(self) -> Verdicts:
-        """Refuse two verdicts on one finding, and times that run backwards."""
-        ids = [verdict.finding for verdict in self.verdicts]
-        if len(ids) != len(set(ids)):
-            raise ValueError("a finding has two verdicts")
+    def _one_each(self) -> Verdicts:
+        """Refuse two verdicts on one finding, or two places, and times that run backwards."""
+        for name, given in (("verdicts", self.verdicts), ("places", self.places)):
+            ids = [one.finding for one in given]
+            if len(ids) != len(set(ids)):
+                raise ValueError(f"a finding has two {name}")
         if self.exported < self.started:
             raise ValueError("the export lies before the start of the reading")
         return self

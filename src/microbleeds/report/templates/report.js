@@ -6,7 +6,6 @@
   const each = (selector, action, root = document) => root.querySelectorAll(selector).forEach(action);
   const rejected = () => new Set([...document.querySelectorAll("input.counts")].filter((box) => !box.checked).map((box) => Number(box.value)));
 
-  // The same rules as in the program: burden classes, and "strictly lobar" by the Boston criteria v2.0.
   const doubtful = record.segmentation !== null && record.segmentation.located && !record.segmentation.confident;
   function bombsColumn(f) {
     if (f.diameter_mm === null || f.diameter_mm > 10) return "without_size";
@@ -20,10 +19,6 @@
     const counted = findings.filter((finding) => finding.kept);
     const number = (test) => counted.filter(test).length;
     const total = counted.length;
-    const spoils = (f) => f.group === "deep" || (f.group === "infratentorial" && f.region !== "cerebellum");
-    const sure = (f) => f.group !== "none" && f.place_confidence !== "border";
-    const strictly = doubtful ? null : number((f) => spoils(f) && sure(f)) ? false
-      : number(sure) < total ? null : number((f) => f.group === "lobar") > 0;
     const form = record.form.map((row) => ({
       ...row,
       ...Object.fromEntries(COLUMNS.map((column) => [column, number((f) => f.row === row.row && `${f.certainty}_${f.side}` === column)])),
@@ -38,8 +33,8 @@
       definite: number((f) => f.certainty === "definite"),
       possible: number((f) => f.certainty === "possible"),
       regions: Object.fromEntries(record.form.map((row) => [row.row, number((f) => f.row === row.row)])),
-      burden_class: total < 2 ? String(total) : total < 5 ? "2-4" : total < 10 ? "5-9" : ">=10",
-      strictly_lobar: strictly,
+      burden_class: burdenClass(total),
+      strictly_lobar: strictlyLobar(counted, doubtful),
     };
     const bombs = record.bombs.map((row) => {
       const own = counted.filter((f) => f.bombs_row === row.row && f.side !== "none");
@@ -84,8 +79,8 @@
     each("[data-bombs]", (cell) => fill(cell, bombs.find((row) => row.row === cell.dataset.bombs)[cell.dataset.column]));
     each("[data-scale]", (cell) => fill(cell, scales.find((scale) => scale.name === cell.dataset.scale)[cell.dataset.group]));
     for (const [name, value] of Object.entries(counts)) each(`[data-count="${name}"]`, (place) => { place.textContent = value; });
-    each('[data-count="burden_class"]', (place) => { place.textContent = counts.burden_class.replace("-", "–").replace(">=", "≥ "); });
-    each('[data-count="strictly_lobar"]', (place) => { place.textContent = { true: "yes", false: "no", null: "unknown" }[counts.strictly_lobar]; });
+    each('[data-count="burden_class"]', (place) => { place.textContent = burdenInWords(counts.burden_class); });
+    each('[data-count="strictly_lobar"]', (place) => { place.textContent = strictlyInWords(counts.strictly_lobar); });
     const sum = (rows) => rows.reduce((all, row) => all + COLUMNS.reduce((n, column) => n + row[column], 0), 0);
     each("[data-form-group]", (cell) => { cell.textContent = sum(form.filter((row) => row.group === cell.dataset.formGroup)); });
     each("[data-row]", (cell) => {

@@ -1,14 +1,8 @@
 // The dialog that adds a missed microbleed at the crosshair.
 
 function buildAdding() {
-  const names = new Map(Object.values(facts.places).map((place) => [place.region, place]));
   const select = part("adding-region");
-  for (const group of GROUPS) {
-    const options = [...names.values()].filter((place) => place.group === group)
-      .map((place) => made("option", { value: place.region }, place.words));
-    select.append(made("optgroup", { label: group }, ...options));
-  }
-  select.append(made("option", { value: "" }, "unknown"));
+  fillRegions(select);
   select.addEventListener("change", () => { part("adding-side").disabled = select.value === ""; });
   part("adding").addEventListener("submit", finishAdding);
 }

@@ -1,13 +1,22 @@
-// Counts and form after the verdicts, by the program's rules: burden classes, "strictly lobar" by Boston v2.0.
+// Counts and form after the verdicts.
 
 const COLUMNS = ["definite_right", "definite_left", "possible_right", "possible_left"];
 
 // A finding as it stands now: does it count, and how surely.
 function standing(finding) {
   const verdict = work.verdicts[finding.id]?.verdict ?? null;
-  if (verdict === null) return { ...finding, verdict };
+  const here = { ...finding, ...placed(finding.id), verdict };
+  if (verdict === null) return here;
   const certainty = verdict === "accepted" ? "definite" : verdict === "uncertain" ? "possible" : finding.certainty;
-  return { ...finding, verdict, certainty, kept: verdict !== "rejected" };
+  return { ...here, certainty, kept: verdict !== "rejected" };
+}
+
+// The place that the reader gave to a finding of the model, if any.
+function placed(id) {
+  const given = work.places[id];
+  if (!given) return {};
+  const place = placeOf(given.region, given.side);
+  return { ...place, words: inWords(place), place_confidence: place.region === null ? "unknown" : "reader" };
 }
 
 function additions() {
@@ -25,22 +34,16 @@ function counted() {
   const kept = standings().filter((finding) => finding.kept);
   const number = (test) => kept.filter(test).length;
   const total = kept.length;
-  const spoils = (f) => f.group === "deep" || (f.group === "infratentorial" && f.region !== "cerebellum");
-  const unplaced = number((f) => f.group === "none");
-  const lobar = number((f) => f.group === "lobar");
-  const sure = (f) => f.group !== "none" && f.place_confidence !== "border";
-  const strictly = !facts.confident ? "unknown" : number((f) => spoils(f) && sure(f)) ? "no"
-    : number(sure) < total ? "unknown" : lobar > 0 ? "yes" : "no";
   return {
     total,
-    lobar,
+    lobar: number((f) => f.group === "lobar"),
     deep: number((f) => f.group === "deep"),
     infratentorial: number((f) => f.group === "infratentorial"),
-    unplaced,
+    unplaced: number((f) => f.group === "none"),
     definite: number((f) => f.certainty === "definite"),
     possible: number((f) => f.certainty === "possible"),
-    burden_class: total < 2 ? String(total) : total < 5 ? "2–4" : total < 10 ? "5–9" : "≥ 10",
-    strictly_lobar: strictly,
+    burden_class: burdenInWords(burdenClass(total)),
+    strictly_lobar: strictlyInWords(strictlyLobar(kept, !facts.confident)),
     cell: (row, column) => number((f) => f.row === row && `${f.certainty}_${f.side}` === column),
   };
 }

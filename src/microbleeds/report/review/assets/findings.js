@@ -14,12 +14,16 @@ function scoreOf(finding) {
   return `score ${finding.score.toFixed(2)}`;
 }
 
+// What is worth saying of a place: that another group is near, or that it is the reader's.
+const TRUST = { border: "border", reader: "placed by you" };
+
 function rowOf(finding) {
   const { id, verdict, group } = finding;
   const name = typeof id === "number" ? `Finding ${id}` : `Added ${id}`;
   const words = finding.score === undefined ? inWords(finding) : finding.words;
   const size = finding.diameter_mm ? `${finding.diameter_mm.toFixed(1)} mm` : "size unknown";
-  const state = finding.kept ? finding.certainty : verdict === "rejected" ? "rejected" : "not counted";
+  const standing = finding.kept ? finding.certainty : verdict === "rejected" ? "rejected" : "not counted";
+  const state = [standing, TRUST[finding.place_confidence]].filter(Boolean).join(" · ");
   const picture = finding.thumbnails?.[0];
   const jump = made("button", { type: "button", className: "jump", title: finding.reason ?? "" },
     picture ? made("img", { src: picture.source, alt: "", width: 46, height: 46 }) : made("span", { className: "blank" }),
@@ -59,6 +63,7 @@ function showFindings() {
   part("more").hidden = hidden() || removed === 0;
   part("more").querySelector("span").textContent = `Show ${removed} that the model did not count`;
   showNote();
+  showPlacing();
   viewer.mark(rows.map((finding) => ({
     ...finding, colour: finding.id === chosen ? [...(COLOURS[finding.verdict].slice(0, 3)), 1] : COLOURS[finding.verdict],
   })));

@@ -3,7 +3,7 @@
 const ACTIONS = {
   n: () => step(1), p: () => step(-1), ArrowDown: () => step(1), ArrowUp: () => step(-1),
   ArrowRight: () => step(1), ArrowLeft: () => step(-1),
-  a: () => decide("accepted"), u: () => decide("uncertain"), r: () => decide("rejected"), c: () => decide(null),
+  a: () => decide("accepted"), u: () => decide("uncertain"), r: () => decide("rejected"), c: () => decide(null), l: () => confirmPlace(),
   m: () => startAdding(), z: () => undo(), e: () => exportVerdicts(), f: () => toggleForm(), "?": () => part("keys").showModal(),
 };
 const IMAGE_ACTIONS = {

@@ -47,6 +47,7 @@ async function openImages() {
 
 buildForm();
 buildAdding();
+buildPlacing();
 wireWork();
 wireTools();
 wireKeys();

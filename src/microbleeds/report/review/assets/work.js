@@ -4,7 +4,7 @@ const STORE = `microbleeds-review-${facts.findings_sha256}`;
 const MATCH_MM = 5;
 const MOST_UNDO = 200;
 
-const fresh = () => ({ reader: "", started: null, unaided: null, verdicts: {}, notes: {}, added: [], next: 1 });
+const fresh = () => ({ reader: "", started: null, unaided: null, verdicts: {}, notes: {}, places: {}, added: [], next: 1 });
 let work = fresh();
 let stored = true;
 const undone = [];
@@ -13,7 +13,7 @@ const watchers = [];
 const byId = new Map(facts.findings.map((finding) => [finding.id, finding]));
 const now = () => new Date().toISOString();
 const hidden = () => work.started === null || (work.unaided !== null && work.unaided.ended === null);
-const snapshot = () => JSON.stringify([work.verdicts, work.notes, work.added]);
+const snapshot = () => JSON.stringify([work.verdicts, work.notes, work.places, work.added]);
 
 function keep() {
   try {
@@ -39,7 +39,7 @@ function changed() {
   watchers.forEach((watch) => watch());
 }
 
-// Every change of verdicts or additions runs through here, so that all can be undone.
+// Every change of verdicts, places or additions runs through here, so that all can be undone.
 function change(action) {
   undone.push(snapshot());
   if (undone.length > MOST_UNDO) undone.shift();
@@ -50,7 +50,7 @@ function change(action) {
 function undo() {
   const last = undone.pop();
   if (last === undefined) return say("There is nothing to undo.");
-  [work.verdicts, work.notes, work.added] = JSON.parse(last);
+  [work.verdicts, work.notes, work.places, work.added] = JSON.parse(last);
   changed();
   return say("Undone.");
 }
@@ -81,6 +81,17 @@ function judgeAdded(key, verdict) {
     else one.certainty = verdict === "accepted" ? "definite" : "possible";
   });
   say(verdict === "rejected" ? `${key} removed.` : `${key} is ${one.certainty}.`);
+}
+
+// Where the reader says that a finding lies; null takes the model's place again.
+function setPlace(id, given) {
+  const addition = work.added.find((one) => one.key === id);
+  change(() => {
+    if (addition) Object.assign(addition, given);
+    else if (given === null) delete work.places[id];
+    else work.places[id] = { ...given, at: now() };
+  });
+  say(given === null ? `Finding ${id} lies where the model placed it.` : `${id}: ${inWords(placeOf(given.region, given.side))}.`);
 }
 
 function add(addition) {
@@ -123,8 +134,9 @@ function exported() {
   const added = work.added.map(({ position_ras_mm, region, side, certainty, diameter_mm, at, unaided, note }) => ({
     position_ras_mm, region, side, certainty, diameter_mm, at, unaided, note,
   }));
+  const places = Object.entries(work.places).map(([id, { region, side, at }]) => ({ finding: Number(id), region, side, at }));
   return {
-    schema_version: "1.0.0",
+    schema_version: "1.1.0",
     program_version: facts.program_version,
     findings_sha256: facts.findings_sha256,
     reader: work.reader.trim(),
@@ -132,6 +144,7 @@ function exported() {
     exported: now(),
     unaided: work.unaided,
     verdicts,
+    places,
     added,
   };
 }
