@@ -17,11 +17,11 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import track
 
 from cohort import HERE, commit, hardware
 from interval_text import number_text, percent_text
@@ -34,12 +34,14 @@ from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
 from pages import RESULTS_PAGE, SHIPPED, write_part
 from program import made_by, search_all
 from shift_scans import ShiftRow, build_row, read_rows
+from side_by_side import side_by_side
 
 RESULTS = HERE / "results" / "shift"
 LEAST_SENSITIVITY, MOST_FALSE_POSITIVES = 0.8, "2"
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 Data = Annotated[Path, typer.Option(help="Folder of all rows.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Processes side by side.")]
 Rows = Annotated[list[str] | None, typer.Option("--row", help="Only this row; may be given again.")]
 
 
@@ -49,10 +51,10 @@ def build(
     anatomy: Annotated[Path | None, typer.Option(help="Folder of the label maps.")] = None,
     row: Rows = None,
     most: Annotated[int | None, typer.Option(min=1, help="At most so many scans of each part.")] = None,
+    jobs: Jobs = 1,
 ) -> None:
     """Simulate the rows; those that are whole are kept."""
-    for entry in track(read_rows(row or ()), description="rows"):
-        build_row(entry, data, anatomy, most)
+    side_by_side([partial(build_row, entry, data, anatomy, most) for entry in read_rows(row or ())], jobs, "rows")
 
 
 @app.command()
@@ -61,7 +63,7 @@ def score(
     name: Annotated[str, typer.Option(help="What the weights are called in the table.")] = SHIPPED,
     weights: Annotated[Path | None, typer.Option(help="Instead of the shipped weights.")] = None,
     row: Rows = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes side by side.")] = 1,
+    jobs: Jobs = 1,
     results: Annotated[Path, typer.Option(help="Folder of the results.")] = RESULTS,
 ) -> None:
     """Search every scan of every row with the whole program and store the scores."""
@@ -84,8 +86,8 @@ def score(
         slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
         path = results / f"{entry.name}-{slug}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(path) as partial:
-            partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        with atomic_file(path) as unfinished:
+            unfinished.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         print(path)
 
 
