@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+from microbleeds.compute import choose
+
 HERE = Path(__file__).parent
 
 
@@ -55,10 +57,16 @@ def _git(*arguments: str) -> str:
 
 
 def hardware() -> dict[str, object]:
-    """What the numbers were made on."""
+    """What the numbers were made on; ``precision`` is what a search on the CPU takes unless told otherwise."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         names = [line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         model = names[0] if names else model
-    return {"processor": model, "threads": torch.get_num_threads(), "torch": torch.__version__}
+    precision = str(choose("cpu").dtype).removeprefix("torch.")
+    return {
+        "processor": model,
+        "precision": precision,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }

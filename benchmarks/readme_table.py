@@ -79,7 +79,7 @@ def _cohort(results: list[dict[str, Any]]) -> list[str]:
         "hit nor false positive, as was decided beforehand; a reader must tell them by place and symmetry.",
         "",
         f"Weights `{first['model']}` ({first['model_sha256'][:8]}), commit {first['commit']}, "
-        f"{first['date'][:10]}, {first['hardware']['processor']}, {first['hardware']['threads']} threads. "
+        f"{first['date'][:10]}, {_machine(first['hardware'])}. "
         f"Remake a row: `{first['command']}`, after `python benchmarks/detection.py build {first['cohort']} "
         "--anatomy FOLDER --data DATA`.",
         "",
@@ -94,16 +94,23 @@ def _cohort(results: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def _machine(hardware: dict[str, Any]) -> str:
+    """Return the processor, the precision where it was noted, and the threads."""
+    known = [hardware["processor"], hardware.get("precision"), f"{hardware['threads']} threads"]
+    return ", ".join(part for part in known if part)
+
+
 def _groups(scores: dict[str, Any]) -> str:
     """Return a sentence on groups and on the call that most depends on them."""
     by_group = ", ".join(f"{g['group']} {percent_text(g['right_group'])}" for g in scores["placement"]["by_group"])
-    (_, wrongly, *_), (missed, rightly, *open_) = scores["patients"]["strictly_lobar_confusion"]
-    unknown = " (a border did not leave it unknown yet)"
+    (_, wrongly, *not_open), (missed, rightly, *open_) = scores["patients"]["strictly_lobar_confusion"]
+    rest = f"{missed} more are (a border did not leave it unknown yet)"
     if open_:
-        unknown = f" and {open_[0]} are where it was left unknown"
+        unknown = not_open[0] + open_[0]
+        rest = f"{missed} that are were called not; it was left unknown for {unknown}, {open_[0]} of whom are"
     return (
         f"By true group, the right one by MARS (first row): {by_group}. *Strictly lobar* was said of "
-        f"{wrongly + rightly} subjects, rightly of {rightly}; {missed} more are{unknown}."
+        f"{wrongly + rightly} subjects, rightly of {rightly}; {rest}."
     )
 
 
