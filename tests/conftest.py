@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel as nib
 import pytest
 
 from microbleeds.simulate import protocol as protocols
@@ -35,4 +36,18 @@ def coarse_data(coarse_protocol: Protocol, tmp_path_factory: pytest.TempPathFact
     out = tmp_path_factory.mktemp("simulated") / "data"
     settings = CohortSettings("coarse", "mixed", "rich", 2)
     simulate_cohort(out, subjects=2, seed=3, settings=settings, device="cpu")
+    return out
+
+
+@pytest.fixture(scope="session")
+def slab_data(coarse_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The images of ``coarse_data`` cut to 64 mm around the deep nuclei: searched in a third of the time."""
+    out = tmp_path_factory.mktemp("slab") / "data"
+    for path in coarse_data.glob("sub-*/anat/*"):
+        cut = out / path.relative_to(coarse_data)
+        cut.parent.mkdir(parents=True, exist_ok=True)
+        if path.name.endswith(".nii.gz"):
+            nib.save(nib.load(path).slicer[:, :, 10:26], cut)
+        else:
+            cut.write_bytes(path.read_bytes())
     return out

@@ -20,6 +20,7 @@ from microbleeds.errors import InputError
 
 Precision = Literal["auto", "bfloat16", "float32"]
 PRECISIONS: tuple[Precision, ...] = ("auto", "bfloat16", "float32")
+_EMULATED = 3.0  # times as slow as float32 on a small image: no processor with bfloat16 of its own is
 
 
 @dataclass(frozen=True)
@@ -88,20 +89,27 @@ def _usable_cores() -> int:
 
 @functools.cache
 def _bfloat16_is_faster(kind: str) -> bool:
-    """Time a convolution of the network's own size (16 channels, 48 x 48 x 24) in both precisions."""
+    """Time a convolution of the network's own size (16 channels, 48 x 48 x 24) in both precisions.
+
+    A smaller one comes first: where bfloat16 is emulated the larger one takes a hundred times as long as in
+    float32, which would be seconds of every command.
+    """
     if kind == "mps":
         return False
     device = torch.device(kind)
-    seconds = {dtype: _seconds(device, dtype) for dtype in (torch.float32, torch.bfloat16)}
+    small = {dtype: _seconds(device, dtype, (24, 24, 12), 4) for dtype in (torch.float32, torch.bfloat16)}
+    if small[torch.bfloat16] > _EMULATED * small[torch.float32]:
+        return False
+    seconds = {dtype: _seconds(device, dtype, (48, 48, 24), 10) for dtype in (torch.float32, torch.bfloat16)}
     return seconds[torch.bfloat16] < 0.9 * seconds[torch.float32]
 
 
-def _seconds(device: torch.device, dtype: torch.dtype, repeats: int = 10) -> float:
+def _seconds(device: torch.device, dtype: torch.dtype, shape: tuple[int, int, int], repeats: int) -> float:
     """Best of some runs of one 3x3x3 convolution; on a busy machine most of them say little."""
     layout = torch.channels_last_3d
     conv = torch.nn.Conv3d(16, 16, 3, padding=1).to(device, dtype)
     conv.to(memory_format=layout)  # type: ignore[call-overload]
-    image = torch.zeros(1, 16, 48, 48, 24, device=device, dtype=dtype).to(memory_format=layout)
+    image = torch.zeros(1, 16, *shape, device=device, dtype=dtype).to(memory_format=layout)
     best = float("inf")
     with torch.inference_mode():
         conv(image)  # the first call compiles or picks a kernel

@@ -26,15 +26,15 @@ def call(*arguments: object) -> int:
 
 
 @pytest.fixture
-def raw(coarse_data: Path, tmp_path: Path) -> Path:
-    """The two scans of one head as two sessions, and a session whose image is damaged."""
+def raw(slab_data: Path, tmp_path: Path) -> Path:
+    """The middle of two scans of one head as two sessions, and a session whose image is damaged."""
     root = tmp_path / "raw"
     for visit in (1, 2):
         anat = root / "sub-01" / f"ses-{visit}" / "anat"
         anat.mkdir(parents=True)
         for name in IMAGES:
             for ending in (".nii.gz", ".json"):
-                scan = coarse_data / f"sub-{visit:03d}" / "anat" / f"sub-{visit:03d}_{name}{ending}"
+                scan = slab_data / f"sub-{visit:03d}" / "anat" / f"sub-{visit:03d}_{name}{ending}"
                 shutil.copyfile(scan, anat / f"sub-01_ses-{visit}_{name}{ending}")
     damaged = root / "sub-02" / "anat" / "sub-02_swi.nii.gz"
     damaged.parent.mkdir(parents=True)
