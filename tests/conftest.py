@@ -23,6 +23,11 @@ COARSE = replace(
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long come first, so that no process is left alone with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session")
 def coarse_protocol() -> Iterator[Protocol]:
     protocols.PROTOCOLS["coarse"] = COARSE

@@ -18,6 +18,8 @@ from microbleeds.pipeline import Request, run
 from microbleeds.simulate.dicom.study import CONVENTIONS, write_study
 from test_pipeline import BLEED_MM, networks
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["networks"]  # a fixture of the other file
 SUBJECT = "sub-001"
 

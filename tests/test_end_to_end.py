@@ -12,6 +12,8 @@ import pytest
 from microbleeds.cli import main
 from microbleeds.report.record import Record, read_record
 
+pytestmark = pytest.mark.slow
+
 SUBJECT = "sub-001"
 
 

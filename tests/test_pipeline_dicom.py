@@ -33,6 +33,7 @@ from microbleeds.report.run_record import sha256_of, voxels_sha256
 from microbleeds.study import open_scan
 from test_pipeline import BLEED_MM, networks, study
 
+pytestmark = pytest.mark.slow
 __all__ = ["networks", "study"]  # fixtures of the other file
 WORDS = [*NAME.lower().split("^"), PATIENT.lower(), BIRTH]
 

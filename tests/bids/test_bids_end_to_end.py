@@ -15,6 +15,8 @@ from microbleeds.report.record import read_record
 from microbleeds.report.run_record import RunRecord
 
 pytest.importorskip("distributed")
+
+pytestmark = pytest.mark.slow
 IMAGES = ("swi", "part-phase_GRE")
 
 
@@ -42,7 +44,6 @@ def raw(slab_data: Path, tmp_path: Path) -> Path:
     return root
 
 
-@pytest.mark.slow
 def test_two_visits_from_files_to_the_group(raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     arguments = (raw, out, "participant", "--n_cpus", "1", "--skip_bids_validation")

@@ -10,11 +10,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from oblique_head import BLEEDS_MM, MISSED_MM, result
 from PIL import Image
 
 from microbleeds.report.record import read_record
 from microbleeds.report.review.signed_folder import finalise
+
+pytestmark = pytest.mark.slow
 
 
 def begin(page, reader: str = "Dr A. Reader", how: str = "aided") -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from microbleeds.cli import main
 
+pytestmark = pytest.mark.slow
+
 
 def run(*arguments: object) -> int:
     """Return the exit code."""

@@ -28,6 +28,8 @@ from microbleeds.errors import InputError
 
 pytest.importorskip("distributed")
 
+pytestmark = pytest.mark.slow
+
 
 def tasks(folder: Path, names: list[str], options: SearchOptions | None = None) -> list[ScanTask]:
     made = []

@@ -14,6 +14,8 @@ from microbleeds.node.queue import Queue
 from microbleeds.node.serve import Node
 from microbleeds.node.work import Outcome
 
+pytestmark = pytest.mark.slow
+
 Settings = Callable[..., Config]
 
 

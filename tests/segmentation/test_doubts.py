@@ -19,6 +19,8 @@ from microbleeds.scan import Scan
 from microbleeds.segmentation import Segmentation, segment
 from microbleeds.segmentation.position import Position
 
+pytestmark = pytest.mark.slow
+
 FLOAT32 = Compute(torch.device("cpu"), torch.float32)
 SPACING_MM = (2.0, 2.0, 2.0)
 

@@ -22,6 +22,8 @@ from microbleeds.segmentation.on_scan import filled
 from microbleeds.segmentation.position import CENTRES_MNI_MM, Position, fit_mni
 from microbleeds.simulate.default_anatomy import default_anatomy
 
+pytestmark = pytest.mark.slow
+
 REGIONS_OF_PARENCHYMA = np.array([code in REGIONS and REGIONS[code].group != "none" for code in range(256)])
 FLOAT32 = Compute(torch.device("cpu"), torch.float32)
 

@@ -14,6 +14,8 @@ from microbleeds.errors import InputError
 from microbleeds.simulate.cohort import CohortSettings, simulate_cohort
 from microbleeds.simulate.protocol import Protocol
 
+pytestmark = pytest.mark.slow
+
 
 def digests(folder: Path) -> dict[str, str]:
     return {

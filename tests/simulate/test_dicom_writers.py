@@ -21,6 +21,8 @@ from microbleeds.simulate.dicom.images import read_subject
 from microbleeds.simulate.dicom.study import CONVENTIONS, checked_convention, write_studies, write_study
 from microbleeds.study import Study, load_study, open_scan
 
+pytestmark = pytest.mark.slow
+
 SUBJECT = "sub-001"
 
 

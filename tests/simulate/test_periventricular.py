@@ -14,6 +14,8 @@ from microbleeds.simulate.periventricular import with_rim
 from microbleeds.tissues import Tissue, among
 from microbleeds.ventricles import lateral_ventricles
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (80, 40, 40)
 LEFT_WHITE, RIGHT_WHITE = (code_of("parietal_white", side) for side in ("left", "right"))
 LEFT_RIM, RIGHT_RIM = (code_of("periventricular_white", side) for side in ("left", "right"))

@@ -18,6 +18,8 @@ from microbleeds.simulate.protocol import PROTOCOLS, Protocol, draw_settings
 from microbleeds.simulate.visit_dataset import simulate_visits
 from microbleeds.simulate.visits import VisitSettings, check_settings, draw_new_count, same_scanner
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = VisitSettings("coarse", profile="natural", burden="some")
 
 

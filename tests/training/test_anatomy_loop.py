@@ -32,6 +32,8 @@ from microbleeds.training.anatomy.release import train_anatomy
 from microbleeds.training.anatomy.sample import Head, Sample, draw_painted, prepare_head
 from microbleeds.training.anatomy.scores import draw_example, score_network
 
+pytestmark = pytest.mark.slow
+
 LITTLE = AnatomyTraining(bfloat16=False, channels=(8, 8, 8, 8, 8), last_channels=8, workers=0)
 
 
@@ -136,9 +138,9 @@ class TestLoop:
 
     def test_the_loss_falls(self, head: Head, tmp_path: Path) -> None:
         reports: list[dict[str, float]] = []
-        train_network(Sources([head]), tmp_path / "state", little(60), reports.append)
-        assert [r["step"] for r in reports] == [20, 40, 60]
-        assert reports[-1]["entropy"] < 0.9 * reports[0]["entropy"]
+        train_network(Sources([head]), tmp_path / "state", little(40), reports.append)
+        assert [r["step"] for r in reports] == [20, 40]
+        assert reports[-1]["entropy"] < 0.95 * reports[0]["entropy"]
 
     def test_too_few_label_maps_are_refused(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="holds 0 label maps"):

@@ -27,6 +27,8 @@ from microbleeds.weights.card import Card
 
 pytest.importorskip("lightning_fabric")
 
+pytestmark = pytest.mark.slow
+
 TRAIN, VALIDATE = FixedSubjects([toy_subject(n) for n in range(2)]), [toy_subject(9)]
 PRESET = toy_preset(steps=4, validate_every=2, mine_every=2, checkpoint_every=1)
 

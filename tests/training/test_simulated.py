@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from microbleeds.simulate.cohort import CohortSettings
 from microbleeds.simulate.protocol import Protocol
 from microbleeds.training.simulated import DrawSimulated
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_drawn_subject_is_prepared_and_labelled(coarse_protocol: Protocol) -> None:

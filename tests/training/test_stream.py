@@ -57,7 +57,6 @@ class TestReplayBuffer:
         assert first.image[0].max() > 0
 
 
-@pytest.mark.slow
 class TestStreamed:
     def test_draws_in_the_background_and_goes_on_where_it_was(self, tmp_path: Path) -> None:
         fill(tmp_path, 6)
