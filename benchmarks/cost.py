@@ -27,7 +27,7 @@ import typer
 from cohort import HERE, cohort_named, commit, hardware
 from learning import training_subjects
 from microbleeds.atomic import atomic_file
-from microbleeds.compute import choose
+from microbleeds.compute import Compute, choose
 from microbleeds.errors import InputError
 from microbleeds.prepare import PreparationSpec
 from microbleeds.training.batches import make_batch
@@ -36,7 +36,7 @@ from microbleeds.training.subjects import TrainingSubject
 from microbleeds.training.trainer import RunSettings, Trainer
 from pages import RESULTS_PAGE, write_part
 from rows import DETECTOR, Row, read_plan
-from scans import cached_scans
+from scans import CachedScan, cached_scans
 from search import searcher_of
 
 RESULT = HERE / "results" / "ablation" / "cost.json"
@@ -56,6 +56,9 @@ def measure(
     result: Annotated[Path, typer.Option(help="File of the figures.")] = RESULT,
 ) -> None:
     """Measure each row in a fresh process."""
+    # Prepared here, so that no row's memory is that of preparing.
+    for name in {text.partition("=")[0] for text in run}:
+        _one_scan(read_plan().row(name), cohort, data, cache, choose("cpu"))
     figures = {}
     for text in run:
         name, _, folder = text.partition("=")
@@ -93,11 +96,7 @@ def one(name: str, run: Path, cohort: str, data: Path, cache: Path, training_dat
     row = plan.row(name)
     compute = choose("cpu", threads=1)
     searcher = searcher_of(row, run, compute)
-    magnitude = row.input == "magnitude"
-    scan = cached_scans(
-        cohort_named(cohort), data, cache, PreparationSpec(), compute, magnitude=magnitude, most=1
-    )[0]
-    prepared = scan.prepared(row.input)
+    prepared = _one_scan(row, cohort, data, cache, compute).prepared(row.input)
     seconds = []
     for _ in range(SEARCHES):
         begin = time.perf_counter()
@@ -116,6 +115,14 @@ def one(name: str, run: Path, cohort: str, data: Path, cache: Path, training_dat
         "compute": compute.describe(),
     }
     print(json.dumps(figures))
+
+
+def _one_scan(row: Row, cohort: str, data: Path, cache: Path, compute: Compute) -> CachedScan:
+    """Return the scan that is searched, prepared."""
+    magnitude = row.input == "magnitude"
+    return cached_scans(
+        cohort_named(cohort), data, cache, PreparationSpec(), compute, magnitude=magnitude, most=1
+    )[0]
 
 
 @app.command()
@@ -137,7 +144,8 @@ def table(
             f"| {memory:.1f} GB | {row['step_s']:.2f} s | {share:.0f} % |"
         )
     machine = content["hardware"]
-    lines += ["", f"One thread of {machine['processor']}, torch {machine['torch']}, commit {content['commit']}."]
+    made_on = f"{machine['processor']}, {machine['precision']}, torch {machine['torch']}"
+    lines += ["", f"One thread of {made_on}, commit {content['commit']}."]
     write_part("cost", lines, page)
     print("\n".join(lines))
 
