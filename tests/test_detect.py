@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from little_card import little_card
+from microbleeds import compute
 from microbleeds.compute import Compute, choose
 from microbleeds.detect import DetectSettings, _cores, detect, score_map, settings_for, suppress
 from microbleeds.diameter import apparent_diameter_mm
@@ -155,6 +156,23 @@ class TestCompute:
         assert choose("cpu", "float32").dtype == torch.float32
         assert choose("cpu", "bfloat16").dtype == torch.bfloat16
         assert choose("cpu").dtype in (torch.float32, torch.bfloat16)
+
+    @pytest.mark.parametrize(
+        ("small", "large", "faster", "timed"), [(6.0, 100.0, False, 2), (1.5, 0.5, True, 4), (1.0, 1.0, False, 4)]
+    )
+    def test_what_is_emulated_is_not_timed_at_length(
+        self, monkeypatch: pytest.MonkeyPatch, small: float, large: float, faster: bool, timed: int
+    ) -> None:
+        """Seconds of bfloat16 on a small and a large image; float32 takes one second on either."""
+        asked: list[torch.dtype] = []
+
+        def seconds(device: torch.device, dtype: torch.dtype, shape: tuple[int, int, int], repeats: int) -> float:
+            asked.append(dtype)
+            return 1.0 if dtype == torch.float32 else small if shape[0] < 48 else large
+
+        monkeypatch.setattr(compute, "_seconds", seconds)
+        assert compute._bfloat16_is_faster.__wrapped__("cpu") is faster
+        assert len(asked) == timed
 
     def test_describes_itself(self) -> None:
         assert choose("cpu", "float32").describe().startswith("cpu, float32, ")
