@@ -56,13 +56,13 @@ def measure(
     result: Annotated[Path, typer.Option(help="File of the figures.")] = RESULT,
 ) -> None:
     """Measure each row in a fresh process."""
+    plan = read_plan()
+    runs = {name: folder for name, _, folder in (text.partition("=") for text in run)}
     # Prepared here, so that no row's memory is that of preparing.
-    for name in {text.partition("=")[0] for text in run}:
-        _one_scan(read_plan().row(name), cohort, data, cache, choose("cpu"))
+    for name in runs:
+        _one_scan(plan.row(name), cohort, data, cache, choose("cpu"))
     figures = {}
-    for text in run:
-        name, _, folder = text.partition("=")
-        read_plan().row(name)
+    for name, folder in runs.items():
         command = [
             sys.executable,
             __file__,

@@ -24,16 +24,31 @@ def call(*arguments: object) -> int:
     return int(left.value.code or 0)
 
 
+def searched(data: Path, roles: tuple[str, ...], out: Path) -> Record:
+    """What the program finds on some images of the subject."""
+    stem = data / SUBJECT / "anat" / SUBJECT
+    files = {
+        "swi": f"{stem}_swi.nii.gz",
+        "magnitude": f"{stem}_part-mag_GRE.nii.gz",
+        "phase": f"{stem}_part-phase_GRE.nii.gz",
+    }
+    arguments = [files["swi"]] if "swi" in roles else []
+    for role in roles:
+        if role != "swi":
+            arguments += [f"--{role}", files[role]]
+    assert call("detect", *arguments, "--out", out) == 0
+    return read_record(out / "findings.json")
+
+
 @pytest.fixture(scope="module")
 def anat(coarse_data: Path) -> Path:
     return coarse_data / SUBJECT / "anat"
 
 
 @pytest.fixture(scope="module")
-def result(anat: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def result(coarse_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("result") / SUBJECT
-    swi, phase = anat / f"{SUBJECT}_swi.nii.gz", anat / f"{SUBJECT}_part-phase_GRE.nii.gz"
-    assert call("detect", swi, "--phase", phase, "--out", out) == 0
+    searched(coarse_data, ("swi", "phase"), out)
     return out
 
 
@@ -86,22 +101,6 @@ class TestDetect:
         before = (result / "findings.json").read_bytes()
         assert call("detect", anat / f"{SUBJECT}_swi.nii.gz", "--out", result) == 2
         assert (result / "findings.json").read_bytes() == before
-
-
-def searched(data: Path, roles: tuple[str, ...], out: Path) -> Record:
-    """What the program finds on some images of the subject."""
-    stem = data / SUBJECT / "anat" / SUBJECT
-    files = {
-        "swi": f"{stem}_swi.nii.gz",
-        "magnitude": f"{stem}_part-mag_GRE.nii.gz",
-        "phase": f"{stem}_part-phase_GRE.nii.gz",
-    }
-    arguments = [files["swi"]] if "swi" in roles else []
-    for role in roles:
-        if role != "swi":
-            arguments += [f"--{role}", files[role]]
-    assert call("detect", *arguments, "--out", out) == 0
-    return read_record(out / "findings.json")
 
 
 class TestOtherInputs:

@@ -138,9 +138,9 @@ class TestLoop:
 
     def test_the_loss_falls(self, head: Head, tmp_path: Path) -> None:
         reports: list[dict[str, float]] = []
-        train_network(Sources([head]), tmp_path / "state", little(40), reports.append)
-        assert [r["step"] for r in reports] == [20, 40]
-        assert reports[-1]["entropy"] < 0.95 * reports[0]["entropy"]
+        train_network(Sources([head]), tmp_path / "state", little(60), reports.append)
+        assert [r["step"] for r in reports] == [20, 40, 60]
+        assert reports[-1]["entropy"] < 0.9 * reports[0]["entropy"]
 
     def test_too_few_label_maps_are_refused(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="holds 0 label maps"):

@@ -21,13 +21,12 @@ from pydantic import AwareDatetime, Field
 
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
-from microbleeds.regions import MARS, REGIONS, Group
+from microbleeds.regions import MARS
 from microbleeds.report.record import Certainty, Finding, PlaceConfidence, Record, Side, Strict
 from microbleeds.report.review.verdicts import Addition, Decision, Placement, Unaided, Verdict, Verdicts
-from microbleeds.report.scale_tables import recounted
+from microbleeds.report.scale_tables import place_on, recounted
 
 REJECTED = "Rejected by the reader."
-_GROUPS: dict[str, Group] = {region.name: region.group for region in REGIONS.values()}
 
 
 class ReadFinding(Strict):
@@ -164,10 +163,11 @@ def _placed(finding: Finding, place: Placement | None) -> Finding:
     """Return a finding at the place that the reader gave; scales other than MARS are filled in when counting."""
     if place is None:
         return finding
+    group, row = place_on(MARS, place.region)
     update = {
-        "group": _GROUPS.get(place.region or "", "none"),
+        "group": group,
         "region": place.region,
-        "row": MARS.rows.get(place.region or ""),
+        "row": row,
         "side": place.side,
         "margin_mm": None,
         "place_confidence": "unknown" if place.region is None else "reader",
@@ -186,6 +186,7 @@ def _added(number: int, addition: Addition, grid: Grid, trusted: bool) -> Findin
     if not grid.contains((x, y, z)):
         raise InputError(f"The added microbleed at ({x:.1f}, {y:.1f}, {z:.1f}) mm lies outside of the scan.")
     confidence: PlaceConfidence = "unknown" if addition.region is None else "reader" if trusted else "uncertain"
+    group, row = place_on(MARS, addition.region)
     i, j, k = np.clip(np.rint(grid.to_ijk((x, y, z))), 0, np.asarray(grid.shape) - 1).astype(int).tolist()
     return Finding(
         id=number,
@@ -196,9 +197,9 @@ def _added(number: int, addition: Addition, grid: Grid, trusted: bool) -> Findin
         certainty=addition.certainty,
         certainty_reason=_by(addition.certainty),
         diameter_mm=addition.diameter_mm,
-        group=_GROUPS.get(addition.region or "", "none"),
+        group=group,
         region=addition.region,
-        row=MARS.rows.get(addition.region or ""),
+        row=row,
         side=addition.side,
         margin_mm=None,
         place_confidence=confidence,

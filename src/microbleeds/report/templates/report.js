@@ -1,5 +1,5 @@
-"use strict";
 (() => {
+  "use strict";
   const record = JSON.parse(document.getElementById("record").textContent);
   const kept = record.findings.filter((finding) => finding.kept);
   const COLUMNS = ["definite_right", "definite_left", "possible_right", "possible_left"];

@@ -11,12 +11,9 @@ function startAdding() {
   if (!viewer.ready) return say("A missed microbleed needs a place, and so the images, which this browser can't show.");
   if (work.started === null) return undefined;
   const mm = viewer.position;
-  const place = placeAt(mm, viewer.codes);
   part("adding").dataset.mm = JSON.stringify(mm);
   part("adding-mm").textContent = pointInWords(mm);
-  part("adding-region").value = place.region ?? "";
-  part("adding-side").value = place.side === "none" ? (mm[0] < 0 ? "left" : "right") : place.side;
-  part("adding-side").disabled = place.region === null;
+  fillPlace("adding", placeAt(mm, viewer.codes), mm);
   part("adding-certainty").value = "definite";
   part("adding-diameter").value = "";
   part("adding-note").value = "";
@@ -31,11 +28,9 @@ function startAdding() {
 function finishAdding(event) {
   const dialog = part("adding");
   if (event.submitter?.value === "cancel") return;
-  const region = part("adding-region").value || null;
   const key = add({
     position_ras_mm: JSON.parse(dialog.dataset.mm).map((value) => Math.round(value * 100) / 100),
-    region,
-    side: region ? part("adding-side").value : "none",
+    ...givenPlace("adding"),
     certainty: part("adding-certainty").value,
     diameter_mm: part("adding-diameter").value ? Number(part("adding-diameter").value) : null,
     note: part("adding-note").value.trim(),

@@ -12,14 +12,20 @@ function fillRegions(select) {
 
 function buildPlacing() {
   fillRegions(part("placing-region"));
-  for (const id of ["placing-region", "placing-side"]) part(id).addEventListener("change", () => setPlace(chosen, givenPlace()));
+  for (const id of ["placing-region", "placing-side"]) part(id).addEventListener("change", () => setPlace(chosen, givenPlace("placing")));
   part("placing-button").addEventListener("click", () => (work.places[chosen] ? setPlace(chosen, null) : confirmPlace()));
 }
 
-function givenPlace() {
-  const region = part("placing-region").value || null;
-  if (region === null) return { region, side: "none" };
-  return { region, side: part("placing-side").value };
+// The fields of a place, here and in the dialog that adds; one without a side takes that of its point.
+function fillPlace(name, place, mm) {
+  part(`${name}-region`).value = place.region ?? "";
+  part(`${name}-side`).value = place.side === "none" ? (mm[0] < 0 ? "left" : "right") : place.side;
+  part(`${name}-side`).disabled = place.region === null;
+}
+
+function givenPlace(name) {
+  const region = part(`${name}-region`).value || null;
+  return { region, side: region ? part(`${name}-side`).value : "none" };
 }
 
 function confirmPlace() {
@@ -33,9 +39,7 @@ function showPlacing() {
   const finding = standings().find((one) => one.id === chosen);
   part("placing").hidden = !finding;
   if (!finding) return;
-  part("placing-region").value = finding.region ?? "";
-  part("placing-side").value = finding.side === "none" ? (finding.position_ras_mm[0] < 0 ? "left" : "right") : finding.side;
-  part("placing-side").disabled = finding.region === null;
+  fillPlace("placing", finding, finding.position_ras_mm);
   const own = work.places[chosen] !== undefined;
   part("placing-button").textContent = own ? "Reset" : "Confirm";
   part("placing-button").title = own ? "Take the program's place again" : "The place is right (L)";
