@@ -58,6 +58,11 @@ class TestContours:
         (loop,) = loops_of(outline_path(np.ones((30, 40), dtype=bool), (1.0, 1.0)))
         assert area(loop) == pytest.approx(1200, rel=0.05)
 
+    @pytest.mark.parametrize("pixel_mm", [(0.5, 0.5), (0.5, 2.0), (0.3, 0.3)])
+    def test_a_mask_that_fills_the_picture_is_closed(self, pixel_mm: tuple[float, float]):
+        (loop,) = loops_of(outline_path(np.ones((200, 200), dtype=bool), pixel_mm))
+        assert len(loop) > 3
+
     def test_nothing_has_no_outline(self):
         assert outline_path(np.zeros((20, 20), dtype=bool), (1.0, 1.0)) == ""
         assert contours(np.zeros((5, 5), dtype=np.float32)) == []

@@ -27,7 +27,8 @@ def outline_path(mask: NDArray[np.bool_], pixel_mm: tuple[float, float]) -> str:
     """
     padded = np.pad(mask.astype(np.float32), 2)
     sigma = (SMOOTH_MM / pixel_mm[1], SMOOTH_MM / pixel_mm[0])
-    loops = contours(ndimage.gaussian_filter(padded, sigma))
+    # Nothing lies beyond the padding; a mirror image there would leave the line of a cut mask open.
+    loops = contours(ndimage.gaussian_filter(padded, sigma, mode="constant"))
     # Samples are pixel centres, two pixels of padding away from the picture's corner.
     placed = [[((c - 1.5) * pixel_mm[0], (r - 1.5) * pixel_mm[1]) for r, c in loop] for loop in loops]
     return "".join(_path(loop) for loop in placed if _area(loop) >= LEAST_AREA_MM2)
