@@ -15,7 +15,12 @@ from microbleeds.atomic import atomic_folder
 from microbleeds.compute import choose
 from microbleeds.errors import InputError
 from microbleeds.report.record import SegmentationRecord
-from microbleeds.report.regions_image import segmentation_record, write_on_input_grid, write_regions
+from microbleeds.report.regions_image import (
+    region_warnings,
+    segmentation_record,
+    write_on_input_grid,
+    write_regions,
+)
 from microbleeds.report.regions_page import write_regions_page
 from microbleeds.report.run_record import Stopwatch, run_record, write_run_record
 from microbleeds.segmentation import anatomy_of, segment
@@ -85,7 +90,7 @@ def map_regions(request: RegionRequest, announce: Callable[[str], None] = lambda
             compute=compute.describe(),
         )
         write_run_record(written, folder / "run.json")
-    return RegionResult(segmentation_record(segmentation), (*scan.image_warnings, *segmentation.warnings))
+    return RegionResult(segmentation_record(segmentation), region_warnings(segmentation, scan))
 
 
 def _refuse_to_destroy(request: RegionRequest) -> None:

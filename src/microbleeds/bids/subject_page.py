@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from microbleeds import __version__
 from microbleeds.atomic import atomic_file
 from microbleeds.bids.dataset import natural
@@ -16,8 +14,8 @@ from microbleeds.bids.layout import Layout
 from microbleeds.bids.publish import PAGES
 from microbleeds.cohort.table import entry_of
 from microbleeds.cohort.task import Outcome
-from microbleeds.report.html import asset
 from microbleeds.report.record import DISCLAIMER, Record
+from microbleeds.report.templating import asset, templates_of
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ def write_subject_page(
         layout: of the output.
     """
     ordered = sorted(outcomes, key=lambda outcome: natural(outcome.session or ""))
-    page = _environment().get_template("subject.html.j2")
+    page = templates_of("microbleeds.bids").get_template("subject.html.j2")
     text = page.render(
         subject=subject,
         style=asset("report.css"),
@@ -89,13 +87,3 @@ def _steps(subject: str, followup: Outcome | None, layout: Layout) -> list[StepV
 
 def _address(path: Path, layout: Layout) -> str:
     return path.relative_to(layout.root).as_posix()
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("microbleeds.bids"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

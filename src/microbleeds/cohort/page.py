@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from microbleeds import __version__
 from microbleeds.atomic import atomic_file
 from microbleeds.cohort.outliers import OUTLIER_Z
 from microbleeds.cohort.table import FLAGS, Row
 from microbleeds.regions import SCALES
-from microbleeds.report.html import asset
 from microbleeds.report.record import DISCLAIMER
+from microbleeds.report.templating import asset, templates_of
 
 BURDEN = ("0", "1", "2-4", "5-9", ">=10")
 
@@ -65,7 +63,7 @@ def render(rows: Sequence[Row], *, title: str, links: Mapping[str, str]) -> str:
     """Return the page as text; arguments as for :func:`write_page`."""
     done = [row for row in rows if row["state"] == "done"]
     return (
-        page_environment()
+        templates_of("microbleeds.cohort")
         .get_template("group.html.j2")
         .render(
             title=title,
@@ -84,17 +82,6 @@ def render(rows: Sequence[Row], *, title: str, links: Mapping[str, str]) -> str:
             disclaimer=DISCLAIMER,
             version=__version__,
         )
-    )
-
-
-def page_environment() -> Environment:
-    """Return where the templates are; whatever comes from files is escaped."""
-    return Environment(
-        loader=PackageLoader("microbleeds.cohort"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
     )
 
 

@@ -7,12 +7,9 @@ reader decides, and the reviewed comparison can be saved; the file on disk does 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from microbleeds.followup.pictures import FIELD_MM, Pair, checkerboards, close_ups
 from microbleeds.followup.record import Comparison, LesionRecord, RuleRecord
@@ -22,9 +19,11 @@ from microbleeds.report.labels import DEFAULT_DIAMETER_MM
 from microbleeds.report.overview import brain_box, overviews
 from microbleeds.report.planes import PLANES
 from microbleeds.report.run_record import package_versions
+from microbleeds.report.templating import asset, templates_of
 from microbleeds.report.thumbnails import Picture, canvas
 from microbleeds.report.words import describe_region
 
+_OURS = "microbleeds.followup"
 #: A lesion's pictures take about 80 kB; with this limit a page stays below 6 MB whatever was found.
 MAX_PICTURED = 60
 STATE_NAMES: dict[State, str] = {
@@ -80,17 +79,11 @@ def render_page(comparison: Comparison, baseline: Visit, followup: Visit) -> str
         canvas(followup.scan, followup.segmentation.brain),
         np.array(comparison.registration.followup_from_baseline),
     )
-    environment = Environment(
-        loader=PackageLoader("microbleeds.followup"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("comparison.html.j2").render(
+    page = templates_of(_OURS).get_template("comparison.html.j2")
+    return page.render(
         comparison=comparison,
-        style=_asset("microbleeds.report", "report.css") + _asset("microbleeds.followup", "comparison.css"),
-        script=_asset("microbleeds.followup", "comparison.js"),
+        style=asset("report.css") + asset("comparison.css", _OURS),
+        script=asset("comparison.js", _OURS),
         states=STATES,
         state_names=STATE_NAMES,
         overviews=_overviews(pair, comparison.lesions) if comparison.registration.succeeded else [],
@@ -164,8 +157,3 @@ def _card(pair: Pair, lesion: LesionRecord) -> Card:
     radius_mm = (seen.diameter_mm or DEFAULT_DIAMETER_MM) / 2 + 3
     width = views["SWI"][0][0].width
     return Card(lesion, describe_lesion(lesion), views, round(radius_mm * width / FIELD_MM, 1))
-
-
-def _asset(package: str, name: str) -> Markup:
-    """Read a style or script of ours; it is trusted and goes into the page as it is."""
-    return Markup((resources.files(package) / "templates" / name).read_text(encoding="utf-8"))

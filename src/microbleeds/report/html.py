@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment
 from numpy.typing import NDArray
 
 from microbleeds.report.labels import DEFAULT_DIAMETER_MM
@@ -24,6 +22,7 @@ from microbleeds.report.planes import PLANES
 from microbleeds.report.record import Finding, Record
 from microbleeds.report.region_table import legend
 from microbleeds.report.run_record import package_versions
+from microbleeds.report.templating import asset, templates_of
 from microbleeds.report.thumbnails import (
     FIELD_MM,
     PIXELS,
@@ -138,14 +137,8 @@ def _rows(slices: list[list[RegionSlice]]) -> list[list[RegionSlice]]:
 
 
 def environment() -> Environment:
-    """Return where our templates are and the filters that they use; whatever comes from files is escaped."""
-    made = Environment(
-        loader=PackageLoader("microbleeds.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    """Return our templates with the filters that they use."""
+    made = templates_of("microbleeds.report")
     made.filters["place"] = describe_place
     made.filters["region"] = describe_region
     made.filters["row_name"] = describe_row
@@ -174,9 +167,3 @@ def _card(drawn: Canvas, finding: Finding) -> Card:
         top=top,
         ring=round(radius_mm * PIXELS / FIELD_MM, 1),
     )
-
-
-def asset(name: str) -> Markup:
-    """Read a style or script of ours; it is trusted and goes into the page as it is."""
-    text = (resources.files("microbleeds.report") / "templates" / name).read_text(encoding="utf-8")
-    return Markup(text)

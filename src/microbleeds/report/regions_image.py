@@ -61,6 +61,11 @@ def segmentation_record(segmentation: Segmented) -> SegmentationRecord:
     )
 
 
+def region_warnings(segmentation: Segmented, scan: Scan) -> tuple[str, ...]:
+    """Return what a reader of the regions alone has to know: of the image first, then of the segmentation."""
+    return (*scan.image_warnings, *segmentation.warnings)
+
+
 def write_regions(segmentation: Segmented, scan: Scan, folder: Path) -> None:
     """Write `regions.nii.gz` on the input grid, its table and its sidecar; nothing if the regions are unknown."""
     if not segmentation.located:
@@ -76,7 +81,7 @@ def write_regions(segmentation: Segmented, scan: Scan, folder: Path) -> None:
         "Scales": {name: scale.source for name, scale in SCALES.items()},
         "Confident": described.confident,
         "BrainVolumeMl": described.brain_ml,
-        "Warnings": [*scan.image_warnings, *segmentation.warnings],
+        "Warnings": region_warnings(segmentation, scan),
     }
     (Path(folder) / "regions.json").write_text(json.dumps(sidecar, indent=2) + "\n", encoding="utf-8")
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from microbleeds import __version__
-from microbleeds.report.html import asset, environment
+from microbleeds.report.html import environment
 from microbleeds.report.outline import outlines
 from microbleeds.report.overlay import Cuts, region_slices
 from microbleeds.report.overview import brain_box
 from microbleeds.report.planes import AXIAL, CORONAL, SAGITTAL
 from microbleeds.report.record import DISCLAIMER
 from microbleeds.report.region_table import legend
-from microbleeds.report.regions_image import Segmented, segmentation_record
+from microbleeds.report.regions_image import Segmented, region_warnings, segmentation_record
+from microbleeds.report.templating import asset
 from microbleeds.report.thumbnails import canvas
 from microbleeds.scan import Scan
 
@@ -34,7 +35,7 @@ def write_regions_page(segmentation: Segmented, scan: Scan, path: Path) -> None:
         .render(
             files={"scan": next(iter(scan.files.values()))} if len(scan.files) == 1 else scan.files,
             segmentation=segmentation_record(segmentation),
-            warnings=[*scan.image_warnings, *segmentation.warnings],
+            warnings=region_warnings(segmentation, scan),
             outlines=outlines(segmentation.brain, known, part, []),
             region_slices=[] if known is None else region_slices(drawn, known, part, _CUTS),
             legend=legend(),

@@ -9,23 +9,23 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 
 from microbleeds.regions import MARS, REGIONS
-from microbleeds.report.html import MAX_PICTURED, asset
+from microbleeds.report.html import MAX_PICTURED
 from microbleeds.report.record import Finding, Record
 from microbleeds.report.review.volumes import BRAIN, Embedded, Volumes, embed
+from microbleeds.report.templating import asset, templates_of
 from microbleeds.report.thumbnails import Canvas, canvas, close_ups
 from microbleeds.report.words import describe_place, describe_region, describe_row
 from microbleeds.scan import Scan
 
+_OURS = "microbleeds.report.review"
 # In this order they share one function's scope, so that nothing of ours is global.
 SCRIPTS = (
     "page.js",
@@ -80,17 +80,11 @@ def render_review(
 ) -> str:
     """Return the page as text; arguments as for :func:`write_review`."""
     volumes = embed(scan, brain, regions)
-    style, viewer = _asset("assets/review.css"), _asset("vendor/niivue/niivue.umd.js")
-    parts = "\n".join([asset("tally.js"), *(_asset(f"assets/{name}") for name in SCRIPTS)])
+    style, viewer = asset("review.css", _OURS, "assets"), asset("niivue.umd.js", _OURS, "vendor/niivue")
+    parts = "\n".join([asset("tally.js"), *(asset(name, _OURS, "assets") for name in SCRIPTS)])
     script = Markup(f'"use strict";\n(() => {{\n{parts}\n}})();\n')
-    environment = Environment(
-        loader=PackageLoader("microbleeds.report.review", "assets"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("review.html.j2").render(
+    page = templates_of(_OURS, "assets").get_template("review.html.j2")
+    return page.render(
         policy=_policy(style, viewer, script),
         style=style,
         viewer=viewer,
@@ -181,9 +175,3 @@ def _thumbnails(record: Record, drawn: Canvas) -> dict[int, list[dict[str, str]]
         shown += [("SWI", picture) for picture in views["SWI"][1:]]
         made[finding.id] = [{"name": f"{name}, {p.plane.name}", "source": p.source} for name, p in shown]
     return made
-
-
-def _asset(name: str) -> Markup:
-    """Read a file of the page; it is trusted and goes in as it is."""
-    text = (resources.files("microbleeds.report.review") / name).read_text(encoding="utf-8")
-    return Markup(text.replace("\r\n", "\n"))
