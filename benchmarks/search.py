@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from microbleeds.compute import Compute
 from microbleeds.detect import DetectSettings, detect
+from microbleeds.networks.config import Stride
 from microbleeds.networks.detector import Detector
 from microbleeds.prepare import Prepared
 from microbleeds.weights import load_detector
@@ -33,8 +34,11 @@ class Searcher(Protocol):
 class DetectorSearcher:
     """The package's detector, with uncalibrated scores."""
 
-    def __init__(self, model: Detector, facts: dict[str, Any], compute: Compute) -> None:
+    def __init__(
+        self, model: Detector, facts: dict[str, Any], compute: Compute, window: Stride | None = None
+    ) -> None:
         self._model, self._facts, self._compute = model, facts, compute
+        self._settings = DetectSettings(floor=FLOOR, measure_diameters=False, window=window)
 
     @classmethod
     def load(cls, weights: Path, compute: Compute) -> DetectorSearcher:
@@ -49,7 +53,7 @@ class DetectorSearcher:
             "training_minutes": card.training.minutes,
             "training_scans": card.training.subjects,
         }
-        return cls(loaded.model, facts, compute)
+        return cls(loaded.model, facts, compute, card.search_window)
 
     def facts(self) -> dict[str, Any]:
         """See :class:`Searcher`."""
@@ -57,8 +61,7 @@ class DetectorSearcher:
 
     def search(self, prepared: Prepared) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """See :class:`Searcher`."""
-        settings = DetectSettings(floor=FLOOR, measure_diameters=False)
-        found = detect(prepared, self._model, settings, self._compute)
+        found = detect(prepared, self._model, self._settings, self._compute)
         positions = np.array([candidate.position_ras_mm for candidate in found]).reshape(-1, 3)
         return positions, np.array([candidate.score for candidate in found])
 

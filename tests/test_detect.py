@@ -9,13 +9,14 @@ import torch
 from little_card import little_card
 from microbleeds import compute
 from microbleeds.compute import Compute, choose
-from microbleeds.detect import DetectSettings, _cores, detect, score_map, settings_for, suppress
+from microbleeds.detect import DetectSettings, detect, score_map, settings_for, suppress
 from microbleeds.diameter import apparent_diameter_mm
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
 from microbleeds.networks.config import DetectorConfig
 from microbleeds.networks.detector import Detector, Proposals
 from microbleeds.prepare import Prepared
+from microbleeds.tiles import largest_tiles
 from microbleeds.weights import Calibration, OperatingPoints
 
 CONFIG = DetectorConfig(widths=(4, 4, 4), pools=((2, 2, 1), (2, 2, 2)), fusion_channels=4, head_channels=4)
@@ -97,7 +98,8 @@ class TestTiles:
         whole = score_map(image, model, DetectSettings(), CPU)
         tiled = score_map(image, model, DetectSettings(whole_voxels=44_000), CPU)
         assert whole[0].shape == (80, 6, 4)
-        assert len(list(_cores((80, 6, 4), model, DetectSettings(whole_voxels=44_000), CPU))) == 4
+        # half as many voxels are allowed in float32
+        assert len(list(largest_tiles((80, 6, 4), CONFIG, 22_000, DetectSettings.halo_cells))) == 4
         assert np.allclose(whole[0], tiled[0], atol=1e-4)
         assert np.allclose(whole[1], tiled[1], atol=1e-4)
 
@@ -119,8 +121,10 @@ def test_floor_lies_below_the_operating_points() -> None:
         CONFIG,
         operating_points=OperatingPoints(balanced=0.3, screening=0.04),
         calibration=Calibration(intercept=1.0, slope=2.0),
+        search_window=(64, 64, 16),
     )
     settings = settings_for(card)
+    assert settings.window == (64, 64, 16)
     assert settings.floor == pytest.approx(0.02)
     assert settings.calibration == card.calibration
 

@@ -173,6 +173,23 @@ class TestGeometry:
         spreads = [c.score_range[1] - c.score_range[0] for c in looked]
         assert spreads == pytest.approx([0] * 4, abs=1e-4)
 
+    @pytest.mark.parametrize("voxel", [(30, 20, 5), (0, 0, 0), (49, 41, 9)])
+    def test_a_network_that_slides_a_window_looks_through_one_of_its_size(
+        self, voxel: tuple[int, int, int]
+    ) -> None:
+        seen = []
+
+        class Watched(Steady):
+            def feature(self, swi: torch.Tensor) -> torch.Tensor:
+                seen.append(tuple(swi.shape[2:]))
+                return swi
+
+        prepared, settings = scan({voxel: 8.0}), DetectSettings(window=(64, 32, 16))
+        found = detect(prepared, Watched(), settings, CPU)
+        (looked,) = look_again(prepared, Watched(), found, [True], settings, CPU)
+        assert looked.score_range == pytest.approx((sigmoid(2),) * 2)
+        assert set(seen) == {(64, 32, 16)}
+
     def test_same_twice_and_with_or_without_phase(self) -> None:
         torch.manual_seed(0)
         model = Detector(CONFIG).eval()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,11 +14,12 @@ from torch.nn import functional
 
 from microbleeds.compute import Compute, choose
 from microbleeds.diameter import apparent_diameter_mm
-from microbleeds.networks.config import Stride
+from microbleeds.networks.config import DetectorConfig, Stride
 from microbleeds.networks.detector import Detector, cell_to_voxel, for_inference
 from microbleeds.networks.finite import finite
 from microbleeds.prepare import Prepared
 from microbleeds.scan import Candidate
+from microbleeds.tiles import Tile, largest_tiles, window_tiles
 from microbleeds.weights.card import Calibration, Card
 
 
@@ -35,6 +35,8 @@ class DetectSettings:
         whole_voxels: up to so many padded voxels the brain goes through in one piece; twelve million need
             about 1 GB in bfloat16 (half as many are allowed in float32).
         halo_cells: overlap of tiles beyond that, in cells on each side; 16 cells are 32 mm.
+        window: voxels of a window that slides over the brain instead, for a network that never saw more at once;
+            a quarter of it overlaps along each axis.
         measure_diameters: whether to fill ``Candidate.diameter_mm``.
     """
 
@@ -43,14 +45,16 @@ class DetectSettings:
     calibration: Calibration = field(default_factory=Calibration)
     whole_voxels: int = 12_000_000
     halo_cells: int = 16
+    window: Stride | None = None
     measure_diameters: bool = True
 
 
 def settings_for(card: Card) -> DetectSettings:
-    """Settings for shipped weights: their calibration, and a floor below both operating points."""
+    """Settings for weights: their window and calibration, and a floor below both operating points."""
     points = card.operating_points
     lowest = 0.5 * min(points.balanced, points.screening)
-    return DetectSettings(floor=min(DetectSettings.floor, lowest), calibration=card.calibration)
+    floor = min(DetectSettings.floor, lowest)
+    return DetectSettings(floor=floor, calibration=card.calibration, window=card.search_window)
 
 
 def detect(
@@ -102,21 +106,16 @@ def tiled_map(
     Returns:
         logit [cells...] and offset [3, cells...] in cell units; cells are cut to those that hold a voxel.
     """
-    size = np.asarray(fast.config.cell)
-    shape = tuple(int(n) for n in -(-np.asarray(image.shape[1:]) // size))
+    shape = tuple(int(n) for n in -(-np.asarray(image.shape[1:]) // np.asarray(fast.config.cell)))
     logit = np.empty(shape, dtype=np.float32)
     offset = np.empty((3, *shape), dtype=np.float32)
     with torch.inference_mode():
-        for core in _cores(shape, fast, settings, compute):
-            halo = [slice(max(0, s.start - settings.halo_cells), s.stop + settings.halo_cells) for s in core]
-            cut = [slice(h.start * c, h.stop * c) for h, c in zip(halo, size, strict=True)]
-            tile = torch.from_numpy(np.ascontiguousarray(image[:, cut[0], cut[1], cut[2]]))
-            padded = _padded(tile, fast.config.total_stride, compute)
-            out = finite(partial(fast, padded))
-            inner = tuple(slice(s.start - h.start, s.stop - h.start) for s, h in zip(core, halo, strict=True))
-            logit[core] = out.logit[0].float().cpu().numpy()[inner]
+        for tile in _tiles(shape, fast.config, settings, compute):
+            cut = torch.from_numpy(tile.cut(image, fast.config.cell))
+            out = finite(partial(fast, _padded(cut, fast.config.total_stride, compute)))
+            logit[tile.core] = out.logit[0].float().cpu().numpy()[tile.inner]
             for axis in range(3):
-                offset[axis][core] = out.offset[0, axis].float().cpu().numpy()[inner]
+                offset[axis][tile.core] = out.offset[0, axis].float().cpu().numpy()[tile.inner]
     return logit, offset
 
 
@@ -129,27 +128,14 @@ def _padded(tile: Tensor, stride: Stride, compute: Compute) -> Tensor:
     return image.contiguous(memory_format=torch.channels_last_3d)
 
 
-def _cores(
-    shape: tuple[int, ...], model: Detector, settings: DetectSettings, compute: Compute
-) -> Iterator[tuple[slice, slice, slice]]:
-    """Split the cells into blocks that, with their halo, fit the allowed number of voxels.
-
-    Blocks start at multiples of the total stride, so that pooling falls on the same voxels as for the whole.
-    """
-    bytes_per_number = torch.finfo(compute.dtype).bits // 8
-    allowed = settings.whole_voxels * 2 // bytes_per_number
-    cell, total = np.asarray(model.config.cell), np.asarray(model.config.total_stride)
-    coarse = total // cell  # cells per coarsest voxel
-    block = -(-np.asarray(shape) // coarse) * coarse
-    while np.prod(np.minimum(block + 2 * settings.halo_cells, shape) * cell) > allowed:
-        axis = int(np.argmax(block * cell))
-        if block[axis] <= max(coarse[axis], settings.halo_cells):
-            break  # smaller blocks would be nearly all halo
-        block[axis] = -(-(block[axis] // 2) // coarse[axis]) * coarse[axis]
-    starts = [range(0, n, int(b)) for n, b in zip(shape, block, strict=True)]
-    for i, j, k in itertools.product(*starts):
-        stop = np.minimum(np.array([i, j, k]) + block, shape)
-        yield slice(i, int(stop[0])), slice(j, int(stop[1])), slice(k, int(stop[2]))
+def _tiles(
+    shape: tuple[int, ...], config: DetectorConfig, settings: DetectSettings, compute: Compute
+) -> Iterator[Tile]:
+    """Pieces in which a map of so many cells is made."""
+    if settings.window is not None:
+        return window_tiles(shape, config, settings.window)
+    allowed = settings.whole_voxels * 2 // (torch.finfo(compute.dtype).bits // 8)
+    return largest_tiles(shape, config, allowed, settings.halo_cells)
 
 
 def cells_touching(brain: NDArray[np.bool_], cell: Stride, shape: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -95,9 +95,15 @@ def look_again(
     settings, compute = settings or DetectSettings(), compute or choose()
     fast = for_inference(model, compute.device, compute.dtype)
     scores = {n: [candidates[n].score] for n in indices}
-    for window, members in _windows(prepared.grid, candidates, indices, model.config, changes):
+    # A window of this size is what the network has seen as one piece, so it goes through as one.
+    at_once = replace(settings, window=None)
+    if settings.window is None:
+        windows = _windows(prepared.grid, candidates, indices, model.config, changes)
+    else:
+        windows = _own_windows(prepared.grid, candidates, indices, settings.window, model.config)
+    for window, members in windows:
         for change in changes:
-            view = _look(prepared, fast, window, change, settings, compute)
+            view = _look(prepared, fast, window, change, at_once, compute)
             for n in members:
                 logit = view.strongest_logit(candidates[n].position_ras_mm, prepared.grid, model.config)
                 scores[n].append(float(settings.calibration.score(logit)))
@@ -188,6 +194,19 @@ def _windows(
     if len(served) * np.prod(size) > np.prod(whole):
         return [(Window((0, 0, 0), _triple(whole)), list(indices))]
     return [(Window(_triple(start), _triple(size)), members) for start, members in served.items()]
+
+
+def _own_windows(
+    grid: Grid, candidates: Sequence[Candidate], indices: Sequence[int], size: Stride, config: DetectorConfig
+) -> list[tuple[Window, list[int]]]:
+    """Return windows of the size of the search's, candidates in their middle; see :func:`_windows`."""
+    total = np.asarray(config.total_stride)
+    served: dict[Stride, list[int]] = {}
+    for n in indices:
+        middle = grid.to_ijk(candidates[n].position_ras_mm) + 0.5
+        start = np.rint((middle - np.asarray(size) / 2) / total).astype(int) * total
+        served.setdefault(_triple(start), []).append(n)
+    return [(Window(start, size), members) for start, members in served.items()]
 
 
 def _look(

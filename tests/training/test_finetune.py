@@ -119,11 +119,11 @@ class TestPreset:
     def test_of_the_papers_weights(self, weights: Path) -> None:
         card = load_start(weights).card
         training = card.training.model_copy(update={"preset": "kim2023"})
-        preset = finetune_preset(
-            card.model_copy(update={"training": training, "architecture": KIM_2023}), FinetuneSettings()
-        )
+        window = (128, 128, 128)
+        papers = {"training": training, "architecture": KIM_2023, "search_window": window}
+        preset = finetune_preset(card.model_copy(update=papers), FinetuneSettings())
         assert preset.optimiser.kind == "sgd"
-        assert preset.sampling.crop == (128, 128, 128)
+        assert preset.sampling.crop == preset.search_window == window
 
     def test_frozen_norms_stay(self, weights: Path, tmp_path: Path) -> None:
         start = load_start(weights)

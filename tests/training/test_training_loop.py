@@ -200,7 +200,7 @@ class TestPresets:
         kim = find_preset("kim2023")
         assert kim.architecture == KIM_2023
         assert kim.preparation.slices == 224
-        assert kim.sampling.crop == (128, 128, 128)
+        assert kim.sampling.crop == kim.search_window == (128, 128, 128)
         assert (kim.sampling.batch, kim.sampling.share_bleed) == (1, 0.5)
         assert (kim.optimiser.kind, kim.optimiser.rate) == ("sgd", 0.01)
         assert (kim.losses.offset_weight, kim.losses.prototype_weight) == (0.001, 0.01)
@@ -209,7 +209,9 @@ class TestPresets:
     def test_the_card_says_whether_mirrored_crops_were_learned_from(self, preset: str, flips: bool) -> None:
         settings = SimpleNamespace(seed=0, data="toy", simulated=True)
         trainer = SimpleNamespace(preset=find_preset(preset), settings=settings, subjects=1, step=1, elapsed_s=0.0)
-        assert described(trainer, "").training.flips is flips  # type: ignore[arg-type]
+        card = described(trainer, "")  # type: ignore[arg-type]
+        assert card.training.flips is flips
+        assert card.search_window == trainer.preset.search_window
 
     def test_unknown_name(self) -> None:
         with pytest.raises(InputError, match="no preset"):
@@ -218,6 +220,8 @@ class TestPresets:
     def test_crop_that_does_not_fit_the_network(self) -> None:
         with pytest.raises(ValueError, match="multiple"):
             Preset("x", sampling=SamplingSettings(crop=(90, 96, 24)))
+        with pytest.raises(ValueError, match="window"):
+            Preset("x", search_window=(96, 96, 20))
 
 
 class TestSchedule:
@@ -283,7 +287,8 @@ def test_mining_finds_false_positives_in_voxels() -> None:
         objective.detector.head.classes.bias.fill_(0.0)  # believes in everything a little
     subjects = [toy_subject(n) for n in range(3)]
     generator = np.random.default_rng(0)
-    found = mine(subjects, objective.detector, 2, choose("cpu", "float32"), generator)
+    preset = dataclasses.replace(toy_preset(), mine_subjects=2)
+    found = mine(subjects, objective.detector, preset, choose("cpu", "float32"), generator)
     assert len(found) == 2
     for name, points in found.items():
         subject = next(s for s in subjects if s.name == name)

@@ -132,5 +132,6 @@ def finetune_preset(card: Card, how: FinetuneSettings) -> Preset:
         patience=how.patience,
         at_start=True,
         frozen_norms=how.frozen_norms,
+        search_window=card.search_window,
         checkpoint_every=min(base.checkpoint_every, how.validate_every),
     )

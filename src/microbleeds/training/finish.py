@@ -132,4 +132,5 @@ def described(
         },
         calibration=judged.calibration,
         operating_points=judged.points,
+        search_window=preset.search_window,
     )

@@ -10,6 +10,7 @@ from microbleeds.compute import Compute
 from microbleeds.detect import DetectSettings
 from microbleeds.networks.detector import Detector
 from microbleeds.training.crops import Points
+from microbleeds.training.presets import Preset
 from microbleeds.training.scoring import SubjectScore, score_subject
 from microbleeds.training.subjects import TrainingSubject
 
@@ -20,21 +21,19 @@ MOST_PER_SUBJECT = 12
 def mine(
     subjects: Sequence[TrainingSubject],
     model: Detector,
-    count: int,
+    preset: Preset,
     compute: Compute,
     generator: np.random.Generator,
-    *,
-    with_phase: bool = True,
 ) -> dict[str, Points]:
-    """Search ``count`` random subjects and return each one's surest false positives, in voxels [M, 3].
+    """Search ``preset.mine_subjects`` random subjects; return each one's surest false positives, in voxels [M, 3].
 
     A model that never sees phase in training must not see it here: its weights for it are those of the start.
     """
-    settings = DetectSettings(floor=LOWEST_SCORE, measure_diameters=False)
-    chosen = generator.choice(len(subjects), size=min(count, len(subjects)), replace=False)
+    settings = DetectSettings(floor=LOWEST_SCORE, measure_diameters=False, window=preset.search_window)
+    chosen = generator.choice(len(subjects), size=min(preset.mine_subjects, len(subjects)), replace=False)
     return {
         subject.name: _false_positives(
-            score_subject(subject, model, settings, compute, with_phase=with_phase), subject
+            score_subject(subject, model, settings, compute, with_phase=preset.sees_phase), subject
         )
         for subject in (subjects[n] for n in sorted(chosen))
     }

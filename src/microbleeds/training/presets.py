@@ -146,6 +146,9 @@ class Preset:
         at_start: validate and search hard negatives before the first step too, since the weights that the run
             goes on from know something already.
         frozen_norms: keep the running statistics of the batch norms that the run starts from.
+        search_window: voxels of the window in which its weights search a brain, in training and after it, as the
+            paper does; the brain as a whole if ``None``, which needs weights that have seen wide crops or do
+            not mind.
     """
 
     name: str
@@ -164,6 +167,7 @@ class Preset:
     patience: int = 0
     at_start: bool = False
     frozen_norms: bool = False
+    search_window: tuple[int, int, int] | None = None
 
     @property
     def sees_phase(self) -> bool:
@@ -171,11 +175,12 @@ class Preset:
         return self.augment.phase_dropout < 1
 
     def __post_init__(self) -> None:
-        crops = [self.sampling.crop, *([self.sampling.wide_crop] if self.sampling.share_wide else [])]
-        for crop in crops:
-            sides = zip(crop, self.architecture.total_stride, strict=True)
-            if any(side % stride for side, stride in sides):
-                raise ValueError(f"The crop {crop} must be a multiple of {self.architecture.total_stride}.")
+        sampling, stride = self.sampling, self.architecture.total_stride
+        seen = [("crop", sampling.crop), ("window", self.search_window)]
+        seen += [("wide crop", sampling.wide_crop)] if sampling.share_wide else []
+        for name, sides in seen:
+            if sides is not None and any(side % s for side, s in zip(sides, stride, strict=True)):
+                raise ValueError(f"The {name} {sides} must be a multiple of {stride}.")
 
 
 # Kim et al. (arXiv 2306.13020): slices interpolated to 224, crop 128^3, crops with and without a bleed 1:1,
@@ -204,6 +209,7 @@ PRESETS: dict[str, Preset] = {
         ),
         steps=60_000,
         mine_every=0,
+        search_window=(128, 128, 128),
     ),
 }
 

@@ -190,8 +190,7 @@ class Trainer:
         found: dict[str, Points] = {}
         if self.fabric.is_global_zero:
             generator = np.random.default_rng((self.settings.seed, self.step, 7))
-            count, phase = self.preset.mine_subjects, self.preset.sees_phase
-            found = mine(subjects, self.averaged(), count, self.compute, generator, with_phase=phase)
+            found = mine(subjects, self.averaged(), self.preset, self.compute, generator)
         self.mined = self.mined | self.fabric.broadcast(found)
         self.mined_at = self.step
         self._tick()
@@ -213,7 +212,7 @@ class Trainer:
 
     def score(self, model: Detector, subjects: Sequence[TrainingSubject]) -> list[SubjectScore]:
         """Search subjects with uncalibrated scores."""
-        settings = DetectSettings(floor=RAW_FLOOR, measure_diameters=False)
+        settings = DetectSettings(floor=RAW_FLOOR, measure_diameters=False, window=self.preset.search_window)
         return score_subjects(subjects, model, settings, self.compute, with_phase=self.preset.sees_phase)
 
     def averaged(self) -> Detector:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from microbleeds.networks.config import DetectorConfig
+from microbleeds.networks.config import DetectorConfig, Stride
 from microbleeds.prepare import PreparationSpec
 
 CARD_FORMAT = 1
@@ -82,6 +82,7 @@ class Card(BaseModel):
         scores: name of a measure to its value, on data that the card's training did not see.
         operating_points: thresholds on the calibrated score.
         calibration: raw logit to score.
+        search_window: voxels of the window in which a brain is searched; the brain as a whole if ``None``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -98,3 +99,4 @@ class Card(BaseModel):
     scores: dict[str, float] = Field(default_factory=dict)
     operating_points: OperatingPoints = OperatingPoints()
     calibration: Calibration = Calibration()
+    search_window: Stride | None = None

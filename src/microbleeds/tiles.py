@@ -1,0 +1,112 @@
+"""Pieces in which a brain goes through the network, and the cells that each of them decides.
+
+Conventions:
+    * A tile sees its *core* and a halo around it, and decides the cells of its core alone; cores fill the map.
+    * Cores begin at whole voxels of the network's coarsest level, so that pooling falls on the same voxels as
+      for the brain as a whole.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microbleeds.networks.config import DetectorConfig, Stride
+
+Slices = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One piece.
+
+    Args:
+        core: cells that it decides, as slices of the map.
+        start: first cell that it sees; it may lie outside of the image.
+        size: cells that it sees along each axis.
+    """
+
+    core: Slices
+    start: Stride
+    size: Stride
+
+    @property
+    def inner(self) -> Slices:
+        """The core as slices of what the network says of this tile."""
+        i, j, k = (slice(c.start - s, c.stop - s) for c, s in zip(self.core, self.start, strict=True))
+        return i, j, k
+
+    def cut(self, image: NDArray[np.float32], cell: Stride) -> NDArray[np.float32]:
+        """Return the voxels [C, x, y, z] that it sees of an image [C, X, Y, Z], zero outside of it."""
+        low, size = np.multiply(self.start, cell), np.multiply(self.size, cell)
+        inside = [slice(max(0, a), max(0, a + n)) for a, n in zip(low.tolist(), size.tolist(), strict=True)]
+        seen = image[:, inside[0], inside[1], inside[2]]
+        before = np.maximum(0, -low)
+        after = size - before - seen.shape[1:]
+        if not before.any() and not after.any():
+            return np.ascontiguousarray(seen)  # no copy of a brain that goes through as a whole
+        return np.ascontiguousarray(np.pad(seen, [(0, 0), *zip(before.tolist(), after.tolist(), strict=True)]))
+
+
+def largest_tiles(
+    shape: tuple[int, ...], config: DetectorConfig, most_voxels: int, halo_cells: int
+) -> Iterator[Tile]:
+    """Cut a map into the fewest tiles that hold, with their halo, so many voxels; one where the whole fits.
+
+    Args:
+        shape: cells of the map.
+        config: of the network.
+        most_voxels: of a tile.
+        halo_cells: on each side, none beyond the map.
+    """
+    cell, coarse = np.asarray(config.cell), _coarse(config)
+    block = -(-np.asarray(shape) // coarse) * coarse
+    while np.prod(np.minimum(block + 2 * halo_cells, shape) * cell) > most_voxels:
+        axis = int(np.argmax(block * cell))
+        if block[axis] <= max(coarse[axis], halo_cells):
+            break  # smaller blocks would be nearly all halo
+        block[axis] = -(-(block[axis] // 2) // coarse[axis]) * coarse[axis]
+    for core in _cores(shape, block):
+        start = np.array([max(0, c.start - halo_cells) for c in core])
+        stop = np.array([min(n, c.stop + halo_cells) for c, n in zip(core, shape, strict=True)])
+        yield Tile(core, _triple(start), _triple(stop - start))
+
+
+def window_tiles(shape: tuple[int, ...], config: DetectorConfig, window: Stride) -> Iterator[Tile]:
+    """Slide a window over a map; each tile has its full size and is zero where it leaves the image, like a crop.
+
+    Training puts a bleed up to 0.35 of a crop from its middle, so a window decides about the three quarters around
+    its middle (rounded to the coarsest voxels). The paper does not state its overlap.
+
+    Args:
+        shape: cells of the map.
+        config: of the network.
+        window: voxels, whole multiples of ``config.total_stride``.
+    """
+    coarse = _coarse(config)
+    size = np.asarray(window) // np.asarray(config.cell)
+    halo = np.rint(size / 8 / coarse).astype(int) * coarse
+    for core in _cores(shape, size - 2 * halo):
+        yield Tile(core, _triple(np.array([c.start for c in core]) - halo), _triple(size))
+
+
+def _coarse(config: DetectorConfig) -> NDArray[np.int64]:
+    """Cells per voxel of the coarsest level."""
+    return np.asarray(config.total_stride) // np.asarray(config.cell)
+
+
+def _cores(shape: tuple[int, ...], block: NDArray[np.int64]) -> Iterator[Slices]:
+    """Fill a map with blocks; the last one along an axis ends with it."""
+    starts = [range(0, n, int(b)) for n, b in zip(shape, block, strict=True)]
+    for i, j, k in itertools.product(*starts):
+        stop = np.minimum(np.array([i, j, k]) + block, shape)
+        yield slice(i, int(stop[0])), slice(j, int(stop[1])), slice(k, int(stop[2]))
+
+
+def _triple(values: NDArray[np.int64]) -> Stride:
+    i, j, k = (int(value) for value in values)
+    return i, j, k
