@@ -153,12 +153,7 @@ def table(
 def _step_seconds(row: Row, preset: Preset, subjects: list[TrainingSubject]) -> tuple[float, float]:
     """Mean seconds of a step, crops included, and the share of it that making crops takes."""
     if row.method == DETECTOR:
-        with tempfile.TemporaryDirectory() as folder:
-            trainer = Trainer(preset, RunSettings(out=Path(folder), data="cost", device="cpu"))
-            batches = [make_batch(subjects, {}, preset, (0, step, 0)) for step in range(WARM + MEASURED)]
-            network = _mean_seconds(trainer.take, batches)
-        crops = _mean_seconds(lambda step: make_batch(subjects, {}, preset, (0, step, 0)), range(WARM + MEASURED))
-        return network + crops, crops / (network + crops)
+        return detector_step_seconds(preset, subjects, MEASURED)
     from peers.crops import draw_crops
     from peers.training import PeerTrainer
 
@@ -166,6 +161,16 @@ def _step_seconds(row: Row, preset: Preset, subjects: list[TrainingSubject]) -> 
     whole = _mean_seconds(lambda step: peer.take(subjects), range(WARM + MEASURED))
     crops = _mean_seconds(lambda step: draw_crops(subjects, {}, preset, (0, step, 0)), range(WARM + MEASURED))
     return whole, crops / whole
+
+
+def detector_step_seconds(preset: Preset, subjects: list[TrainingSubject], measured: int) -> tuple[float, float]:
+    """Mean seconds of a training step of the detector, and the share of it that making crops takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Trainer(preset, RunSettings(out=Path(folder), data="cost", device="cpu"))
+        batches = [make_batch(subjects, {}, preset, (0, step, 0)) for step in range(WARM + measured)]
+        network = _mean_seconds(trainer.take, batches)
+    crops = _mean_seconds(lambda step: make_batch(subjects, {}, preset, (0, step, 0)), range(WARM + measured))
+    return network + crops, crops / (network + crops)
 
 
 def _mean_seconds(work: Callable[[Any], object], items: Sequence[Any]) -> float:

@@ -1,0 +1,121 @@
+r"""What each preset costs on this machine: training steps a second, the share of making crops, searching a head.
+
+    python benchmarks/preset_cost.py measure --data data/train --cache cache
+    python benchmarks/preset_cost.py table
+
+Each preset is measured in a process of its own on one thread: run it on an idle machine. The search is that of the
+network with its peaks, of weights as they are before training, on the first scan as the preset prepares it. Peak
+memory is that of the whole process, training included.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cohort import HERE, commit, hardware
+from cost import detector_step_seconds
+from microbleeds.atomic import atomic_file
+from microbleeds.compute import choose
+from microbleeds.detect import DetectSettings, detect
+from microbleeds.errors import InputError
+from microbleeds.networks.detector import Detector
+from microbleeds.training.dataset import cached_subjects, subject_names
+from microbleeds.training.presets import PRESETS, find_preset
+from pages import RESULTS_PAGE, write_part
+
+RESULT = HERE / "results" / "ablation" / "preset-cost.json"
+SUBJECTS = 4
+MEASURED = 12  # steps; with wide crops, of both kinds
+
+app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+
+
+@app.command()
+def measure(
+    data: Annotated[Path, typer.Option(help="Data set whose first scans are learned from and searched.")],
+    cache: Annotated[Path, typer.Option(help="Folder of prepared scans.")],
+    result: Annotated[Path, typer.Option(help="File of the figures.")] = RESULT,
+) -> None:
+    """Measure each preset in a fresh process."""
+    figures = {}
+    for name in PRESETS:
+        cached_subjects(data, subject_names(data)[:SUBJECTS], cache / name, find_preset(name).preparation)
+        command = [sys.executable, __file__, "one", name, str(data), str(cache)]
+        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        if done.returncode:
+            raise InputError(f"The preset {name} could not be measured: {done.stderr.strip().splitlines()[-1:]}")
+        figures[name] = json.loads(done.stdout.strip().splitlines()[-1])
+        print(name, figures[name], flush=True)
+    content = {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "hardware": {**hardware(), "threads": 1},
+        "presets": figures,
+    }
+    with atomic_file(result) as partial:
+        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+@app.command(hidden=True)
+def one(name: str, data: Path, cache: Path) -> None:
+    """Measure one preset in this process and print the figures as JSON."""
+    preset, compute = find_preset(name), choose("cpu", threads=1)
+    subjects = cached_subjects(data, subject_names(data)[:SUBJECTS], cache / name, preset.preparation)
+    step, share = detector_step_seconds(preset, subjects, MEASURED)
+    # Untrained weights believe in much; a floor that nothing passes leaves out what only they would cost.
+    settings = DetectSettings(floor=1.0, measure_diameters=False, window=preset.search_window)
+    model, prepared = Detector(preset.architecture).eval(), subjects[0].prepared()
+    begin = time.perf_counter()
+    detect(prepared, model, settings, compute)
+    figures = {
+        "step_s": round(step, 3),
+        "share_of_data": round(share, 3),
+        "search_s": round(time.perf_counter() - begin, 1),
+        "voxels_searched": prepared.brain.size,
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "compute": compute.describe(),
+    }
+    print(json.dumps(figures))
+
+
+@app.command()
+def table(
+    result: Annotated[Path, typer.Option(help="File of the figures.")] = RESULT,
+    page: Annotated[Path, typer.Option(help="Page that holds the table.")] = RESULTS_PAGE,
+) -> None:
+    """Make the table from the stored figures."""
+    content = json.loads(result.read_text(encoding="utf-8"))
+    lines = [
+        "| preset | parameters | training step | making crops | searching a head | peak memory |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, row in content["presets"].items():
+        cells = (
+            f"`{name}`",
+            f"{row['parameters'] / 1e6:.2f} M",
+            f"{row['step_s']:.2f} s ({1 / row['step_s']:.2f} a second)",
+            f"{100 * row['share_of_data']:.1f} %",
+            f"{row['search_s']:.0f} s of {row['voxels_searched'] / 1e6:.1f} M voxels",
+            f"{row['peak_memory_mb'] / 1000:.1f} GB",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    machine = content["hardware"]
+    made_on = f"{machine['processor']}, {machine['precision']}, torch {machine['torch']}"
+    lines += ["", f"One thread of {made_on}, commit {content['commit']}."]
+    write_part("preset-cost", lines, page)
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    app()
