@@ -46,7 +46,7 @@ def draw_crops(
 ) -> list[PeerCrop]:
     """Draw the crops of ``key`` = (seed, step, rank), in the order of draws of ``training.batches``."""
     generator = np.random.default_rng(key)
-    shape, count = window_of_step(preset.sampling, generator)
+    shape, count = window_of_step(preset.sampling, *key[:2])
     return [_draw(subjects, mined, shape, preset, generator) for _ in range(count)]
 
 

@@ -145,10 +145,18 @@ class TestBatches:
         assert {batch.image.shape for batch in made} == {(3, 2, 32, 32, 8), (1, 2, 64, 48, 16)}
         assert all((batch.label == CENTRE).any() for batch in made)
 
-    def test_without_wide_steps_nothing_is_drawn_for_them(self) -> None:
-        generator = np.random.default_rng(3)
-        assert window_of_step(SamplingSettings(), generator) == ((96, 96, 24), 4)
-        assert generator.random() == np.random.default_rng(3).random()
+    def test_as_many_steps_are_wide_as_asked_for(self) -> None:
+        shapes = [window_of_step(SamplingSettings(share_wide=0.25), 3, step)[0] for step in range(400)]
+        assert 75 <= shapes.count((192, 192, 48)) <= 125
+        assert {window_of_step(SamplingSettings(), 3, step) for step in range(400)} == {((96, 96, 24), 4)}
+
+    def test_all_processes_make_wide_steps_together(self) -> None:
+        sampling = SamplingSettings(crop=(32, 32, 8), batch=3, wide_crop=(64, 48, 16), share_wide=0.5)
+        preset = toy_preset(sampling=sampling)
+        for step in range(8):
+            first, second = (make_batch([SUBJECT], {}, preset, (0, step, rank)) for rank in (0, 1))
+            assert first.image.shape == second.image.shape
+            assert not torch.equal(first.image, second.image)
 
     def test_a_wide_crop_that_the_network_cant_take_is_refused(self) -> None:
         with pytest.raises(ValueError, match=r"\(50, 48, 16\) must be a multiple"):

@@ -72,7 +72,7 @@ def make_batch(
     """Make the batch of ``key`` = (seed, step, rank)."""
     generator = np.random.default_rng(key)
     images, targets = [], []
-    shape, count = window_of_step(preset.sampling, generator)
+    shape, count = window_of_step(preset.sampling, *key[:2])
     for _ in range(count):
         pool = subjects.drawn(generator) if isinstance(subjects, MixedSubjects) else subjects
         image, target = _example(pool, mined, shape, preset, generator)

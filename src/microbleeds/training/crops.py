@@ -38,10 +38,13 @@ class Crop:
     ignored: Points
 
 
-def window_of_step(settings: SamplingSettings, generator: Generator) -> tuple[tuple[int, int, int], int]:
-    """Choose the shape and the number of a step's crops."""
-    # Without wide steps nothing is drawn, so that runs of such presets keep their crops.
-    if settings.share_wide and generator.random() < settings.share_wide:
+def window_of_step(settings: SamplingSettings, seed: int, step: int) -> tuple[tuple[int, int, int], int]:
+    """Choose the shape and the number of a step's crops.
+
+    All processes of a run choose alike: each waits for the others after a step, and a wide one takes longer.
+    """
+    # Four numbers, since (seed, step, rank) are what the crops of a step are drawn from.
+    if np.random.default_rng((seed, step, 0, 1)).random() < settings.share_wide:
         return settings.wide_crop, 1
     return settings.crop, settings.batch
 
