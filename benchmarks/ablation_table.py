@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cohort import Cohort
 from figures import GRID, READ_AT, RowFigures, RunCurves, row_figures, run_curves
@@ -68,20 +69,22 @@ def curve_lines(read: Sequence[TableRow]) -> list[Line]:
 
 def markdown(read: Sequence[TableRow], cohort: Cohort, picture: str) -> list[str]:
     """Return the table as lines of Markdown."""
-    results = [result for scans in read[0].runs[0].scans.values() for result in scans]
-    truths = sum(result.truth_count for result in results)
-    negatives = sum(result.truth_count == 0 for result in results)
+    searched = [
+        [result for scans in run.scans.values() for result in scans] for entry in read for run in entry.runs
+    ]
+    truths = _range(sorted({sum(result.truth_count for result in results) for results in searched}))
+    negatives = _range(sorted({sum(not result.truth_count for result in results) for results in searched}))
     heads = len(read[0].runs[0].scans)
     return [
-        f"Cohort `{cohort.name}`: {len(results)} simulated scans of {heads} heads, {negatives} of them without a "
-        f"visible microbleed, {truths} visible microbleeds; heads and seeds never used in training. Each run's "
-        f"threshold reaches the best sensitivity at {BALANCED_FALSE_POSITIVES:g} false positive per subject on "
-        "the cohort `validation`. Means over seeds; 95 % intervals, drawn over heads, in brackets.",
+        f"Cohort `{cohort.name}`: {len(searched[0])} simulated scans of {heads} heads, {negatives} of them "
+        f"without a visible microbleed, {truths} visible microbleeds; heads and seeds never used in training. "
+        f"Each run's threshold reaches the best sensitivity at {BALANCED_FALSE_POSITIVES:g} false positive per "
+        "subject on the cohort `validation`. Means over seeds; 95 % intervals, drawn over heads, in brackets.",
         "",
         "| method | seeds | training scans | sensitivity | false positives per subject | in subjects without | "
         + " | ".join(f"sensitivity at {x:g} FP" for x in READ_AT)
-        + " | parameters | s per scan |",
-        "|" + "---|" * (8 + len(READ_AT)),
+        + " | parameters |",
+        "|" + "---|" * (7 + len(READ_AT)),
         *(_row(entry) for entry in read),
         "",
         f"![FROC curves of all rows; dots are the thresholds chosen on validation scans]({picture})",
@@ -103,7 +106,6 @@ def _row(entry: TableRow) -> str:
         number_text(figures.in_negatives, 2),
         *(percent_text(figures.sensitivity_at[x]) for x in READ_AT),
         f"{int(str(runs[0].facts['parameters'])) / 1e6:.2f} M",
-        f"{sum(run.seconds_per_scan for run in runs) / len(runs):.1f}",
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -119,8 +121,23 @@ def _budget(read: Sequence[TableRow]) -> str:
     return (
         f"Each learned from {_range(scans)} scans in {_range(steps)} steps of 4 crops{wide}, the same crops for "
         f"the same seed but for those mined by each method's own errors. Searched at commit {commits}. "
-        "Seconds are of one core, place and reading included. "
-        "Remake: `python benchmarks/ablation.py table --cohort COHORT`."
+        f"{_machines(facts)}Remake: `python benchmarks/ablation.py table --cohort COHORT`."
+    )
+
+
+def _machines(facts: Sequence[dict[str, Any]]) -> str:
+    """Say what simulated and searched the scans, where rows differ: then they hardly saw the same ones."""
+    rows: dict[str, list[str]] = {}
+    for fact in facts:
+        machine = f"{fact['hardware']['processor']} in {fact['compute'].split(', ')[1]}"
+        rows.setdefault(machine, []).append(str(fact["row"]))
+    usual = max(rows, key=lambda machine: len(rows[machine]))
+    others = [f"{' and '.join(dict.fromkeys(names))} on {m}" for m, names in sorted(rows.items()) if m != usual]
+    if not others:
+        return ""
+    return (
+        f"Trained and searched on {usual}; {'; '.join(others)}, where the scans of the same seeds differ in "
+        "rounding. "
     )
 
 

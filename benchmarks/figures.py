@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,14 +25,12 @@ class RunCurves:
     Args:
         threshold: chosen on validation scans.
         scans: name of a head to what its scans add.
-        seconds_per_scan: of the search alone.
         facts: of the run.
     """
 
     threshold: float
     scans: dict[str, list[SubjectResult]]
-    seconds_per_scan: float
-    facts: dict[str, object]
+    facts: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def run_curves(validation: Found, test: Found, by_place: bool) -> RunCurves:
     for scan in test.scans:
         scans.setdefault(scan.head, []).append(scan.result(by_place))
     threshold = curve.threshold_at(BALANCED_FALSE_POSITIVES)
-    return RunCurves(threshold, scans, float(test.facts["cpu_seconds_per_scan"]), test.facts)
+    return RunCurves(threshold, scans, test.facts)
 
 
 def row_figures(runs: Sequence[RunCurves], repeats: int = 2000) -> RowFigures:

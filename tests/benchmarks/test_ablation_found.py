@@ -9,12 +9,15 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from ablation_table import markdown, rows_with_figures
+from cohort import cohort_named
 from figures import row_figures, run_curves
 from found import FALSE, IGNORED, REMOVED, Found, FoundScan, judged, read_found, surest, write_found
 from froc_picture import Line, froc_svg
 from microbleeds.errors import InputError
 from microbleeds.evaluate import truth
 from pages import write_part
+from rows import read_plan
 
 TRUTH = truth([[0, 0, 0], [20, 0, 0], [40, 0, 0]], [True, True, False])
 
@@ -132,3 +135,26 @@ def test_a_part_of_a_page_is_replaced_and_the_rest_stays(tmp_path: Path) -> None
     assert "first" not in text
     assert text.index("third") < text.index("second")
     assert text.count("<!-- one: start -->") == 1
+
+
+def test_the_table_says_which_rows_are_of_another_machine(tmp_path: Path) -> None:
+    def store(row: str, truths: int, processor: str, precision: str) -> None:
+        for cohort in ("validation", "full"):
+            found = _found("a", [0.9, 0.5], [0, FALSE], truths)
+            facts = found.facts | {"row": row, "steps": 7, "training_scans": 5, "parameters": 1_000_000}
+            facts |= {
+                "hardware": {"processor": processor},
+                "compute": f"cpu, {precision}, 1 threads",
+                "commit": "c",
+            }
+            write_found(tmp_path / f"{row}-seed0-{cohort}.json", Found(facts, found.scans))
+
+    store("proposal", 4, "P", "bfloat16")
+    store("fusion", 4, "P", "bfloat16")
+    text = "\n".join(markdown(rows_with_figures(read_plan(), tmp_path, "full", 20), cohort_named("full"), "x.svg"))
+    assert ", 4 visible microbleeds" in text
+    assert "searched on" not in text
+    store("radial", 3, "Q", "float32")
+    text = "\n".join(markdown(rows_with_figures(read_plan(), tmp_path, "full", 20), cohort_named("full"), "x.svg"))
+    assert ", 3 to 4 visible microbleeds" in text
+    assert "Trained and searched on P in bfloat16; radial on Q in float32, where" in text
