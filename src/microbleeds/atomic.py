@@ -24,10 +24,18 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` and move it into place when the block ends well.
 
     The temporary name keeps the suffixes (``.nii.gz``), since writers choose their format by them.
+
+    Raises:
+        InputError: if ``path`` is a folder, or its parent can't be written.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".partial-", suffix="".join(path.suffixes[-2:]), dir=path.parent)
+    if path.is_dir():
+        raise InputError(f"The output {path} is a folder, not a file; give the name of a file.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".partial-", suffix="".join(path.suffixes[-2:]), dir=path.parent)
+    except OSError as error:
+        raise InputError(f"The output {path} can't be written ({error.strerror}).") from error
     os.close(handle)
     temporary = Path(name)
     try:

@@ -135,6 +135,18 @@ class TestWords:
         assert len(scan.positions_ras_mm) == 2
         assert any("lobar" in warning for warning in scan.warnings)
 
+    @pytest.mark.parametrize("names", [("F-1", "F-2", "F-3"), ("cmb", "cmb", "cmb"), ("", "", "")])
+    def test_certainty_counts_beside_names_or_kinds(self, tmp_path, names):
+        lines = [f"{n}\t{name}" for n, name in zip(self.TEXT.split("\n")[1:4], names, strict=True)]
+        text = "i0\tj0\tk0\tcertainty\tlabel\n" + "\n".join(lines) + "\n"
+        scan = one(tmp_path, "sub-1_cmb.tsv", text, '{"possible": "ignore"}')
+        close(scan.positions_ras_mm, GRID.to_mm([[1, 2, 3]]))
+        close(scan.ignored_ras_mm, GRID.to_mm([[4, 5, 6]]))
+
+    def test_a_kind_that_is_none_stays_none(self, tmp_path):
+        text = "i0,j0,k0,label,certainty\n1,2,3,vessel,definite\n4,5,6,cmb,definite\n"
+        close(one(tmp_path, "sub-1_cmb.csv", text).positions_ras_mm, GRID.to_mm([[4, 5, 6]]))
+
     def test_not_visible_is_ignored(self, tmp_path):
         scan = one(tmp_path, "sub-1_cmb.tsv", "x_mm\ty_mm\tz_mm\tvisible\n1\t2\t3\t1\n4\t5\t6\t0\n")
         assert scan.positions_ras_mm.tolist() == [[1, 2, 3]]
@@ -176,6 +188,26 @@ class TestOneTableForAll:
         assert "names 77" in data.refused[0].sentence
         with pytest.raises(InputError, match="77"):
             labelled_scans(folder)
+
+    def test_rows_that_name_scans_are_theirs_whatever_the_file_is_called(self, folder):
+        write(folder / "images" / "008_all.csv", "subject,i0,j0,k0\n8,1,2,3\n9,4,5,6\n9,7,8,9\n")
+        assert [len(scan.positions_ras_mm) for scan in labelled_scans(folder)] == [0, 1, 2]
+
+    def test_names_of_points_do_not_move_them_to_other_scans(self, folder):
+        write(folder / "images" / "008_points.csv", "name,i0,j0,k0\n7,1,2,3\n9,4,5,6\n")
+        assert [len(scan.positions_ras_mm) for scan in labelled_scans(folder)] == [0, 2, 0]
+
+    def test_tables_of_bids_are_no_labels_whatever_is_stated_of_columns(self, folder):
+        write(folder / "participants.tsv", "participant_id\tage\tsex\n007\t70\tM\n")
+        write(folder / "all.csv", "7,1,2,3\n8,4,5,6\n")
+        write(folder / "labels.json", '{"columns": ["case", "i0", "j0", "k0"]}')
+        assert [len(scan.positions_ras_mm) for scan in labelled_scans(folder)] == [1, 1, 0]
+
+    def test_sessions_are_found_without_their_prefix(self, tmp_path):
+        for visit in (1, 2):
+            blank(tmp_path / "sub-01" / f"ses-{visit}" / "anat" / f"sub-01_ses-{visit}_swi.nii.gz")
+        write(tmp_path / "all.csv", "subject,session,i0,j0,k0\n01,1,1,2,3\n01,2,4,5,6\n01,2,7,8,9\n")
+        assert [len(scan.positions_ras_mm) for scan in labelled_scans(tmp_path)] == [1, 2]
 
     def test_without_labels_can_be_left_out(self, folder):
         write(folder / "labels" / "007.csv", "i0,j0,k0\n1,2,3\n")

@@ -103,6 +103,25 @@ class TestChoice:
         assert f"echo {taken} ({times_ms[taken - 1]:g} ms)" in choice.notes[0]
         assert choice.stem == "sub-01"
 
+    @pytest.mark.parametrize(("of_phase", "taken"), [((1,), 1), ((1, 2), 2), ((2, 3), 3)])
+    def test_an_echo_with_phase_beats_a_longer_one_without(
+        self, tmp_path: Path, of_phase: tuple[int, ...], taken: int
+    ) -> None:
+        for n in (1, 2, 3):
+            for part in ("mag", "phase") if n in of_phase else ("mag",):
+                image(anat(tmp_path) / f"sub-01_echo-{n}_part-{part}_MEGRE.nii.gz", EchoTime=n / 100)
+        assert names(chosen(tmp_path)) == {
+            "magnitude": f"sub-01_echo-{taken}_part-mag_MEGRE.nii.gz",
+            "phase": f"sub-01_echo-{taken}_part-phase_MEGRE.nii.gz",
+        }
+
+    def test_a_phase_of_another_echo_is_left_aside(self, tmp_path: Path) -> None:
+        for name in ("echo-1_part-mag", "echo-2_part-phase"):
+            image(anat(tmp_path) / f"sub-01_{name}_MEGRE.nii.gz", EchoTime=0.02)
+        choice = chosen(tmp_path)
+        assert names(choice) == {"magnitude": "sub-01_echo-1_part-mag_MEGRE.nii.gz"}
+        assert "phase of echo 2 was left aside" in " ".join(choice.notes)
+
     def test_names_of_dcm2niix(self, tmp_path: Path) -> None:
         for name in ("MR01_SWI_Images_7", "MR01_Pha_Images_6_ph", "MR01_mIP_Images(SW)_8", "MR01_t1_mprage_2"):
             image(tmp_path / "sub-01" / f"{name}.nii.gz", EchoTime=0.02)

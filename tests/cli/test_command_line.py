@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -113,6 +114,29 @@ class TestDetect:
         }
         assert (request.phase_sign, request.operating_point) == ("paramagnetic-dark", "screening")
         assert (str(request.weights), request.device, request.overwrite) == ("w.safetensors", "cpu", True)
+
+
+class TestBadOptions:
+    @pytest.mark.parametrize("verb", ["simulate", "simulate-visits"])
+    def test_a_negative_seed_leaves_nothing(self, verb, tmp_path, capsys):
+        assert run(verb, tmp_path / "out", "--seed", "-1") == 2
+        assert "--seed" in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (("--seed", "-1"), "--seed"),
+            (("--threshold", "nan"), "threshold is nan"),
+            (("--out", "."), "is a folder, not a file"),
+            (("--out", "truth.csv/scores.json"), "can't be written"),
+        ],
+    )
+    def test_of_evaluate(self, options, said, tmp_path, capsys, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        Path("truth.csv").write_text("0,0,4\n")
+        assert run("evaluate", "truth.csv", "truth.csv", "--repeats", "5", *options) == 2
+        assert said in capsys.readouterr().err
 
 
 class TestEvaluate:

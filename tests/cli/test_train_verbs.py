@@ -122,6 +122,12 @@ class TestCrossValidate:
         assert (seen["request"].finetune, seen["request"].how.steps) == (True, 9)
         assert seen["request"].how.patience > 0
 
+    @pytest.mark.parametrize("option", ["--preset", "--variant"])
+    def test_finetune_keeps_its_network(self, option, tmp_path, capsys):
+        more = (option, "kim2023" if option == "--preset" else "proposal")
+        assert run("cross-validate", "--data", tmp_path, "--out", tmp_path / "o", "--finetune", *more) == 2
+        assert "leave --preset and --variant out" in capsys.readouterr().err
+
     def test_weights_need_finetune(self, tmp_path, capsys):
         assert run("cross-validate", "--data", tmp_path, "--out", tmp_path / "o", "--weights", "w") == 2
         assert "--finetune" in capsys.readouterr().err

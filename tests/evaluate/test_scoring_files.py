@@ -190,12 +190,46 @@ class TestFiles:
     def test_touching_labels_stay_apart_and_probabilities_give_scores(self, tmp_path):
         labels = np.zeros((8, 8, 8), dtype=np.int16)
         labels[2, 2, 2], labels[3, 2, 2] = 1, 2
-        nib.save(nib.Nifti1Image(labels, np.eye(4)), tmp_path / "labels.nii.gz")
+        nib.save(nib.Nifti1Image(labels, np.diag([0.5, 0.5, 2.0, 1.0])), tmp_path / "labels.nii.gz")
         assert len(read_predictions(tmp_path / "labels.nii.gz").scores) == 2
         probability = np.zeros((8, 8, 8), dtype=np.float32)
         probability[1, 1, 1], probability[6, 6, 6], probability[4, 4, 4] = 0.75, 0.9, 0.3
-        nib.save(nib.Nifti1Image(probability, np.eye(4)), tmp_path / "p.nii.gz")
+        nib.save(nib.Nifti1Image(probability, np.diag([0.5, 0.5, 2.0, 1.0])), tmp_path / "p.nii.gz")
         np.testing.assert_allclose(read_predictions(tmp_path / "p.nii.gz").scores, [0.75, 0.9])
+
+    @pytest.mark.parametrize(
+        ("array", "affine", "said"),
+        [
+            (np.full((8, 8, 8), 7), np.diag([0.5, 0.5, 2.0, 1.0]), "marks 100% of its volume"),
+            (-np.eye(8)[None].repeat(8, 0), np.diag([0.5, 0.5, 2.0, 1.0]), "negative"),
+            (np.zeros((8, 8, 8)), np.eye(4), "identity affine"),
+            ((np.indices((60, 60, 60)) % 4 == 0).all(0), np.diag([0.5, 0.5, 2.0, 1.0]), "specks"),
+        ],
+    )
+    def test_what_is_no_mask_of_microbleeds_is_refused(self, tmp_path, array, affine, said):
+        nib.save(nib.Nifti1Image(array.astype(np.int16), affine), tmp_path / "m.nii.gz")
+        with pytest.raises(InputError, match=said):
+            read_truth(tmp_path / "m.nii.gz")
+
+    def test_a_list_of_slicer_says_its_space(self, tmp_path):
+        for space, sign in (("LPS", -1), ("RAS", 1), ("1", -1)):
+            (tmp_path / "a.csv").write_text(f"# CoordinateSystem = {space}\nx,y,z\n10,-20,30\n")
+            assert read_truth(tmp_path / "a.csv").positions_mm.tolist() == [[sign * 10, sign * -20, 30]]
+
+    def test_a_comma_in_quotes_parts_nothing(self, tmp_path):
+        (tmp_path / "a.csv").write_text('x_mm,y_mm,z_mm,region\n1,2,3,"lobe, left"\n')
+        assert read_truth(tmp_path / "a.csv").regions == ("lobe, left",)
+
+    def test_rows_of_several_scans_are_not_pooled(self, tmp_path):
+        (tmp_path / "a.csv").write_text("subject,x_mm,y_mm,z_mm\nsub-001,1,2,3\nsub-002,1,2,3\n")
+        for read in (read_truth, read_predictions):
+            with pytest.raises(InputError, match="names 2 scans"):
+                read(tmp_path / "a.csv")
+
+    def test_rows_that_a_reader_called_none_are_not_counted(self, tmp_path):
+        (tmp_path / "a.csv").write_text("x_mm,y_mm,z_mm,certainty\n1,2,3,definite\n9,2,3,no\n")
+        with pytest.raises(InputError, match="says of 1 rows"):
+            read_truth(tmp_path / "a.csv")
 
     @pytest.mark.parametrize("name", ["a.json", "a.nii.gz", "a.docx"])
     def test_broken_files_are_a_sentence(self, tmp_path, name):

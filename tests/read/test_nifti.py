@@ -59,6 +59,13 @@ class TestRoundTrip:
         np.testing.assert_allclose(grid.affine, affine(), atol=1e-6)
         assert got.dtype == np.float32
 
+    @pytest.mark.parametrize("name", ["A.NII", "A.NII.GZ"])
+    def test_endings_in_capitals(self, tmp_path, name):
+        array = np.random.default_rng(0).integers(0, 200, SHAPE).astype(np.int16)
+        nib.save(nib.Nifti1Image(array, affine()), tmp_path / name.lower())
+        (tmp_path / name.lower()).rename(tmp_path / name)
+        np.testing.assert_array_equal(read_nifti(tmp_path / name)[0], array)
+
     def test_header_scaling_and_byte_order(self, tmp_path):
         stored = np.random.default_rng(0).integers(0, 4096, SHAPE).astype(">i2")
         header = nib.Nifti1Header(endianness=">")
@@ -124,6 +131,10 @@ class TestRefusedFiles:
     def test_empty_file(self, tmp_path):
         (tmp_path / "a.nii").write_bytes(b"")
         refused(tmp_path / "a.nii", "a.nii")
+
+    def test_another_compression(self, tmp_path):
+        nib.save(nib.Nifti1Image(np.zeros(SHAPE, dtype=np.int16), affine()), tmp_path / "a.nii.bz2")
+        refused(tmp_path / "a.nii.bz2", "unpack it")
 
     def test_other_format(self, tmp_path):
         nib.save(nib.MGHImage(voxels(), affine()), tmp_path / "a.mgz")

@@ -18,14 +18,11 @@ from scipy import ndimage
 from microbleeds.annotations.meaning import meaning_of
 from microbleeds.annotations.statement import Meaning, Statement
 from microbleeds.errors import InputError
+from microbleeds.evaluate.masks import LARGEST_SHARE, MOST_COMPONENTS
 from microbleeds.geometry import Grid, grid_of
 
 _CUT = 0.5
 _TOUCHING = np.ones((3, 3, 3), dtype=bool)
-# A person may have hundreds of microbleeds; noise has thousands of specks.
-MOST_COMPONENTS = 2000
-# Microbleeds fill far less than a hundredth of a head; a brain mask a tenth to a third of its image.
-LARGEST_SHARE = 0.02
 
 
 @dataclass(frozen=True, eq=False)

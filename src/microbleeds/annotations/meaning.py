@@ -56,16 +56,23 @@ def meanings_of_rows(
     sheet: Sheet, body: Sequence[tuple[str, ...]], columns: dict[str, int], statement: Statement
 ) -> tuple[tuple[Meaning, ...], list[str]]:
     """Tell bleeds, what is to be ignored, and what a reader marked as none."""
-    name = next((name for name in _CLASSES if name in columns), None)
-    words = [cell(row, columns[name]).lower() if name else "" for row in body]
     given = {key.lower(): meaning for key, meaning in statement.labels.items()}
+    told = given.keys() | _KNOWN
+    read = {name: [cell(row, columns[name]).lower() for row in body] for name in _CLASSES if name in columns}
+    name = next((name for name in read if any(word in told for word in read[name])), next(iter(read), None))
+    words = read[name] if name else [""] * len(body)
     unsaid = []
-    if words and not any(word in given or word in _KNOWN for word in words) and any(words):
+    if words and not any(word in told for word in words) and any(words):
         # Names of points as viewers write them, or regions: nothing that tells a microbleed from something else.
         unsaid = [
             f"Column {name} says nothing of what is a microbleed ({words[0][:40]!r} ...); all rows were taken."
         ]
         words = [""] * len(words)
+    if name != "certainty" and "certainty" in read:
+        # A column of kinds may stand beside it: a microbleed that is possible only is no definite one.
+        doubts = given.keys() | _POSSIBLE | _NO_BLEEDS
+        pairs = zip(words, read["certainty"], strict=True)
+        words = [sure if sure in doubts and word in ("", *_BLEEDS) else word for word, sure in pairs]
     meanings = [meaning_of(word, given, statement, f"Column {name} of {sheet.where}") for word in words]
     if "visible" in columns:
         seen = [cell(row, columns["visible"]).lower() for row in body]

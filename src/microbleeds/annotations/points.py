@@ -50,6 +50,10 @@ _NAMES = (
     "participant_id", "subject", "subject_id", "sub", "scan", "scan_id", "patient", "patient_id", "case",
     "case_id", "name", "file", "filename", "file_name", "image",
 )  # fmt: skip
+# "name", "case", "file" and "image" may be of points too.
+_SURE_NAMES = (
+    "participant_id", "subject", "subject_id", "sub", "scan", "scan_id", "patient", "patient_id",
+)  # fmt: skip
 _SESSIONS = ("session", "session_id", "ses", "visit", "timepoint")
 _DIAMETERS = {"diameter_mm": 1.0, "size_mm": 1.0, "diameter": 1.0, "diam_mm": 1.0, "radius_mm": 2.0}
 
@@ -86,6 +90,7 @@ def points_of_sheet(sheet: Sheet, statement: Statement, counting: Counting = "mm
         _diameters(sheet, [body[n] for n in rows], columns),
         _scan_names([body[n] for n in rows], columns),
         tuple(dict.fromkeys(_scan_names(body, columns))),
+        _name_column(columns) in _SURE_NAMES,
         (*warnings, *said, *more),
     )
 
@@ -179,9 +184,14 @@ def _diameters(sheet: Sheet, body: Sequence[tuple[str, ...]], columns: dict[str,
     return np.where(diameters > 0, diameters, np.nan)
 
 
+def _name_column(columns: dict[str, int]) -> str | None:
+    """Return the column that names scans."""
+    return next((name for name in _NAMES if name in columns), None)
+
+
 def _scan_names(body: Sequence[tuple[str, ...]], columns: dict[str, int]) -> tuple[str, ...]:
     """Return the scan that each row names; empty if no column does."""
-    name = next((name for name in _NAMES if name in columns), None)
+    name = _name_column(columns)
     if name is None:
         return ()
     session = next((name for name in _SESSIONS if name in columns), None)

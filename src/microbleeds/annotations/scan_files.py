@@ -89,7 +89,7 @@ def scan_of_file(file: NamedFile, scans: Sequence[ScanFiles]) -> list[ScanFiles]
 def scan_of_name(text: str, scans: Sequence[ScanFiles]) -> list[ScanFiles]:
     """Return the scans that a cell or a sheet's name means: ``sub-01``, ``01``, ``1``, ``01_SWI.nii.gz`` ..."""
     wanted = text.strip().lower()
-    for same in (_same_name, _same_last_word, _begins_with_last_word, _same_number):
+    for same in (_same_name, _same_bare_words, _same_last_word, _begins_with_last_word, _same_number):
         found = [scan for scan in scans if same(wanted, scan)]
         if found:
             return found
@@ -100,6 +100,16 @@ def _same_name(wanted: str, scan: ScanFiles) -> bool:
     return wanted in (scan.name.lower(), scan.name.lower().removeprefix("sub-")) or any(
         wanted in (path.name.lower(), path.name.lower().split(".")[0]) for path in scan.images.values()
     )
+
+
+def _same_bare_words(wanted: str, scan: ScanFiles) -> bool:
+    """Whether subject and session agree without ``sub-`` and ``ses-``: ``008_1`` and ``sub-008_ses-1``."""
+    mine = "_".join(scan.key).lower()
+    return bool(mine) and _bare(wanted) == _bare(mine)
+
+
+def _bare(name: str) -> list[str]:
+    return [word.removeprefix("sub-").removeprefix("ses-") for word in name.split("_")]
 
 
 def _same_last_word(wanted: str, scan: ScanFiles) -> bool:

@@ -51,6 +51,7 @@ class Points:
         diameters_mm: [N], NaN where unknown.
         names: [N] scan of each row; empty if no column says it.
         named: all scans that rows name, also rows without a position: those have no microbleed.
+        named_by_scan: whether the head of the column that names them can't be of points.
         warnings: sentences about what was assumed.
     """
 
@@ -62,6 +63,7 @@ class Points:
     diameters_mm: NDArray[np.float64]
     names: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
+    named_by_scan: bool = False
     warnings: tuple[str, ...] = ()
 
     def only(self, chosen: Sequence[int]) -> Points:

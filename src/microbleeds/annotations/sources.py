@@ -90,7 +90,8 @@ def sources_of(
 
     for mask in (mask for mask in labels.masks if wanted(mask.path)):
         matching.give(f"The mask {mask.path.name}", scan_of_file(mask, scans), Source(mask.path, None, statement))
-    for path in filter(wanted, (*labels.tables, *labels.workbooks)):
+    tables = [path for path in labels.tables if statement.labels_from is not None or not _is_bids_table(path)]
+    for path in filter(wanted, (*tables, *labels.workbooks)):
         try:
             _give_sheets(path, root, statement, matching)
         except InputError as error:
@@ -110,7 +111,7 @@ def _give_sheets(path: Path, root: Path, statement: Statement, matching: _Matchi
     for sheet in sheets:
         points = _understood(sheet, told, text)
         if points is None:
-            if path.suffix.lower() != ".txt" and not _is_bids_table(path):
+            if path.suffix.lower() != ".txt":
                 matching.notes.append(f"The {sheet.where} names no positions; it was not taken for labels.")
         else:
             understood.append((sheet, points))
@@ -128,9 +129,10 @@ def _give_sheets(path: Path, root: Path, statement: Statement, matching: _Matchi
 
 def _names_scans(points: Points, by_file: Sequence[ScanFiles], scans: Sequence[ScanFiles]) -> bool:
     """Whether rows name scans, instead of naming the points of the one scan after which the file is named."""
-    if len(by_file) != 1:
+    known = any(scan_of_name(name, scans) for name in points.named)
+    if len(by_file) != 1 or (known and points.named_by_scan):
         return bool(points.named)
-    return len(scans) == 1 and any(scan_of_name(name, scans) for name in points.named)
+    return len(scans) == 1 and known
 
 
 def _understood(sheet: Sheet, statement: Statement, text: bool) -> Points | None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import csv
 import re
 from pathlib import Path
-from typing import Literal
 
 from microbleeds.annotations.sheet import Sheet
 from microbleeds.errors import InputError
+from microbleeds.evaluate.tables import space_of
 
 TABLES = (".tsv", ".csv", ".txt", ".fcsv")
 # A thousand labels take some 100 kB; a table of more than this is something else.
 LARGEST_TABLE_BYTES = 16 * 2**20
-_SPACE = re.compile(r"#\s*CoordinateSystem\s*=\s*(LPS|RAS|0|1)\b", re.IGNORECASE)
 _COLUMNS = re.compile(r"#\s*columns\s*=\s*(.+)", re.IGNORECASE)
 
 
@@ -33,7 +32,7 @@ def read_sheet(path: Path) -> Sheet:
     cells = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
     header = next((found[1].split(",") for line in comments if (found := _COLUMNS.match(line))), None)
     rows = _rows(cells)
-    return Sheet(path, "", tuple(([tuple(header)] if header else []) + rows), _space(comments))
+    return Sheet(path, "", tuple(([tuple(header)] if header else []) + rows), space_of(comments))
 
 
 def _rows(lines: list[str]) -> list[tuple[str, ...]]:
@@ -41,11 +40,3 @@ def _rows(lines: list[str]) -> list[tuple[str, ...]]:
     separator = next((mark for mark in ("\t", ";", ",") if lines and mark in lines[0]), None)
     split = csv.reader(lines, delimiter=separator) if separator else (line.split() for line in lines)
     return [tuple(cell.strip() for cell in row) for row in split]
-
-
-def _space(comments: list[str]) -> Literal["RAS", "LPS"] | None:
-    """Return the space that Slicer's comment names (0 and 1 in its old files)."""
-    found = next((match[1].upper() for line in comments if (match := _SPACE.match(line.strip()))), None)
-    if found is None:
-        return None
-    return "RAS" if found in ("RAS", "0") else "LPS"

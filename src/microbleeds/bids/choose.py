@@ -94,13 +94,16 @@ def choose_scan(session: Session, *, acquisition: str | None = None, run: str | 
             f"Of {len(usable)} acquisitions {best.label} was taken ({_reason(best, usable)}); left: {others}."
         )
     chosen: dict[str, Path] = {}
+    of_best = [image for members in best.roles.values() for image in members]
     for role in ("swi", "magnitude", "phase"):
         if role in best.roles:
-            image, said = _one(role, best.roles[role], chosen_echo=_echo_of(chosen, images))
-            chosen[role] = image.path
+            members = best.roles[role] if role == "phase" else _with_phase(best.roles[role], best.roles)
+            image, said = _one(role, members, chosen_echo=_echo_of(chosen, of_best))
             notes += said
+            if image is not None:
+                chosen[role] = image.path
     if "phase" not in chosen:
-        notes += _borrowed_phase(chosen, best, found)
+        notes += _borrowed_phase(chosen, best, found, _echo_of(chosen, of_best))
     return Choice(chosen, _stem(session, best.entities), tuple(dict.fromkeys(notes)))
 
 
@@ -140,8 +143,20 @@ def _echo_of(chosen: Mapping[str, Path], images: Sequence[Image]) -> int | None:
     return echoes[-1] if echoes else None
 
 
-def _one(role: str, images: Sequence[Image], *, chosen_echo: int | None) -> tuple[Image, list[str]]:
-    """Choose among several images of one role in one acquisition: by echo, else the first by name."""
+def _with_phase(images: Sequence[Image], roles: Mapping[str, Sequence[Image]]) -> Sequence[Image]:
+    """Return the echoes that have a phase, if any has: both must be of one echo."""
+    echoes = {image.echo for image in roles.get("phase", ()) if image.echo is not None}
+    return [image for image in images if image.echo is None or image.echo in echoes] or images
+
+
+def _one(role: str, images: Sequence[Image], *, chosen_echo: int | None) -> tuple[Image | None, list[str]]:
+    """Choose among several images of one role in one acquisition: by echo, else the first by name.
+
+    Where all are of other echoes than what was chosen already, none is taken.
+    """
+    if chosen_echo is not None and all(image.echo not in (None, chosen_echo) for image in images):
+        there = ", ".join(str(image.echo) for image in images)
+        return None, [f"The {_PLURAL[role]} of echo {there} was left aside: echo {chosen_echo} is searched."]
     if len(images) == 1:
         return images[0], []
     combined = [image for image in images if image.echo is None]
@@ -172,16 +187,18 @@ def _longest_sensible(echoes: Sequence[Image]) -> Image:
     return within[-1] if within else by_time[0]
 
 
-def _borrowed_phase(chosen: dict[str, Path], best: _Acquisition, found: Sequence[_Acquisition]) -> list[str]:
+def _borrowed_phase(
+    chosen: dict[str, Path], best: _Acquisition, found: Sequence[_Acquisition], echo: int | None
+) -> list[str]:
     """Take the phase of another acquisition where it is the only one and lies on the same grid."""
     others = [one for one in found if one is not best and "phase" in one.roles]
     if len(others) != 1:
         return []
-    phase = _one("phase", others[0].roles["phase"], chosen_echo=None)[0].path
+    phase = _one("phase", others[0].roles["phase"], chosen_echo=echo)[0]
     main = chosen.get("swi", chosen.get("magnitude"))
-    if main is None or not _same_grid(main, phase):
+    if main is None or phase is None or not _same_grid(main, phase.path):
         return []
-    chosen["phase"] = phase
+    chosen["phase"] = phase.path
     return [f"The phase of {others[0].label} was taken: it lies on the same grid."]
 
 

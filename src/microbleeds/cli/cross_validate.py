@@ -11,14 +11,12 @@ from microbleeds.cli.choices import PhaseSign
 from microbleeds.cli.training_options import (
     Data,
     Device,
-    Preset,
     Seed,
     Share,
     Sign,
     Simulated,
     Steps,
     ValidationSubjects,
-    Variant,
     Weights,
     mixed_in,
     training_packages,
@@ -41,8 +39,12 @@ def cross_validate(
         bool, typer.Option("--finetune", help="Fine-tune in each fold, not from scratch.")
     ] = False,
     weights: Weights = None,
-    preset: Preset = "default",
-    variant: Variant = "+prototypes",
+    preset: Annotated[
+        str | None, typer.Option(help="default, or kim2023 for the paper's settings; not with --finetune.")
+    ] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="proposal, +fusion or +prototypes; not with --finetune.")
+    ] = None,
     simulated: Simulated = None,
     simulated_share: Share = 0.5,
     validation_subjects: ValidationSubjects = 6,
@@ -63,6 +65,8 @@ def cross_validate(
 
     if weights is not None and not finetune:
         raise InputError("--weights is where --finetune starts from; give both, or neither.")
+    if finetune and (preset is not None or variant is not None):
+        raise InputError("--finetune keeps the network of its weights; leave --preset and --variant out.")
     usual = FinetuneSettings()
     how = FinetuneSettings(steps=steps or usual.steps, patience=usual.patience if patience is None else patience)
     request = CrossValidation(
@@ -73,8 +77,8 @@ def cross_validate(
         finetune=finetune,
         weights=weights,
         how=how,
-        preset=preset,
-        variant=variant,  # type: ignore[arg-type]
+        preset=preset or "default",
+        variant=variant or "+prototypes",  # type: ignore[arg-type]
         steps=steps,
         patience=patience or 0,
         mix=mixed_in(simulated, simulated_share),

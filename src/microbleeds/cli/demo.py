@@ -19,7 +19,7 @@ SUBJECT = "sub-001"
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of the demo's scan and result.")] = Path("demo"),
-    seed: Annotated[int, typer.Option(help="Another seed, another head.")] = SEED,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another head.")] = SEED,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier demo.")] = False,
 ) -> None:

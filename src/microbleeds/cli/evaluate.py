@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from microbleeds.errors import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,7 +27,7 @@ def evaluate(
         float | None, typer.Option(help="Operating point: score from here on; else what was kept.")
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Bootstrap draws over subjects.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
 ) -> None:
     """Score findings on one scan or a data set, with 95 % intervals over subjects."""
     from rich.console import Console
@@ -32,6 +35,8 @@ def evaluate(
     from microbleeds.atomic import atomic_file
     from microbleeds.evaluate import evaluate_cohort, read_cases
 
+    if threshold is not None and not math.isfinite(threshold):
+        raise InputError(f"The threshold is {threshold}; give a score.")
     scores = evaluate_cohort(read_cases(findings, truth), threshold=threshold, repeats=repeats, seed=seed)
     if out is not None:
         with atomic_file(out) as partial:

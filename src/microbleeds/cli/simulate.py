@@ -11,7 +11,7 @@ import typer
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder of the data set, new or empty.")],
     subjects: Annotated[int, typer.Option(min=1, help="Number of scans.")] = 1,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
     protocol: Annotated[str, typer.Option(help="Name of a protocol, or mixed.")] = "mixed",
     anatomy: Annotated[
         Path | None, typer.Option(help="Folder of label maps; else the MNI152 head is used.")

@@ -12,7 +12,7 @@ def simulate_visits(
     out: Annotated[Path, typer.Argument(help="Folder of the data set, new or empty.")],
     subjects: Annotated[int, typer.Option(min=1, help="Number of heads.")] = 1,
     visits: Annotated[int, typer.Option(min=2, help="Visits of each head.")] = 2,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
     protocol: Annotated[str, typer.Option(help="Of the first visit: name of a protocol, or mixed.")] = "mixed",
     followup_protocol: Annotated[
         str, typer.Option(help="Of later visits: same (and the same scanner), other, a name, or mixed.")

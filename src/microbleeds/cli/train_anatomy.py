@@ -16,7 +16,7 @@ def train_anatomy(
     ] = None,
     start: Annotated[Path | None, typer.Option(help="Weights (anatomy.safetensors) to go on from.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Instead of the default's.")] = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     coordinates: Annotated[
         bool, typer.Option("--coordinates", help="Feed the paper's coordinate maps too.")

@@ -35,7 +35,7 @@ Minutes = Annotated[
 Sign = Annotated[
     PhaseSign, typer.Option(help="How veins look in the phase files; auto derives it from each scan.")
 ]
-Seed = Annotated[int, typer.Option(help="Of everything random.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of everything random.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Devices = Annotated[int, typer.Option(min=1, help="Processes, each with a device of its own.")]
 FreezeNorms = Annotated[bool, typer.Option("--freeze-norms", help="Keep the statistics of the norms.")]

@@ -18,24 +18,59 @@ from microbleeds.geometry import Grid, grid_of
 
 _CUT = 0.5
 _TOUCHING = np.ones((3, 3, 3), dtype=bool)
+# A person may have hundreds of microbleeds; noise has thousands of specks.
+MOST_COMPONENTS = 2000
+# Microbleeds fill far less than a hundredth of a head; a brain mask a tenth to a third of its image.
+LARGEST_SHARE = 0.02
 
 
 def points_of_mask(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the centroids [N, 3] in RAS mm and the scores [N] of a mask's components.
 
     Raises:
-        InputError: if the file isn't a 3D image of finite numbers.
+        InputError: if the file isn't a 3D image of finite numbers, states no orientation, or can't be a mask of
+            microbleeds.
     """
     array, grid = _read(path)
     whole = bool((array == np.round(array)).all())
+    marked = array > 0 if whole else array >= _CUT
+    _refuse_what_is_no_mask(path, array, marked)
+    # Numbers from 1 on, whatever numbers the file has; a probability map is one mask.
+    values, numbers = np.unique(array[marked], return_inverse=True) if whole else (np.ones(1), 0)
+    numbered = np.zeros(array.shape, dtype=np.int32)
+    numbered[marked] = numbers + 1
     centroids, scores = [np.zeros((0, 3))], [np.zeros(0)]
-    for mask in [array == value for value in np.unique(array[array > 0])] if whole else [array >= _CUT]:
+    for number, box in enumerate(ndimage.find_objects(numbered, max_label=len(values)), 1):
+        if box is None:
+            continue
+        mask = numbered[box] == number
         components, count = ndimage.label(mask, structure=_TOUCHING)
+        _refuse_specks(path, count + sum(len(found) for found in scores))
         index = np.arange(1, count + 1)
-        if count:
-            centroids.append(np.reshape(ndimage.center_of_mass(mask, components, index), (-1, 3)))
-            scores.append(np.ones(count) if whole else np.reshape(ndimage.maximum(array, components, index), -1))
+        centre = np.reshape(ndimage.center_of_mass(mask, components, index), (-1, 3))
+        centroids.append(centre + [part.start for part in box])
+        peak = np.reshape(ndimage.maximum(array[box], components, index), -1)
+        scores.append(np.ones(count) if whole else peak)
     return grid.to_mm(np.concatenate(centroids)), np.concatenate(scores).astype(np.float64)
+
+
+def _refuse_what_is_no_mask(path: Path, array: NDArray[np.float32], marked: NDArray[np.bool_]) -> None:
+    """Refuse images that are something else than a mask, a label image or a probability map."""
+    if array.min() < 0:
+        raise InputError(f"The mask {path} holds negative numbers; give a mask, labels or probabilities.")
+    share = float(marked.mean())
+    if share > LARGEST_SHARE:
+        raise InputError(
+            f"{path} marks {share:.0%} of its volume, far more than microbleeds fill; give a mask of microbleeds."
+        )
+
+
+def _refuse_specks(path: Path, count: int) -> None:
+    if count > MOST_COMPONENTS:
+        raise InputError(
+            f"The mask {path} has more than {MOST_COMPONENTS} separate specks, more than anyone has microbleeds; "
+            "check it."
+        )
 
 
 def _read(path: Path) -> tuple[NDArray[np.float32], Grid]:
@@ -48,4 +83,7 @@ def _read(path: Path) -> tuple[NDArray[np.float32], Grid]:
     array = array[..., 0] if array.ndim == 4 and array.shape[3] == 1 else array
     if array.ndim != 3 or not np.isfinite(array).all():
         raise InputError(f"The mask {path} must be a 3D image of finite numbers, got shape {array.shape}.")
-    return array, grid_of(image)  # type: ignore[arg-type]
+    grid = grid_of(image)  # type: ignore[arg-type]
+    if np.array_equal(grid.affine, np.eye(4)):
+        raise InputError(f"The mask {path} carries an identity affine, so it has no place; give it the scan's.")
+    return array, grid

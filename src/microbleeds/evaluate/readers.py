@@ -14,11 +14,13 @@ import numpy as np
 from microbleeds.errors import InputError
 from microbleeds.evaluate.cases import Case, Predictions, Truth, predictions, truth
 from microbleeds.evaluate.masks import points_of_mask
-from microbleeds.evaluate.tables import read_table
+from microbleeds.evaluate.tables import Table, read_table
 
 _MASKS = (".nii", ".nii.gz")
 _TABLES = (".tsv", ".csv", ".txt")
 _TRUTH_TABLE = "_microbleeds.tsv"
+_SUBJECTS = ("participant_id", "subject", "subject_id", "patient", "patient_id", "scan")
+_NO_BLEEDS = ("no", "none", "false", "0", "mimic")
 _UNSURE = ("border", "uncertain", "unknown")  # what findings.json says of a place that may be another group's
 
 
@@ -38,6 +40,7 @@ def read_predictions(path: Path) -> Predictions:
         return predictions(position, score)
     if path.name.endswith(_TABLES):
         table = read_table(path)
+        _refuse_several(table)
         scores = table.numbers("score") if "score" in table else np.ones(len(table))
         if np.isnan(scores).any():
             raise InputError(f"A row of {path} has no score; give one in each row or leave the column out.")
@@ -72,6 +75,10 @@ def read_truth(path: Path) -> Truth:
     if not path.name.endswith(_TABLES):
         raise InputError(f"The truth {path} is no table (.tsv, .csv) and no mask (.nii.gz).")
     table = read_table(path)
+    _refuse_several(table)
+    rejected = sum((word or "").lower() in _NO_BLEEDS for word in table.text("certainty"))
+    if rejected:
+        raise InputError(f"Column certainty of {path} says of {rejected} rows that they are none; take them out.")
     beside = path.with_name(path.name.replace(_TRUTH_TABLE, "_mimics.tsv"))
     mimics = read_table(beside) if beside != path and beside.exists() else None
     return truth(
@@ -86,6 +93,17 @@ def read_truth(path: Path) -> Truth:
         [scored == "ignored" for scored in mimics.text("scored")] if mimics else None,
         table.text("side"),
     )
+
+
+def _refuse_several(table: Table) -> None:
+    """Refuse a table with rows of several people: it would be scored as one scan."""
+    for column in _SUBJECTS:
+        names = sorted({name for name in table.text(column) if name is not None})
+        if len(names) > 1:
+            raise InputError(
+                f"Column {column} of {table.path} names {len(names)} scans ({names[0]}, {names[1]}, ...); "
+                "give each scan a table, sub-001.tsv and so on in one folder."
+            )
 
 
 def read_cases(findings: Path, truths: Path) -> list[Case]:

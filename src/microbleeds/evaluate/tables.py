@@ -2,31 +2,38 @@
 
 Accepted: tab, comma, semicolon or blank separated; with a header that names ``x_mm y_mm z_mm`` (or ``x y z``)
 and any other columns, or without one: three numbers a row, or four with the score last. ``n/a`` and empty
-cells are unknown. Positions are RAS mm. A file with a header and no rows is a scan without findings.
+cells are unknown. Positions are RAS mm, or LPS where a comment of 3D Slicer says so
+(``# CoordinateSystem = LPS``). A file with a header and no rows is a scan without findings.
 """
 
 from __future__ import annotations
 
+import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microbleeds.errors import InputError
 
+Space = Literal["RAS", "LPS"]
+_SLICER_SPACE = re.compile(r"#\s*CoordinateSystem\s*=\s*(LPS|RAS|0|1)\b", re.IGNORECASE)
 _UNKNOWN = {"", "n/a", "na", "nan"}
 _TRUE, _FALSE = {"1", "true", "yes", "1.0"}, {"0", "false", "no", "0.0"}
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text cells under column names."""
+    """Rows of text cells under column names; ``space`` is that of positions."""
 
     path: Path
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    space: Space = "RAS"
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -67,7 +74,7 @@ class Table:
         position = np.stack([self.numbers(name) for name in names], axis=1).reshape(-1, 3)
         if not np.isfinite(position).all():
             raise InputError(f"A row of {self.path} has no position; give x_mm, y_mm and z_mm in each row.")
-        return position
+        return position * ([-1, -1, 1] if self.space == "LPS" else 1)
 
     def _number(self, cell: str | None, column: str) -> float:
         """Read one cell as a number."""
@@ -87,8 +94,9 @@ def read_table(path: Path) -> Table:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The table {path} can't be read as text; check the path and the file.") from error
+    space = space_of(lines) or "RAS"
     lines = [line for line in lines if line.strip() and not line.startswith("#")]
-    rows = [_cells(line, _separator(lines)) for line in lines]
+    rows = _cells(lines)
     if not rows:
         raise InputError(f"The table {path} is empty; a scan without findings has a header x_mm y_mm z_mm.")
     has_header = any(not _is_number(cell) for cell in rows[0])
@@ -97,17 +105,22 @@ def read_table(path: Path) -> Table:
     ragged = next((row for row in body if len(row) != len(columns)), None)
     if ragged is not None:
         raise InputError(f"A row of {path} has {len(ragged)} cells where {len(columns)} belong; repair it.")
-    return Table(Path(path), columns, tuple(tuple(row) for row in body))
+    return Table(Path(path), columns, tuple(tuple(row) for row in body), space)
 
 
-def _separator(lines: Sequence[str]) -> str | None:
-    """Return the separator of the first line; ``None`` stands for blanks."""
-    return next((mark for mark in ("\t", ";", ",") if lines and mark in lines[0]), None)
+def space_of(lines: Sequence[str]) -> Space | None:
+    """Return the space that a comment of 3D Slicer names (0 and 1 in its old files)."""
+    found = next((match[1].upper() for line in lines if (match := _SLICER_SPACE.match(line.strip()))), None)
+    if found is None:
+        return None
+    return "RAS" if found in ("RAS", "0") else "LPS"
 
 
-def _cells(line: str, separator: str | None) -> list[str]:
-    """Split one line."""
-    return [cell.strip().strip('"') for cell in line.split(separator)]
+def _cells(lines: Sequence[str]) -> list[list[str]]:
+    """Split lines at the separator of the first one."""
+    separator = next((mark for mark in ("\t", ";", ",") if lines and mark in lines[0]), None)
+    split = csv.reader(lines, delimiter=separator) if separator else (line.split() for line in lines)
+    return [[cell.strip().strip('"') for cell in row] for row in split]
 
 
 def _header(row: Sequence[str]) -> tuple[str, ...]:

@@ -13,6 +13,8 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from microbleeds.errors import InputError
+
 Stride = tuple[int, int, int]
 Variant = Literal["proposal", "+fusion", "+prototypes"]
 
@@ -86,7 +88,7 @@ class DetectorConfig(BaseModel):
     def variant(self, name: Variant) -> DetectorConfig:
         """Return this configuration with only the named parts of the paper switched on."""
         if name not in VARIANTS:
-            raise ValueError(f"There is no variant {name!r}; choose one of {', '.join(VARIANTS)}.")
+            raise InputError(f"There is no variant {name!r}; choose one of {', '.join(VARIANTS)}.")
         return self.model_copy(update={"fusion": name != "proposal", "prototypes": name == "+prototypes"})
 
 

@@ -101,6 +101,8 @@ def _open(path: Path) -> nib.nifti1.Nifti1Pair:
         raise InputError(f"{path} is truncated (its header is not complete); copy or convert it again.") from error
     except (nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError, *_READ_ERRORS) as error:
         raise InputError(f"{path} can't be read as a NIfTI image ({_first_line(error)}).") from error
+    if path.suffix.lower() in (".bz2", ".zst"):
+        raise InputError(f"{path} is compressed in a way that isn't supported; unpack it, or give .nii.gz.")
     if not isinstance(image, nib.nifti1.Nifti1Pair):
         raise InputError(f"{path} is a {type(image).__name__}, not NIfTI; convert it to .nii.gz first.")
     return image
@@ -189,7 +191,7 @@ def _voxels(path: Path, image: nib.nifti1.Nifti1Pair, grid: Grid) -> Volume:
 
 def _bytes(path: Path, offset: int, size: int) -> bytes:
     """Read ``size`` bytes at ``offset`` of a plain or gzip file; EOFError when it has fewer."""
-    compressed = path.suffix == ".gz"
+    compressed = path.suffix.lower() == ".gz"
     held = path.stat().st_size * (LARGEST_GZIP_RATIO if compressed else 1)
     if held < offset + size:
         raise EOFError(f"{offset + size} bytes expected, at most {held} held")

@@ -184,7 +184,7 @@ def _added(number: int, addition: Addition, grid: Grid, trusted: bool) -> Findin
     """Return the finding that a reader added; ``trusted`` tells whether the scan's regions are."""
     x, y, z = addition.position_ras_mm
     if not grid.contains((x, y, z)):
-        raise InputError(f"The added microbleed at ({x:.1f}, {y:.1f}, {z:.1f}) mm lies outside of the scan.")
+        raise InputError(f"The added microbleed at ({x:.6g}, {y:.6g}, {z:.6g}) mm lies outside of the scan.")
     confidence: PlaceConfidence = "unknown" if addition.region is None else "reader" if trusted else "uncertain"
     group, row = place_on(MARS, addition.region)
     i, j, k = np.clip(np.rint(grid.to_ijk((x, y, z))), 0, np.asarray(grid.shape) - 1).astype(int).tolist()
