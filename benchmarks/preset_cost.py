@@ -35,7 +35,7 @@ from pages import RESULTS_PAGE, write_part
 
 RESULT = HERE / "results" / "ablation" / "preset-cost.json"
 SUBJECTS = 4
-MEASURED = 12  # steps; with wide crops, of both kinds
+MEASURED = 8  # steps; with wide crops, of both kinds
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
