@@ -26,9 +26,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return result(tmp_path_factory.mktemp("reading") / "result")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def launched() -> Iterator[Callable]:
-    """Browsers by their flags, started once."""
+    """Browsers by their flags, started once; left open, they go on drawing while other tests run."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if BROWSER is None:
         pytest.skip("there is no Chromium on this machine")

@@ -94,7 +94,7 @@ class TestKill:
         process = subprocess.Popen([sys.executable, str(program), str(tmp_path)], start_new_session=True)
         first = tmp_path / "notes" / "a.json"
         try:
-            for _ in range(600):
+            for _ in range(1800):
                 if first.exists() or process.poll() is not None:
                     break
                 time.sleep(0.1)
