@@ -110,10 +110,12 @@ class TestChoice:
         for n in (1, 2, 3):
             for part in ("mag", "phase") if n in of_phase else ("mag",):
                 image(anat(tmp_path) / f"sub-01_echo-{n}_part-{part}_MEGRE.nii.gz", EchoTime=n / 100)
-        assert names(chosen(tmp_path)) == {
+        choice = chosen(tmp_path)
+        assert names(choice) == {
             "magnitude": f"sub-01_echo-{taken}_part-mag_MEGRE.nii.gz",
             "phase": f"sub-01_echo-{taken}_part-phase_MEGRE.nii.gz",
         }
+        assert f"{3 - len(of_phase)} without a phase of their echo" in " ".join(choice.notes)
 
     def test_a_phase_of_another_echo_is_left_aside(self, tmp_path: Path) -> None:
         for name in ("echo-1_part-mag", "echo-2_part-phase"):

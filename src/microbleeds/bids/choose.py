@@ -99,6 +99,9 @@ def choose_scan(session: Session, *, acquisition: str | None = None, run: str | 
         if role in best.roles:
             members = best.roles[role] if role == "phase" else _with_phase(best.roles[role], best.roles)
             image, said = _one(role, members, chosen_echo=_echo_of(chosen, of_best))
+            if len(members) < len(best.roles[role]):
+                left = len(best.roles[role]) - len(members)
+                said = [*said, f"Of {_PLURAL[role]} images {left} without a phase of their echo were left aside."]
             notes += said
             if image is not None:
                 chosen[role] = image.path
