@@ -63,27 +63,33 @@ def measure(
         _one_scan(plan.row(name), cohort, data, cache, choose("cpu"))
     figures = {}
     for name, folder in runs.items():
-        command = [
-            sys.executable,
-            __file__,
-            "one",
-            name,
-            folder,
-            cohort,
-            str(data),
-            str(cache),
-            str(training_data),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-        if done.returncode:
-            raise InputError(f"The row {name} could not be measured: {done.stderr.strip().splitlines()[-1:]}")
-        figures[name] = json.loads(done.stdout.strip().splitlines()[-1])
-        print(name, figures[name], flush=True)
+        arguments = ("one", name, folder, cohort, str(data), str(cache), str(training_data))
+        figures[name] = in_fresh_process(f"row {name}", __file__, arguments)
+    write_figures(result, "rows", figures)
+
+
+def in_fresh_process(what: str, file: str, arguments: Sequence[str]) -> dict[str, Any]:
+    """Run a script on one thread and return the JSON of its last line.
+
+    Raises:
+        InputError: if it fails; ``what`` names what was measured.
+    """
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, file, *arguments], capture_output=True, text=True, env=environment)
+    if done.returncode:
+        raise InputError(f"The {what} could not be measured: {done.stderr.strip().splitlines()[-1:]}")
+    figures: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    print(what, figures, flush=True)
+    return figures
+
+
+def write_figures(result: Path, name: str, figures: dict[str, dict[str, Any]]) -> None:
+    """Write figures under a name, with what they were made on."""
     content = {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "commit": commit(),
         "hardware": {**hardware(), "threads": 1},
-        "rows": figures,
+        name: figures,
     }
     with atomic_file(result) as partial:
         partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -11,23 +11,17 @@ memory is that of the whole process, training included.
 from __future__ import annotations
 
 import json
-import os
 import resource
-import subprocess
-import sys
 import time
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cohort import HERE, commit, hardware
-from cost import detector_step_seconds
-from microbleeds.atomic import atomic_file
+from cohort import HERE
+from cost import detector_step_seconds, in_fresh_process, write_figures
 from microbleeds.compute import choose
 from microbleeds.detect import DetectSettings, detect
-from microbleeds.errors import InputError
 from microbleeds.networks.detector import Detector
 from microbleeds.training.dataset import cached_subjects, subject_names
 from microbleeds.training.presets import PRESETS, find_preset
@@ -50,20 +44,8 @@ def measure(
     figures = {}
     for name in PRESETS:
         cached_subjects(data, subject_names(data)[:SUBJECTS], cache / name, find_preset(name).preparation)
-        command = [sys.executable, __file__, "one", name, str(data), str(cache)]
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-        if done.returncode:
-            raise InputError(f"The preset {name} could not be measured: {done.stderr.strip().splitlines()[-1:]}")
-        figures[name] = json.loads(done.stdout.strip().splitlines()[-1])
-        print(name, figures[name], flush=True)
-    content = {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "commit": commit(),
-        "hardware": {**hardware(), "threads": 1},
-        "presets": figures,
-    }
-    with atomic_file(result) as partial:
-        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        figures[name] = in_fresh_process(f"preset {name}", __file__, ("one", name, str(data), str(cache)))
+    write_figures(result, "presets", figures)
 
 
 @app.command(hidden=True)
