@@ -149,11 +149,16 @@ def table(
             f"| {plan.row(name).label} | {row['parameters'] / 1e6:.2f} M | {row['search_s']:.1f} s "
             f"| {memory:.1f} GB | {row['step_s']:.2f} s | {share:.0f} % |"
         )
+    write_table("cost", lines, content, page)
+
+
+def write_table(name: str, lines: Sequence[str], content: dict[str, Any], page: Path) -> None:
+    """Write a table of figures into a page, and what they were made on below it."""
     machine = content["hardware"]
     made_on = f"{machine['processor']}, {machine['precision']}, torch {machine['torch']}"
-    lines += ["", f"One thread of {made_on}, commit {content['commit']}."]
-    write_part("cost", lines, page)
-    print("\n".join(lines))
+    whole = [*lines, "", f"One thread of {made_on}, commit {content['commit']}."]
+    write_part(name, whole, page)
+    print("\n".join(whole))
 
 
 def _step_seconds(row: Row, preset: Preset, subjects: list[TrainingSubject]) -> tuple[float, float]:

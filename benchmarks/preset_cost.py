@@ -19,13 +19,13 @@ from typing import Annotated
 import typer
 
 from cohort import HERE
-from cost import detector_step_seconds, in_fresh_process, write_figures
+from cost import detector_step_seconds, in_fresh_process, write_figures, write_table
 from microbleeds.compute import choose
 from microbleeds.detect import DetectSettings, detect
 from microbleeds.networks.detector import Detector
 from microbleeds.training.dataset import cached_subjects, subject_names
 from microbleeds.training.presets import PRESETS, find_preset
-from pages import RESULTS_PAGE, write_part
+from pages import RESULTS_PAGE
 
 RESULT = HERE / "results" / "ablation" / "preset-cost.json"
 SUBJECTS = 4
@@ -92,11 +92,7 @@ def table(
             f"{row['peak_memory_mb'] / 1000:.1f} GB",
         )
         lines.append(f"| {' | '.join(cells)} |")
-    machine = content["hardware"]
-    made_on = f"{machine['processor']}, {machine['precision']}, torch {machine['torch']}"
-    lines += ["", f"One thread of {made_on}, commit {content['commit']}."]
-    write_part("preset-cost", lines, page)
-    print("\n".join(lines))
+    write_table("preset-cost", lines, content, page)
 
 
 if __name__ == "__main__":

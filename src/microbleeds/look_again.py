@@ -27,6 +27,7 @@ from microbleeds.networks.config import DetectorConfig, Stride
 from microbleeds.networks.detector import Detector, cell_to_voxel, for_inference, voxel_to_cell
 from microbleeds.prepare import Prepared
 from microbleeds.scan import Candidate
+from microbleeds.tiles import cut_box
 from microbleeds.weights.card import Card
 
 #: A centre within this of the candidate is the same spot; below the 4 mm that part two candidates.
@@ -125,12 +126,7 @@ class Window:
 
     def cut(self, array: NDArray) -> NDArray:
         """Return what an array [..., X, Y, Z] holds in the window, zero outside of the image."""
-        whole = np.zeros((*array.shape[:-3], *self.size), dtype=array.dtype)
-        axes = list(zip(self.start, self.size, array.shape[-3:], strict=True))
-        i, j, k = (slice(max(0, start), max(0, start + size)) for start, size, _ in axes)
-        x, y, z = (slice(max(0, -start), max(0, length - start)) for start, _, length in axes)
-        whole[..., x, y, z] = array[..., i, j, k]
-        return whole
+        return cut_box(array, self.start, self.size)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ Conventions:
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,14 +42,21 @@ class Tile:
 
     def cut(self, image: NDArray[np.float32], cell: Stride) -> NDArray[np.float32]:
         """Return the voxels [C, x, y, z] that it sees of an image [C, X, Y, Z], zero outside of it."""
-        low, size = np.multiply(self.start, cell), np.multiply(self.size, cell)
-        inside = [slice(max(0, a), max(0, a + n)) for a, n in zip(low.tolist(), size.tolist(), strict=True)]
-        seen = image[:, inside[0], inside[1], inside[2]]
-        before = np.maximum(0, -low)
-        after = size - before - seen.shape[1:]
-        if not before.any() and not after.any():
-            return np.ascontiguousarray(seen)  # no copy of a brain that goes through as a whole
-        return np.ascontiguousarray(np.pad(seen, [(0, 0), *zip(before.tolist(), after.tolist(), strict=True)]))
+        return np.ascontiguousarray(cut_box(image, np.multiply(self.start, cell), np.multiply(self.size, cell)))
+
+
+def cut_box(array: NDArray, start: Sequence[int] | NDArray, size: Sequence[int] | NDArray) -> NDArray:
+    """Return what an array [..., X, Y, Z] holds in a box of voxels, zero outside; a view where all is inside."""
+    low, sides = np.asarray(start), np.asarray(size)
+    first, stop = np.maximum(0, low), np.maximum(0, low + sides)
+    i, j, k = (slice(a, b) for a, b in zip(first.tolist(), stop.tolist(), strict=True))
+    seen = array[..., i, j, k]
+    before = np.minimum(first - low, sides)
+    after = sides - before - seen.shape[-3:]
+    if not before.any() and not after.any():
+        return seen
+    others = [(0, 0)] * (array.ndim - 3)
+    return np.pad(seen, [*others, *zip(before.tolist(), after.tolist(), strict=True)])
 
 
 def largest_tiles(
