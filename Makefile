@@ -5,6 +5,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+# Python keeps what it compiles, even where the surroundings say not to: the tests start a hundred processes,
+# each of which would compile torch anew. Only what is imported is compiled, so pip needn't.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test lint clean
 

@@ -117,6 +117,9 @@ class TestReading:
         page.keyboard.press("Enter")
         assert page.locator("#findings li").count() == 3
         assert cell(page, "frontal", "definite_right") == "1"
+        page.keyboard.press("m")
+        assert not page.is_visible("#adding"), "what was added is not added again"
+        assert "lies just here" in page.text_content("#say")
 
     def test_strictly_lobar_does_not_hang_on_a_border(self, opened, tmp_path: Path):
         """The second of the two is deep: one that is surely so decides, one near another group does not."""

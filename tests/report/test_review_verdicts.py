@@ -58,6 +58,7 @@ class TestReading:
             ({"added": [addition(side="none")]}, "on side 'none'"),
             ({"added": [addition(position_ras_mm=[1, 2])]}, "position_ras_mm"),
             ({"added": [addition(diameter_mm=-1)]}, "diameter_mm"),
+            ({"added": [addition(), addition(certainty="possible")]}, "at the same place"),
         ],
     )
     def test_anything_else_is_refused_in_a_sentence(self, tmp_path: Path, change: dict, words: str):

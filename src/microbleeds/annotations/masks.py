@@ -18,7 +18,7 @@ from scipy import ndimage
 from microbleeds.annotations.meaning import meaning_of
 from microbleeds.annotations.statement import Meaning, Statement
 from microbleeds.errors import InputError
-from microbleeds.evaluate.masks import LARGEST_SHARE, MOST_COMPONENTS
+from microbleeds.evaluate.masks import read_volume, refuse_dense, refuse_specks
 from microbleeds.geometry import Grid, grid_of
 
 _CUT = 0.5
@@ -53,10 +53,12 @@ def points_of_mask(path: Path, image: Grid, statement: Statement) -> MaskPoints:
     Raises:
         InputError: if the file can't be read, or is no mask of microbleeds.
     """
-    array, header = _read(path)
-    grid, warnings = _placed(path, header, image)
+    array, mask_image = read_volume(path)
+    array = np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0)
+    grid, warnings = _placed(path, mask_image, image)
     whole = bool((array == np.round(array)).all())
-    _refuse_dense(path, array, whole)
+    advice = 'it may be a brain mask or an image: name it under "images" in labels.json, such as '
+    refuse_dense(path, array != 0 if whole else array >= _CUT, f'{advice}{{"images": {{"other": "{path.name}"}}}}')
     positions, diameters, meanings, voxels = [], [], [], []
     for value in [float(v) for v in np.unique(array[array > 0])] if whole else [1.0]:
         mask = array == value if whole else array >= _CUT
@@ -71,19 +73,6 @@ def points_of_mask(path: Path, image: Grid, statement: Statement) -> MaskPoints:
         warnings.append(f"{single} of {len(voxels)} components of {path.name} have one voxel only.")
     found = np.asarray(positions, dtype=np.float64).reshape(-1, 3)
     return MaskPoints(grid.to_mm(found), np.asarray(diameters, dtype=np.float64), tuple(meanings), tuple(warnings))
-
-
-def _read(path: Path) -> tuple[NDArray[np.float32], nib.nifti1.Nifti1Pair]:
-    """Read a 3D image; a fourth axis of one volume is dropped, NaN is background."""
-    try:
-        image = nib.load(path)
-        array = np.asarray(image.dataobj, dtype=np.float32)  # type: ignore[attr-defined]
-    except Exception as error:  # nibabel raises a dozen kinds for a broken file
-        raise InputError(f"The mask {path} can't be read as NIfTI ({type(error).__name__}).") from error
-    array = array[..., 0] if array.ndim == 4 and array.shape[3] == 1 else array
-    if array.ndim != 3:
-        raise InputError(f"The mask {path} has the shape {array.shape}; a volume with three axes is needed.")
-    return np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0), image  # type: ignore[return-value]
 
 
 def _placed(path: Path, mask: nib.nifti1.Nifti1Pair, image: Grid) -> tuple[Grid, list[str]]:
@@ -108,23 +97,10 @@ def _shape(grid: Grid) -> str:
     return " x ".join(str(n) for n in grid.shape)
 
 
-def _refuse_dense(path: Path, array: NDArray[np.float32], whole: bool) -> None:
-    """Refuse an image that fills too much of its volume, or has no background, to be a mask of microbleeds."""
-    share = float((array != 0 if whole else array >= _CUT).mean())
-    if share > LARGEST_SHARE:
-        raise InputError(
-            f"{path} marks {share:.0%} of its volume, far more than microbleeds fill; it may be a brain mask or "
-            'an image: name it under "images" in labels.json, such as {"images": {"other": "' + path.name + '"}}.'
-        )
-
-
 def _components(path: Path, mask: NDArray[np.bool_], grid: Grid) -> list[tuple[list[float], float, int]]:
     """Return centre (ijk), diameter in mm and number of voxels of each component."""
     labels, count = ndimage.label(mask, structure=_TOUCHING)
-    if count > MOST_COMPONENTS:
-        raise InputError(
-            f"The mask {path} has {count} separate specks, more than anyone has microbleeds; check it."
-        )
+    refuse_specks(path, count)
     spacing = grid.spacing_mm
     across = int(spacing.argmax()) if spacing.max() > 1.05 * spacing[2] else 2
     area_mm2 = float(np.prod(np.delete(spacing, across)))

@@ -19,9 +19,9 @@ from microbleeds.geometry import Grid, grid_of
 _CUT = 0.5
 _TOUCHING = np.ones((3, 3, 3), dtype=bool)
 # A person may have hundreds of microbleeds; noise has thousands of specks.
-MOST_COMPONENTS = 2000
+_MOST_COMPONENTS = 2000
 # Microbleeds fill far less than a hundredth of a head; a brain mask a tenth to a third of its image.
-LARGEST_SHARE = 0.02
+_LARGEST_SHARE = 0.02
 
 
 def points_of_mask(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -34,7 +34,7 @@ def points_of_mask(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]
     array, grid = _read(path)
     whole = bool((array == np.round(array)).all())
     marked = array > 0 if whole else array >= _CUT
-    _refuse_what_is_no_mask(path, array, marked)
+    refuse_dense(path, marked, "give a mask of microbleeds")
     # Numbers from 1 on, whatever numbers the file has; a probability map is one mask.
     values, numbers = np.unique(array[marked], return_inverse=True) if whole else (np.ones(1), 0)
     numbered = np.zeros(array.shape, dtype=np.int32)
@@ -45,7 +45,7 @@ def points_of_mask(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]
             continue
         mask = numbered[box] == number
         components, count = ndimage.label(mask, structure=_TOUCHING)
-        _refuse_specks(path, count + sum(len(found) for found in scores))
+        refuse_specks(path, count + sum(len(found) for found in scores))
         index = np.arange(1, count + 1)
         centre = np.reshape(ndimage.center_of_mass(mask, components, index), (-1, 3))
         centroids.append(centre + [part.start for part in box])
@@ -54,36 +54,55 @@ def points_of_mask(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]
     return grid.to_mm(np.concatenate(centroids)), np.concatenate(scores).astype(np.float64)
 
 
-def _refuse_what_is_no_mask(path: Path, array: NDArray[np.float32], marked: NDArray[np.bool_]) -> None:
-    """Refuse images that are something else than a mask, a label image or a probability map."""
-    if array.min() < 0:
-        raise InputError(f"The mask {path} holds negative numbers; give a mask, labels or probabilities.")
-    share = float(marked.mean())
-    if share > LARGEST_SHARE:
-        raise InputError(
-            f"{path} marks {share:.0%} of its volume, far more than microbleeds fill; give a mask of microbleeds."
-        )
+def read_volume(path: Path) -> tuple[NDArray[np.float32], nib.nifti1.Nifti1Pair]:
+    """Read a mask's volume [X, Y, Z] and its image; a fourth axis of one volume is dropped.
 
-
-def _refuse_specks(path: Path, count: int) -> None:
-    if count > MOST_COMPONENTS:
-        raise InputError(
-            f"The mask {path} has more than {MOST_COMPONENTS} separate specks, more than anyone has microbleeds; "
-            "check it."
-        )
-
-
-def _read(path: Path) -> tuple[NDArray[np.float32], Grid]:
-    """Read a 3D image; a fourth axis of one volume is dropped."""
+    Raises:
+        InputError: if the file can't be read or has more axes.
+    """
     try:
         image = nib.load(path)
         array = np.asarray(image.dataobj, dtype=np.float32)  # type: ignore[attr-defined]
     except Exception as error:  # nibabel raises a dozen kinds for a broken file
         raise InputError(f"The mask {path} can't be read as NIfTI ({type(error).__name__}).") from error
     array = array[..., 0] if array.ndim == 4 and array.shape[3] == 1 else array
-    if array.ndim != 3 or not np.isfinite(array).all():
-        raise InputError(f"The mask {path} must be a 3D image of finite numbers, got shape {array.shape}.")
-    grid = grid_of(image)  # type: ignore[arg-type]
+    if array.ndim != 3:
+        raise InputError(f"The mask {path} has the shape {array.shape}; a volume with three axes is needed.")
+    return array, image  # type: ignore[return-value]
+
+
+def refuse_dense(path: Path, marked: NDArray[np.bool_], advice: str) -> None:
+    """Refuse what fills too much of its volume, or has no background, to be a mask of microbleeds.
+
+    Raises:
+        InputError: that ends with the advice.
+    """
+    share = float(marked.mean())
+    if share > _LARGEST_SHARE:
+        raise InputError(f"{path} marks {share:.0%} of its volume, far more than microbleeds fill; {advice}.")
+
+
+def refuse_specks(path: Path, count: int) -> None:
+    """Refuse a mask of more components than anyone has microbleeds.
+
+    Raises:
+        InputError: if there are.
+    """
+    if count > _MOST_COMPONENTS:
+        raise InputError(
+            f"The mask {path} has more than {_MOST_COMPONENTS} separate specks, more than anyone has microbleeds; "
+            "check it."
+        )
+
+
+def _read(path: Path) -> tuple[NDArray[np.float32], Grid]:
+    """Read a mask that has a place of its own."""
+    array, image = read_volume(path)
+    if not np.isfinite(array).all():
+        raise InputError(f"The mask {path} holds numbers that aren't finite; write it anew.")
+    if array.min() < 0:
+        raise InputError(f"The mask {path} holds negative numbers; give a mask, labels or probabilities.")
+    grid = grid_of(image)
     if np.array_equal(grid.affine, np.eye(4)):
         raise InputError(f"The mask {path} carries an identity affine, so it has no place; give it the scan's.")
     return array, grid

@@ -6,6 +6,8 @@ label maps of real heads (:mod:`microbleeds.simulate.label_maps`).
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,13 +22,19 @@ from microbleeds.simulate.parcellation import regions_from_labels
 _BOX_MNI_MM = ((-96, 96), (-132, 114), (-130, 108))
 
 
+@cache
 def default_anatomy() -> Anatomy:
-    """Return the default head, named ``mni152``; its world coordinates are MNI152 mm."""
+    """Return the default head, named ``mni152``; its world coordinates are MNI152 mm.
+
+    It is made once in a process, so its arrays can't be written to.
+    """
     template = load_template()
     brain, grid = _widened(brain_labels(template), template.grid)
     mni_from_ras = np.eye(4)
     labels = add_nuclei(with_head(brain, coordinates_mm(grid)), grid, mni_from_ras)
     rimless = regions_from_labels(labels, grid, mni_from_ras)
+    for shared in (labels, rimless, mni_from_ras):
+        shared.flags.writeable = False
     return Anatomy("mni152", labels, grid, rimless, mni_from_ras)
 
 

@@ -94,11 +94,13 @@ class Verdicts(Strict):
 
     @model_validator(mode="after")
     def _one_each(self) -> Verdicts:
-        """Refuse two verdicts on one finding, or two places, and times that run backwards."""
+        """Refuse two verdicts on one finding, two places of one, one added twice, and times that run backwards."""
         for name, given in (("verdicts", self.verdicts), ("places", self.places)):
             ids = [one.finding for one in given]
             if len(ids) != len(set(ids)):
                 raise ValueError(f"a finding has two {name}")
+        if len({one.position_ras_mm for one in self.added}) != len(self.added):
+            raise ValueError("two added microbleeds lie at the same place")
         if self.exported < self.started:
             raise ValueError("the export lies before the start of the reading")
         return self

@@ -11,14 +11,15 @@ function startAdding() {
   if (!viewer.ready) return say("A missed microbleed needs a place, and so the images, which this browser can't show.");
   if (work.started === null) return undefined;
   const mm = viewer.position;
+  const near = standings().filter((f) => f.kept && apart(f.position_ras_mm, mm) <= MATCH_MM)
+    .sort((one, other) => apart(one.position_ras_mm, mm) - apart(other.position_ras_mm, mm))[0];
+  if (near && apart(near.position_ras_mm, mm) < SAME_MM) return say(`${near.id} in the list lies just here.`);
   part("adding").dataset.mm = JSON.stringify(mm);
   part("adding-mm").textContent = pointInWords(mm);
   fillPlace("adding", placeAt(mm, viewer.codes), mm);
   part("adding-certainty").value = "definite";
   part("adding-diameter").value = "";
   part("adding-note").value = "";
-  const near = standings().filter((f) => f.kept && apart(f.position_ras_mm, mm) <= MATCH_MM)
-    .sort((one, other) => apart(one.position_ras_mm, mm) - apart(other.position_ras_mm, mm))[0];
   part("adding-near").hidden = !near;
   if (near) part("adding-near").textContent = `${near.id} in the list lies ${apart(near.position_ras_mm, mm).toFixed(1)} mm from here.`;
   part("adding").showModal();

@@ -2,6 +2,8 @@
 
 const STORE = `microbleeds-review-${facts.findings_sha256}`;
 const MATCH_MM = 5;
+// Nearer than any voxel is wide: the same mark twice.
+const SAME_MM = 0.1;
 const MOST_UNDO = 200;
 
 const fresh = () => ({ reader: "", started: null, unaided: null, verdicts: {}, notes: {}, places: {}, added: [], next: 1 });
