@@ -11,11 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from oblique_head import BLEEDS_MM, MISSED_MM, result
+from oblique_head import BLEEDS_MM, MISSED_MM, head, result
 from PIL import Image
 
+from microbleeds.localise import localise
 from microbleeds.report.record import read_record
 from microbleeds.report.review.signed_folder import finalise
+from microbleeds.scan import Candidate
+from microbleeds.segmentation import Segmentation
 
 pytestmark = pytest.mark.slow
 
@@ -129,6 +132,24 @@ class TestReading:
             assert number(page, "strictly_lobar") == strictly
             page.click("#findings li:nth-child(2) button.rejected")
             assert number(page, "strictly_lobar") == ("unknown" if border == 1 else "yes")
+
+    def test_a_place_is_found_by_the_programs_vote(self, opened):
+        """From the second finding around the middle, where four lobes meet, voxel by voxel."""
+        page, made = opened(), head()
+        begin(page)
+        page.focus("#canvas")
+        page.keyboard.press("n")
+        page.keyboard.press("n")
+        given, points = [], []
+        leftwards, back, forwards = 16 * ["ArrowRight"], 16 * ["ArrowLeft"], ["ArrowUp"]
+        for key in 6 * forwards + leftwards + 2 * forwards + back + forwards + leftwards:
+            page.keyboard.press(f"Shift+{key}")
+            points.append(position(page))
+            given.append(page.text_content("#position .where"))
+        seen = Segmentation(made.scan.grid, made.brain, made.regions, None, located=True, confident=True)
+        placed = localise([Candidate(tuple(mm), 0.9, None) for mm in points], seen)
+        assert given == [f"{one.side} {one.region.replace('_', ' ')} matter" for one in placed]
+        assert len(set(given)) >= 3
 
     def test_a_place_is_confirmed_and_corrected(self, opened, tmp_path: Path):
         folder = result(tmp_path / "near", border=2)

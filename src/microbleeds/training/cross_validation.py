@@ -193,7 +193,8 @@ def _summarise(request: CrossValidation, collection: Collection, files: Sequence
     """Pool all folds and write the summary and its table."""
     by_fold = [read_scans(file) for file in files]
     scores = pooled([scan for scans in by_fold for scan in scans])
-    rows = [pooled(scans, repeats=1) for scans in by_fold]
+    # A fold has too few subjects for an interval.
+    rows = [pooled(scans, repeats=0) for scans in by_fold]
     content = {
         "notice": "Each scan was searched by weights that had not seen its subject. Intervals: 95 %, bootstrap"
         " over subjects; they do not hold what another choice of folds or another seed would change.",

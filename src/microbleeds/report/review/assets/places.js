@@ -30,27 +30,31 @@ const ball = (() => {
   return offsets;
 })();
 
-function most(names) {
+// The name with the most votes, of pairs of a name and how much it counts.
+function most(votes) {
   const counts = new Map();
-  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  for (const [name, weight] of votes) counts.set(name, (counts.get(name) ?? 0) + weight);
   return [...counts].sort((one, other) => other[1] - one[1])[0][0];
 }
 
-// The region that most of the ball's commonest group lies in; the place is unknown where no parenchyma is near.
+// The region with the most votes among those of the ball's winning group, nearer voxels counting more; the place is
+// unknown where no parenchyma is near.
 function placeAt(mm, codes) {
   if (!facts.located || !codes) return UNKNOWN;
   const [nx, ny, nz] = facts.shape;
-  const centre = toIjk(mm).map(Math.round);
+  const ijk = toIjk(mm);
+  const centre = ijk.map(Math.round);
   const around = [];
   for (const offset of ball) {
     const [i, j, k] = centre.map((value, axis) => value + offset[axis]);
     if (i < 0 || j < 0 || k < 0 || i >= nx || j >= ny || k >= nz) continue;
     const place = facts.places[codes[i + nx * (j + ny * k)]];
-    if (place) around.push(place);
+    const away = Math.hypot(...times(facts.affine, [i - ijk[0], j - ijk[1], k - ijk[2]])) / RIM_MM;
+    if (place) around.push([place, Math.exp(-2 * away * away)]);
   }
   if (!around.length) return UNKNOWN;
-  const group = most(around.map((place) => place.group));
-  return most(around.filter((place) => place.group === group));
+  const group = most(around.map(([place, weight]) => [place.group, weight]));
+  return most(around.filter(([place]) => place.group === group));
 }
 
 function placeOf(region, side) {
