@@ -103,7 +103,7 @@ class TestCrossValidate:
         summary = json.loads((out / "summary.json").read_text())
         assert summary["pooled"]["microbleeds"] == 12
         assert len(set(summary["weights_sha256"])) == 3
-        assert [fold["mean_sensitivity"]["low"] for fold in summary["by_fold"]] == [None] * 3, "no intervals of one"
+        assert {fold["mean_sensitivity"]["low"] for fold in summary["by_fold"]} == {None}, "a fold has no interval"
         assert summary["pooled"]["mean_sensitivity"]["low"] is not None
         rows = [line.split("\t") for line in (out / "summary.tsv").read_text().splitlines()]
         assert [row[0] for row in rows] == ["fold", "1", "2", "3", "all"]
