@@ -33,9 +33,13 @@ MARGIN_LIMIT_MM = 12.0
 
 _GROUPS: tuple[Group, ...] = ("lobar", "deep", "infratentorial")
 _GROUP_OF_CODE = np.full(256, -1, dtype=np.int8)
+# The groups, and the cerebellum apart: "strictly lobar" hangs on whether a finding lies there or in the brainstem.
+_MARGIN_CODE = np.full(256, -1, dtype=np.int8)
 for _region in REGIONS.values():
     if _region.group != "none":
-        _GROUP_OF_CODE[_region.code] = _GROUPS.index(_region.group)
+        _GROUP_OF_CODE[_region.code] = _MARGIN_CODE[_region.code] = _GROUPS.index(_region.group)
+    if _region.name == "cerebellum":
+        _MARGIN_CODE[_region.code] = len(_GROUPS)
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,8 @@ class Placement:
         side: the subject's side.
         kept: false only where no microbleed can be.
         reason: one sentence on why it is kept or removed.
-        margin_mm: distance from the centre to the nearest parenchyma of another group, at most
-            :data:`MARGIN_LIMIT_MM`; ``None`` without a group.
+        margin_mm: distance from the centre to the nearest parenchyma of another group (of brainstem or cerebellum
+            in the other of them), at most :data:`MARGIN_LIMIT_MM`; ``None`` without a group.
         parenchyma_share: 0..1 of the ball around the centre, as far as it is in the image; ``None`` if unknown.
     """
 
@@ -97,7 +101,7 @@ def _place(
         group, region = _nearest(segmentation, position, wide)
     if group < 0:
         return _removed(codes, share) if segmentation.confident else _doubted(share)
-    margin = _margin(segmentation, position, wide, group)
+    margin = _margin(segmentation, position, wide, region)
     return Placement(_GROUPS[group], region.name, region.side, True, _kept_reason(region, share), margin, share)
 
 
@@ -162,16 +166,18 @@ def _kept_reason(region: Region, share: float) -> str:
 
 
 def _margin(
-    segmentation: Segmentation, position: NDArray[np.floating], wide: NDArray[np.int64], group: int
+    segmentation: Segmentation, position: NDArray[np.floating], wide: NDArray[np.int64], region: Region
 ) -> float:
-    """Return the distance in mm to the nearest parenchyma of another group, at most the limit."""
+    """Return the distance in mm to the nearest parenchyma that counts otherwise, at most the limit."""
     around = np.round(position).astype(int) + wide
     around = around[_in_image(around, segmentation.grid)]
-    groups = _GROUP_OF_CODE[_codes_at(segmentation.regions, around)]
-    other = (groups >= 0) & (groups != group)
+    kinds = _MARGIN_CODE[_codes_at(segmentation.regions, around)]
+    other = (kinds >= 0) & (kinds != _MARGIN_CODE[region.code])
     if not other.any():
         return MARGIN_LIMIT_MM
-    offsets_mm = (around[other] - position) @ segmentation.grid.affine[:3, :3].T
+    # To the voxel's near face: the middle of a slice of 5 mm is 2.5 mm further off.
+    offsets = around[other] - position
+    offsets_mm = (offsets - np.clip(offsets, -0.5, 0.5)) @ segmentation.grid.affine[:3, :3].T
     return float(min(np.linalg.norm(offsets_mm, axis=1).min(), MARGIN_LIMIT_MM))
 
 

@@ -101,6 +101,22 @@ class TestCohort:
         # Truth: not strictly lobar, twice; predicted: strictly lobar, twice.
         assert scores.patients.strictly_lobar_confusion == [[0, 2, 0], [0, 0, 0]]
 
+    def test_infratentorial_alone_may_be_cerebellum(self, tmp_path):
+        """Only a region tells it from the brainstem, on which 'strictly lobar' hangs."""
+        lines = {
+            "sub-001": ("lobar\tn/a", "infratentorial\tn/a"),  # unknown: left out
+            "sub-002": ("lobar\tn/a", "infratentorial\tcerebellum"),
+            "sub-003": ("deep\tn/a", "infratentorial\tn/a"),
+        }
+        for folder in ("truth", "found"):
+            (tmp_path / folder).mkdir()
+            for name, places in lines.items():
+                rows = "".join(f"{30 * n}\t0\t0\t{place}\n" for n, place in enumerate(places))
+                text = "x_mm\ty_mm\tz_mm\tgroup\tregion\n" + rows
+                (tmp_path / folder / f"{name}.tsv").write_text(text)
+        scores = evaluate_cohort(read_cases(tmp_path / "found", tmp_path / "truth"), repeats=10)
+        assert scores.patients.strictly_lobar_confusion == [[1, 0, 0], [0, 1, 0]]
+
     def test_mineralisation_is_ignored_and_has_a_row_of_its_own(self):
         there = truth(
             [],
@@ -141,6 +157,73 @@ class TestCohort:
         (found / "sub-002").rmdir()
         with pytest.raises(InputError, match="sub-002"):
             read_cases(found, truths)
+
+
+class TestPairing:
+    """Flat folders: sub-01_ses-1.tsv and so on."""
+
+    @staticmethod
+    def folders(tmp_path: Path, truths: dict[str, int], found: dict[str, int]) -> tuple[Path, Path]:
+        """Write tables of so many microbleeds and findings under these names."""
+        for folder, files in (("truth", truths), ("found", found)):
+            (tmp_path / folder).mkdir()
+            for name, count in files.items():
+                rows = "".join(f"{10 * n}\t0\t0\n" for n in range(count))
+                (tmp_path / folder / name).write_text("x_mm\ty_mm\tz_mm\n" + rows)
+        return tmp_path / "found", tmp_path / "truth"
+
+    def test_sessions_are_kept_apart(self, tmp_path):
+        names = {"sub-01_ses-1.tsv": 1, "sub-01_ses-2.tsv": 2, "sub-1_ses-1.csv": 3}
+        cases = read_cases(
+            *self.folders(tmp_path, names, {name.replace(".", "_list."): n for name, n in names.items()})
+        )
+        assert [case.name for case in cases] == ["sub-01_ses-1", "sub-01_ses-2", "sub-1_ses-1"]
+        for case, count in zip(cases, (1, 2, 3), strict=True):
+            assert len(case.predictions.scores) == len(case.truth.counted_mm) == count
+
+    def test_folders_of_sessions(self, tmp_path):
+        for session, score in (("ses-1", 0.5), ("ses-2", 0.9)):
+            anat = tmp_path / "truth" / "sub-01" / session / "anat"
+            anat.mkdir(parents=True)
+            (anat / f"sub-01_{session}_microbleeds.tsv").write_text("x_mm\ty_mm\tz_mm\n")
+            write_findings(tmp_path / "found" / "sub-01" / session, [finding([0, 0, 0], score)])
+        cases = read_cases(tmp_path / "found", tmp_path / "truth")
+        assert [(case.name, case.predictions.scores[0]) for case in cases] == [
+            ("sub-01_ses-1", 0.5),
+            ("sub-01_ses-2", 0.9),
+        ]
+
+    def test_mimics_are_no_second_truth(self, tmp_path):
+        found, truths = self.folders(tmp_path, {"sub-01_microbleeds.tsv": 1}, {"sub-01.tsv": 1})
+        (truths / "sub-01_mimics.tsv").write_text(MIMIC_HEADER + "1\tvein\t50\t0\t0\t1\t1\tmimic\n")
+        (case,) = read_cases(found, truths)
+        assert (len(case.truth.counted_mm), case.truth.mimic_kinds) == (1, ("vein",))
+
+    def test_a_sidecar_is_no_list(self, tmp_path):
+        found, truths = self.folders(tmp_path, {"sub-01.tsv": 1}, {"sub-01_findings.tsv": 2})
+        (found / "sub-01_findings.json").write_text("{}")
+        (case,) = read_cases(found, truths)
+        assert len(case.predictions.scores) == 2
+
+    def test_a_session_that_one_side_names_does_not_matter(self, tmp_path):
+        (case,) = read_cases(*self.folders(tmp_path, {"sub-01_ses-1.tsv": 1}, {"sub-01.tsv": 1}))
+        assert case.name == "sub-01_ses-1"
+
+    @pytest.mark.parametrize(
+        ("truths", "found", "said"),
+        [
+            ({"sub-01_a.tsv": 1, "sub-01_b.tsv": 1}, {"sub-01.tsv": 1}, "may both be the truth of sub-01"),
+            ({"sub-01.tsv": 1}, {"sub-01_a.tsv": 1, "sub-01_b.tsv": 1}, "may all be the findings of sub-01"),
+            (
+                {"sub-01_ses-1.tsv": 1, "sub-01_ses-2.tsv": 1},
+                {"sub-01.tsv": 1},
+                "no findings for sub-01_ses-1 and 1",
+            ),
+        ],
+    )
+    def test_what_may_be_either_is_refused(self, tmp_path, truths: dict, found: dict, said: str):
+        with pytest.raises(InputError, match=said):
+            read_cases(*self.folders(tmp_path, truths, found))
 
 
 class TestFiles:

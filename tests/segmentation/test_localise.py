@@ -45,15 +45,22 @@ class TestRegion:
 
     def test_margin_is_the_distance_to_the_other_group(self, regions: np.ndarray) -> None:
         near, far = localise([at(3.0), at(-6.0)], segmentation(regions))
-        assert near.margin_mm == pytest.approx(3.5, abs=0.3)
+        assert near.margin_mm == pytest.approx(3.25)  # to the face of the last voxel of the thalamus, at -0.25 mm
         assert near.group == "lobar"
-        assert far.margin_mm == pytest.approx(6.0, abs=0.3)
+        assert far.margin_mm == pytest.approx(5.75)
         assert far.group == "deep"
 
-    def test_margin_is_measured_from_the_centre_between_voxels(self, regions: np.ndarray) -> None:
+    def test_margin_is_measured_from_the_centre_to_the_face_of_a_slice(self, regions: np.ndarray) -> None:
         regions[:] = LOBAR
-        regions[:, :, 11:] = DEEP  # from z = 2 mm on
-        assert localise([at(0.0, 0.0, 0.8)], segmentation(regions))[0].margin_mm == pytest.approx(1.2)
+        regions[:, :, 11:] = DEEP  # the slice at z = 2 mm begins at 1 mm
+        assert localise([at(0.0, 0.0, 0.8)], segmentation(regions))[0].margin_mm == pytest.approx(0.2)
+
+    def test_brainstem_and_cerebellum_are_told_apart(self, regions: np.ndarray) -> None:
+        regions[:20] = code_of("brainstem", "right")
+        regions[20:] = code_of("cerebellum", "right")
+        placement = localise([at(1.0)], segmentation(regions))[0]
+        assert (placement.group, placement.region) == ("infratentorial", "cerebellum")
+        assert placement.margin_mm == pytest.approx(1.25)
 
     def test_margin_has_a_limit(self) -> None:
         codes = np.full((40, 40, 20), LOBAR, dtype=np.uint8)

@@ -60,7 +60,10 @@ FINDINGS: Mapping[str, Description] = {
             "reader": "a reader confirmed or gave the place",
         },
     },
-    "margin_mm": {"Description": "Distance to the nearest voxel of another group.", "Units": "mm"},
+    "margin_mm": {
+        "Description": "Distance to the next group; brainstem and cerebellum count as two.",
+        "Units": "mm",
+    },
     "bombs_group": {"Description": "Group by BOMBS (Cordonnier 2009).", "Levels": _GROUPS},
     "bombs_row": {"Description": "Row of the BOMBS form."},
     "kim_group": {"Description": "Group by Kim (arXiv 2306.13020).", "Levels": _GROUPS},

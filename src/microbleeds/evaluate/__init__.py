@@ -14,6 +14,7 @@ from microbleeds.evaluate.froc import (
 )
 from microbleeds.evaluate.intervals import Interval, bootstrap
 from microbleeds.evaluate.matching import HIT_RADIUS_MM, STRICT_RADIUS_MM, Match, match
+from microbleeds.evaluate.pairing import read_cases
 from microbleeds.evaluate.patient import (
     BURDEN_CLASSES,
     Agreement,
@@ -22,7 +23,7 @@ from microbleeds.evaluate.patient import (
     is_strictly_lobar,
 )
 from microbleeds.evaluate.placement import PlacementScores, placement_scores
-from microbleeds.evaluate.readers import read_cases, read_predictions, read_truth
+from microbleeds.evaluate.readers import read_predictions, read_truth
 from microbleeds.evaluate.removal import RemovalScores, removal_scores
 from microbleeds.evaluate.scores import Scores, evaluate_cohort
 from microbleeds.evaluate.strata import Stratum, by_label, by_value

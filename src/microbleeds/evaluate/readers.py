@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from microbleeds.errors import InputError
-from microbleeds.evaluate.cases import Case, Predictions, Truth, predictions, truth
+from microbleeds.evaluate.cases import Predictions, Truth, predictions, truth
 from microbleeds.evaluate.masks import points_of_mask
 from microbleeds.evaluate.tables import Table, read_table
 
-_MASKS = (".nii", ".nii.gz")
-_TABLES = (".tsv", ".csv", ".txt")
+MASKS = (".nii", ".nii.gz")
+TABLES = (".tsv", ".csv", ".txt")
 _TRUTH_TABLE = "_microbleeds.tsv"
 _SUBJECTS = ("participant_id", "subject", "subject_id", "patient", "patient_id", "scan")
 _NO_BLEEDS = ("no", "none", "false", "0", "mimic")
@@ -35,10 +35,10 @@ def read_predictions(path: Path) -> Predictions:
         return read_predictions(_only_findings(path))
     if path.name.endswith(".json"):
         return _from_json(path)
-    if path.name.endswith(_MASKS):
+    if path.name.endswith(MASKS):
         position, score = points_of_mask(path)
         return predictions(position, score)
-    if path.name.endswith(_TABLES):
+    if path.name.endswith(TABLES):
         table = read_table(path)
         _refuse_several(table)
         scores = table.numbers("score") if "score" in table else np.ones(len(table))
@@ -70,9 +70,9 @@ def read_truth(path: Path) -> Truth:
         if len(tables) != 1:
             raise InputError(f"The folder {path} holds {len(tables)} tables *{_TRUTH_TABLE}, not one.")
         return read_truth(tables[0])
-    if path.name.endswith(_MASKS):
+    if path.name.endswith(MASKS):
         return truth(points_of_mask(path)[0])
-    if not path.name.endswith(_TABLES):
+    if not path.name.endswith(TABLES):
         raise InputError(f"The truth {path} is no table (.tsv, .csv) and no mask (.nii.gz).")
     table = read_table(path)
     _refuse_several(table)
@@ -106,34 +106,6 @@ def _refuse_several(table: Table) -> None:
             )
 
 
-def read_cases(findings: Path, truths: Path) -> list[Case]:
-    """Read one scan (two files) or a data set (two folders with the same ``sub-*`` names).
-
-    Raises:
-        InputError: if a subject of the data set has no findings: none found isn't the same as not run.
-    """
-    findings, truths = Path(findings), Path(truths)
-    for path in (findings, truths):
-        if not path.exists():
-            raise InputError(f"{path} does not exist; check the path.")
-    folder = truths / "derivatives" / "truth" if (truths / "derivatives" / "truth").is_dir() else truths
-    subjects = sorted(folder.glob("sub-*")) if folder.is_dir() else []
-    if not subjects:
-        return [Case(findings.stem or str(findings), read_predictions(findings), read_truth(truths))]
-    found = [(subject, _findings_of(findings, _subject(subject))) for subject in subjects]
-    missing = [_subject(subject) for subject, path in found if path is None]
-    if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise InputError(
-            f"There are no findings for {missing[0]}{more} in {findings}; run detect on each subject."
-        )
-    return [
-        Case(_subject(subject), read_predictions(path), read_truth(subject))
-        for subject, path in found
-        if path is not None
-    ]
-
-
 def _from_json(path: Path) -> Predictions:
     """Read a findings.json of this program."""
     try:
@@ -159,22 +131,9 @@ def _only_findings(folder: Path) -> Path:
     """Return findings.json of a folder, or else its only point list or mask."""
     if (folder / "findings.json").exists():
         return folder / "findings.json"
-    files = [path for path in sorted(folder.iterdir()) if path.name.endswith(_MASKS + _TABLES)]
+    files = [path for path in sorted(folder.iterdir()) if path.name.endswith(MASKS + TABLES)]
     if len(files) != 1:
         raise InputError(
             f"The folder {folder} has no findings.json and {len(files)} point lists or masks; name one file."
         )
     return files[0]
-
-
-def _findings_of(folder: Path, subject: str) -> Path | None:
-    """Return a subject's folder or file within the folder of all findings."""
-    if (folder / subject).is_dir():
-        return folder / subject
-    files = [p for p in sorted(folder.glob(f"{subject}[._]*")) if p.name.endswith((*_MASKS, *_TABLES, ".json"))]
-    return files[0] if files else None
-
-
-def _subject(path: Path) -> str:
-    """Return ``sub-001`` from ``sub-001``, ``sub-001.nii.gz`` or ``sub-001_microbleeds.tsv``."""
-    return path.name.split(".")[0].split("_")[0]

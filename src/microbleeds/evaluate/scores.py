@@ -273,7 +273,10 @@ def _patients(scored: Sequence[_Scored]) -> PatientScores:
 
 
 def _strictly_lobar(scored: Sequence[_Scored]) -> list[list[int]] | None:
-    """Return [2 (truly not, truly), 3 (said not, said, unknown)]; ``None`` where groups aren't said."""
+    """Return [2 (truly not, truly), 3 (said not, said, unknown)]; ``None`` where groups aren't said.
+
+    Subjects of whom the truth leaves it open are in no cell.
+    """
     confusion = np.zeros((2, 3), dtype=np.int64)
     for s in scored:
         truth, found = s.case.truth, s.case.predictions
@@ -282,10 +285,19 @@ def _strictly_lobar(scored: Sequence[_Scored]) -> list[list[int]] | None:
         true_groups, groups = [truth.groups[i] for i in visible], [found.groups[i] for i in counted]
         if None in true_groups or None in groups:
             return None
-        true = is_strictly_lobar(true_groups, [truth.regions[i] for i in visible])
-        predicted = is_strictly_lobar(groups, [found.regions[i] for i in counted], found.sure[counted].tolist())
-        confusion[int(bool(true)), 2 if predicted is None else int(predicted)] += 1
+        true_regions, regions = [truth.regions[i] for i in visible], [found.regions[i] for i in counted]
+        true = is_strictly_lobar(true_groups, true_regions, _told_apart(true_groups, true_regions))
+        if true is None:
+            continue
+        sure = np.logical_and(found.sure[counted], _told_apart(groups, regions)).tolist()
+        predicted = is_strictly_lobar(groups, regions, sure)
+        confusion[int(true), 2 if predicted is None else int(predicted)] += 1
     return confusion.tolist()
+
+
+def _told_apart(groups: Sequence[str | None], regions: Sequence[str | None]) -> list[bool]:
+    """Return of each place whether it tells brainstem from cerebellum, on which "strictly lobar" hangs."""
+    return [group != "infratentorial" or region is not None for group, region in zip(groups, regions, strict=True)]
 
 
 def _false_positive_kinds(scored: Sequence[_Scored], radius_mm: float) -> dict[str, int]:

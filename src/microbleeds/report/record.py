@@ -144,7 +144,9 @@ class Finding(Strict):
     bombs_row: str | None = Field(default=None, description="Its row on BOMBS.")
     kim_group: Group | None = Field(default=None, description="Its group by Kim (arXiv 2306.13020).")
     side: Side
-    margin_mm: float | None = Field(description="Distance to the nearest voxel of another group.")
+    margin_mm: float | None = Field(
+        description="Distance to the next group; brainstem and cerebellum count as two."
+    )
     parenchyma_share: Share | None = Field(default=None, description="Of the ball around it that tells its place.")
     place_confidence: PlaceConfidence | None = Field(
         default=None,

@@ -38,7 +38,9 @@ def describe_trust(finding: Finding) -> str:
         ``border: 1.4 mm from another group``, or ``uncertain: the segmentation looks wrong``.
     """
     if finding.place_confidence == "border" and finding.margin_mm is not None:
-        return f"border: {finding.margin_mm:.1f} mm from another group"
+        # Brainstem and cerebellum are one group, but not for what is strictly lobar.
+        other = "brainstem or cerebellum" if finding.group == "infratentorial" else "another group"
+        return f"border: {finding.margin_mm:.1f} mm from {other}"
     if finding.place_confidence == "uncertain":
         return "uncertain: the segmentation looks wrong"
     if finding.place_confidence == "reader":
