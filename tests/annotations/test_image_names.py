@@ -19,6 +19,7 @@ from microbleeds.annotations.statement import Statement
         ("sub-01/swi/sub-01_part-phase_GRE.nii.gz", "phase"),
         ("sub-01/swi/sub-01_part-mag_GRE.nii.gz", "magnitude"),
         ("sub-01/anat/sub-01_minIP.nii.gz", "other"),
+        ("sub-01/anat/sub-01_acq-mIP_swi.nii.gz", "other"),
         ("sub-01/anat/sub-01_T2starw.nii.gz", "magnitude"),
         ("sub-01/anat/sub-01_T1w.nii.gz", "other"),
         ("sub-101/sub-101_space-T2S_desc-masked_T1.nii.gz", "other"),

@@ -104,13 +104,15 @@ def _entities(text: str) -> dict[str, str]:
 def _words(stem: str) -> list[str]:
     """Return the lower-case words of a name that may say what the image shows.
 
-    Of the entities only ``part``, ``desc`` and ``label`` do: ``space-T2S`` names where an image was moved to.
+    Of the entities only ``part``, ``desc`` and ``label`` do: ``space-T2S`` names where an image was moved to. An
+    acquisition or a reconstruction has a free name, of which a projection's is one that everybody gives.
     """
     words: list[str] = []
     for part in stem.split("_"):
         name, mark, value = part.partition("-")
         if mark and name in name_words.ENTITIES:
             words += _split(value) if name in ("part", "desc", "label") else []
+            words += [word for word in _split(value) if name in ("acq", "rec") and word in name_words.PROJECTION]
         else:
             words += _split(part)
     return words
