@@ -26,7 +26,15 @@ from microbleeds.report.assemble import assemble, definite_cut, is_counted
 from microbleeds.report.dicom import write_result as write_dicom_result
 from microbleeds.report.html import write_html
 from microbleeds.report.labels import write_labels
-from microbleeds.report.record import DISCLAIMER, RESEARCH_USE, ModelRecord, OperatingPoint, Record, write_record
+from microbleeds.report.record import (
+    DISCLAIMER,
+    RESEARCH_USE,
+    ModelRecord,
+    OperatingPoint,
+    Record,
+    refuse_unwritable_names,
+    write_record,
+)
 from microbleeds.report.regions_image import write_regions
 from microbleeds.report.review.page import write_review
 from microbleeds.report.run_record import Stopwatch, run_record, sha256_of, voxels_sha256, write_run_record
@@ -89,6 +97,7 @@ def run(request: Request, announce: Callable[[str], None] = lambda stage: None) 
     Raises:
         InputError: if the files or the folder can't be used; nothing is left behind then.
     """
+    refuse_unwritable_names(*(value for value in vars(request).values() if isinstance(value, Path)))
     _refuse_to_destroy(request)
     watch = Stopwatch()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from microbleeds.atomic import atomic_folder
 from microbleeds.compute import choose
 from microbleeds.errors import InputError
-from microbleeds.report.record import SegmentationRecord
+from microbleeds.report.record import SegmentationRecord, refuse_unwritable_names
 from microbleeds.report.regions_image import (
     region_warnings,
     segmentation_record,
@@ -66,6 +66,7 @@ def map_regions(request: RegionRequest, announce: Callable[[str], None] = lambda
     Raises:
         InputError: if the scan or the folder can't be used; nothing is left behind then.
     """
+    refuse_unwritable_names(*filter(None, (request.scan, request.out, request.weights)))
     _refuse_to_destroy(request)
     watch = Stopwatch()
     with atomic_folder(request.out, overwrite=request.overwrite) as folder:

@@ -126,8 +126,20 @@ class TestGrouping:
         write(tmp_path / "sub-1" / "sub-1.csv", "i0,j0,k0\n1,2,3\n")
         data = read_data_set(tmp_path)
         assert any("2 swi images" in one.sentence for one in data.refused)
+        assert any('{"images": {"other": "*PATTERN*"}}' in one.sentence for one in data.refused)
         write(tmp_path / "labels.json", '{"images": {"other": "*rec-b*"}}')
         assert not read_data_set(tmp_path).refused
+
+    def test_what_lies_on_another_grid_than_the_swi_is_left_aside(self, tmp_path):
+        folder = tmp_path / "sub-1" / "anat"
+        blank(folder / "sub-1_swi.nii.gz")
+        blank(folder / "sub-1_part-mag_GRE.nii.gz")
+        blank(folder / "sub-1_T2starw.nii.gz", (60, 70, 28))
+        write(folder / "sub-1_cmb.csv", "i0,j0,k0\n1,2,3\n")
+        (scan,) = read_data_set(tmp_path).scans
+        assert scan.magnitude is not None
+        assert scan.magnitude.name == "sub-1_part-mag_GRE.nii.gz"
+        assert any("sub-1_T2starw.nii.gz lies on another grid" in warning for warning in scan.warnings)
 
     def test_phase_alone_is_refused(self, tmp_path):
         blank(tmp_path / "p1" / "a_SWI.nii.gz")

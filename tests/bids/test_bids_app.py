@@ -22,6 +22,8 @@ from little_cohort import data_set, image, little_search
 from microbleeds import __version__
 from microbleeds.bids import app
 from microbleeds.bids.app import AppRequest, group, participants
+from microbleeds.bids.choose import Choice, choose_scan
+from microbleeds.bids.dataset import Session
 from microbleeds.bids.followup import FollowTask, follow_up
 from microbleeds.cohort.pool import PoolSettings
 from microbleeds.cohort.task import Outcome
@@ -273,6 +275,37 @@ class TestLevels:
         assert "http://" not in page
         assert "https://" not in page
 
+    def test_a_moved_output_folder_is_gone_on_with(self, raw: Path, tmp_path: Path) -> None:
+        run(raw, tmp_path / "out")
+        out = (tmp_path / "out").rename(tmp_path / "elsewhere")
+        group(AppRequest(raw, out))
+        row = table(out / "group_microbleeds.tsv")["sub-01_ses-2"]
+        assert (row["state"], row["new"]) == ("done", "2")
+        assert set(run(raw, out, subjects=("01",)).values()) == {"kept"}
+        assert "ses-3_desc-since2_comparison.html" in (out / "sub-01.html").read_text()
+
+    def test_a_lost_followup_is_a_sentence_until_it_is_made_again(self, raw: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        run(raw, out)
+        (out / "results" / "sub-01_followup" / "steps.json").write_text("{")
+        group(AppRequest(raw, out))
+        message = table(out / "group_microbleeds.tsv")["sub-01_ses-2"]["message"]
+        assert "run the participant level again" in message
+        assert run(raw, out, subjects=("01",))["sub-01"] == "done"
+
+    def test_one_bad_session_is_a_sentence(
+        self, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def choose(session: Session, **more: Any) -> Choice:
+            if session.subject == "02":
+                raise ZeroDivisionError("division by zero")
+            return choose_scan(session, **more)
+
+        monkeypatch.setattr(app, "choose_scan", choose)
+        states = run(raw, tmp_path / "out")
+        assert (states["sub-01_ses-1"], states["sub-02_ses-1"]) == ("done", "failed")
+        assert "ZeroDivisionError" in (tmp_path / "out" / "sub-02.html").read_text()
+
     def test_one_bad_followup_is_a_sentence(self, raw: Path, tmp_path: Path) -> None:
         out = tmp_path / "out"
 
@@ -283,6 +316,44 @@ class TestLevels:
         group(AppRequest(raw, out))
         assert "The visits are gone." in (out / "sub-01.html").read_text()
         assert "The visits are gone." in table(out / "group_microbleeds.tsv")["sub-01_ses-2"]["message"]
+
+
+class TestStale:
+    def test_one_visit_left_is_no_followup(self, raw: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        run(raw, out)
+        for session in (1, 2):
+            (raw / "sub-01" / f"ses-{session}" / "anat" / f"sub-01_ses-{session}_swi.nii.gz").write_bytes(b"bad")
+        assert run(raw, out, subjects=("01",))["sub-01_ses-1"] == "failed"
+        group(AppRequest(raw, out))
+        assert table(out / "group_microbleeds.tsv")["sub-01_ses-3"]["new"] == "n/a"
+        assert "ARIA-H" not in (out / "sub-01.html").read_text()
+        assert not (out / "logs" / "followup" / "sub-01.json").exists()
+        assert not list((out / "sub-01").rglob("*_desc-since*"))
+        assert not list((out / "sub-01").glob("sub-01_sessions.*"))
+        assert not [path for path in (out / "sub-01" / "ses-1").rglob("*") if path.is_file()]
+        assert [path for path in (out / "sub-01" / "ses-3").rglob("*") if path.is_file()]
+
+    def test_comparisons_with_a_visit_that_is_gone(self, raw: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        run(raw, out)
+        shutil.rmtree(raw / "sub-01" / "ses-2" / "anat")
+        assert run(raw, out, subjects=("01",))["sub-01_ses-2"] == "absent"
+        left = {path.name.split("_")[2] for path in (out / "sub-01").rglob("*_desc-since*")}
+        assert left == {"desc-since1"}
+        assert not [path for path in (out / "sub-01" / "ses-2").rglob("*") if path.is_file()]
+
+    def test_a_followup_that_fails_now(self, raw: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        run(raw, out)
+        image(raw / "sub-01" / "ses-2" / "anat" / "sub-01_ses-2_swi.nii.gz", 77)
+
+        def fail(task: FollowTask) -> Outcome:
+            return follow_up(task, lambda *_, **__: (_ for _ in ()).throw(InputError("The visits are gone.")))
+
+        participants(AppRequest(raw, out), work=little_search, follow=fail)
+        assert not list((out / "sub-01").rglob("*_desc-since*"))
+        assert "The visits are gone." in (out / "sub-01.html").read_text()
 
 
 class TestRefused:

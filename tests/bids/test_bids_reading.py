@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+from collections.abc import Callable
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from little_cohort import data_set, image
@@ -169,6 +173,30 @@ class TestChoice:
         image(phase, spacing_mm=2.0)
         assert names(chosen(tmp_path)) == {"swi": swi.name}
 
+    def test_only_what_lies_on_the_grid_of_the_swi_is_taken(self, tmp_path: Path) -> None:
+        image(anat(tmp_path) / "sub-01_swi.nii.gz", spacing_mm=0.5)
+        image(anat(tmp_path) / "sub-01_part-mag_GRE.nii.gz", spacing_mm=0.5)
+        for name in ("T2starw", "part-phase_GRE"):
+            image(anat(tmp_path) / f"sub-01_{name}.nii.gz", spacing_mm=0.9)
+        choice = chosen(tmp_path)
+        assert names(choice) == {"magnitude": "sub-01_T2starw.nii.gz", "phase": "sub-01_part-phase_GRE.nii.gz"}
+        (anat(tmp_path) / "sub-01_T2starw.nii.gz").unlink()
+        choice = chosen(tmp_path)
+        assert names(choice) == {"swi": "sub-01_swi.nii.gz", "magnitude": "sub-01_part-mag_GRE.nii.gz"}
+        assert "part-phase_GRE.nii.gz was left aside" in choice.notes[0]
+        assert "another grid" in choice.notes[0]
+        (anat(tmp_path) / "sub-01_part-phase_GRE.nii.gz").unlink()
+        image(anat(tmp_path) / "sub-01_T2starw.nii.gz", spacing_mm=0.9)
+        assert names(chosen(tmp_path)) == names(choice)
+        assert "left: sub-01_T2starw.nii.gz" in chosen(tmp_path).notes[0]
+
+    def test_voxels_may_be_stored_in_another_order(self, tmp_path: Path) -> None:
+        data_set(tmp_path, {"sub-01": 0})
+        phase = anat(tmp_path) / "sub-01_part-phase_GRE.nii.gz"
+        turned = nib.load(phase).as_reoriented(np.array([[0, -1], [1, 1], [2, 1]]))
+        nib.save(nib.Nifti1Image(np.asarray(turned.dataobj), turned.affine), phase)
+        assert set(names(chosen(tmp_path))) == {"swi", "phase"}
+
     def test_nothing_to_search(self, tmp_path: Path) -> None:
         image(anat(tmp_path) / "sub-01_T1w.nii.gz")
         with pytest.raises(InputError, match="no SWI"):
@@ -176,3 +204,66 @@ class TestChoice:
         image(anat(tmp_path) / "sub-01_part-phase_GRE.nii.gz")
         with pytest.raises(InputError, match="no SWI or magnitude beside"):
             chosen(tmp_path)
+
+
+class TestRuns:
+    @pytest.mark.parametrize(
+        ("there", "taken"),
+        [
+            ("Mag_9 Pha_10 SWI_12 Mag_17 Pha_18 SWI_20", "Mag_17 Pha_18 SWI_20"),
+            ("Mag_9 Pha_10 SWI_12 Mag_17", "Mag_9 Pha_10 SWI_12"),
+            ("Mag_9 Pha_10 Mag_17 Pha_18 SWI_20", "Mag_17 Pha_18 SWI_20"),
+            ("SWI_5 Mag_9 Pha_10 SWI_12", "Mag_9 Pha_10 SWI_12"),
+            ("Mag_1 Mag_2 Pha_3 Pha_4 SWI_5 SWI_6", "Mag_2 Pha_4 SWI_6"),
+            ("SWI_501 SWI_501_ph SWI_1001 SWI_1001_ph", "SWI_1001 SWI_1001_ph"),
+            ("first_SWI first_pha second_SWI second_pha", "second_SWI second_pha"),
+            ("gre_5_e1 gre_5_e2 gre_5_e2_ph gre_19_e1 gre_19_e2 gre_19_e2_ph", "gre_19_e2 gre_19_e2_ph"),
+        ],
+    )
+    def test_images_of_one_run_are_taken(self, tmp_path: Path, there: str, taken: str) -> None:
+        for name in there.split():
+            image(tmp_path / "sub-01" / f"{name}.nii.gz")
+        choice = chosen(tmp_path)
+        assert set(names(choice).values()) == {f"{name}.nii.gz" for name in taken.split()}
+        assert choice.notes
+        assert choice.stem == "sub-01"
+
+    def test_the_latest_run_is_told(self, tmp_path: Path) -> None:
+        for name in ("SWI_9", "Pha_8", "SWI_12", "Pha_11"):
+            image(tmp_path / "sub-01" / f"{name}.nii.gz")
+        assert "Of 2 acquisitions SWI_12.nii.gz was taken (the latest run" in chosen(tmp_path).notes[0]
+        assert "left: SWI_9.nii.gz" in chosen(tmp_path).notes[0]
+
+    def test_what_may_be_of_another_run_is_left_aside(self, tmp_path: Path) -> None:
+        for name in ("a_SWI", "b_SWI", "c_pha", "d_pha", "e_pha"):
+            image(tmp_path / "sub-01" / f"{name}.nii.gz")
+        choice = chosen(tmp_path)
+        assert names(choice) == {"swi": "b_SWI.nii.gz"}
+        assert sum("pha.nii.gz was left aside" in note for note in choice.notes) == 3
+
+
+class TestDamaged:
+    @pytest.fixture(params=["no gzip stream", "datatype", "dimensions", "empty"])
+    def damage(self, request: pytest.FixtureRequest) -> Callable[[Path], None]:
+        def write(path: Path) -> None:
+            header = bytearray(gzip.decompress(path.read_bytes()))
+            if request.param == "datatype":
+                header[70:72] = b"\x39\x30"
+            elif request.param == "dimensions":
+                header[40:42] = b"\x0c\x00"
+            made = {"no gzip stream": path.read_bytes()[:10] + b"\xff" * 400, "empty": b""}
+            path.write_bytes(made.get(request.param, gzip.compress(bytes(header))))
+
+        return write
+
+    def test_another_acquisition_is_taken(self, tmp_path: Path, damage: Callable[[Path], None]) -> None:
+        for run in (1, 2):
+            image(anat(tmp_path) / f"sub-01_run-{run}_swi.nii.gz")
+        damage(anat(tmp_path) / "sub-01_run-2_swi.nii.gz")
+        choice = chosen(tmp_path)
+        assert names(choice) == {"swi": "sub-01_run-1_swi.nii.gz"}
+        assert "sub-01_run-2_swi.nii.gz can't be used" in choice.notes[0]
+
+    def test_the_only_one_is_left_to_the_search(self, tmp_path: Path, damage: Callable[[Path], None]) -> None:
+        damage(image(anat(tmp_path) / "sub-01_swi.nii.gz"))
+        assert names(chosen(tmp_path)) == {"swi": "sub-01_swi.nii.gz"}

@@ -36,6 +36,20 @@ def begin_close_up(page) -> None:
         page.keyboard.press("+")
 
 
+def move_to(page, goal_mm: tuple[float, float, float]) -> None:
+    """As a reader moves: slice by slice and voxel by voxel."""
+    page.focus("#canvas")
+    for _ in range(90):
+        away = np.asarray(goal_mm) - position(page)
+        steps = [("PageUp", "PageDown", 2, 3.0), ("Shift+ArrowLeft", "Shift+ArrowRight", 0, 1.1)]
+        steps.append(("Shift+ArrowUp", "Shift+ArrowDown", 1, 1.1))
+        keys = [up if away[axis] > 0 else down for up, down, axis, mm in steps if abs(away[axis]) > 0.6 * mm]
+        if not keys or np.linalg.norm(away) < 2.4:
+            break
+        page.keyboard.press(keys[0])
+    assert np.linalg.norm(np.asarray(goal_mm) - position(page)) < 2.4
+
+
 def position(page) -> np.ndarray:
     return np.array([float(value) for value in page.get_attribute("#position", "data-mm").split(",")])
 
@@ -101,18 +115,9 @@ class TestReading:
         self.check_signed(finished, exported(page, tmp_path), tmp_path / "signed")
 
     def add_missed(self, page) -> None:
-        # As a reader moves: from the second finding, slice by slice and voxel by voxel, to the missed one.
         page.focus("#canvas")
         page.keyboard.press("n")
-        for _ in range(60):
-            away = np.asarray(MISSED_MM) - position(page)
-            steps = [("PageUp", "PageDown", 2, 3.0), ("Shift+ArrowLeft", "Shift+ArrowRight", 0, 1.1)]
-            steps.append(("Shift+ArrowUp", "Shift+ArrowDown", 1, 1.1))
-            keys = [up if away[axis] > 0 else down for up, down, axis, mm in steps if abs(away[axis]) > 0.6 * mm]
-            if not keys or np.linalg.norm(away) < 2.4:
-                break
-            page.keyboard.press(keys[0])
-        assert np.linalg.norm(np.asarray(MISSED_MM) - position(page)) < 2.4
+        move_to(page, MISSED_MM)
         page.keyboard.press("m")
         assert page.input_value("#adding-region") == "frontal_white", "the place comes from the region image"
         assert page.input_value("#adding-side") == "right"
@@ -269,6 +274,28 @@ class TestReading:
         assert content["unaided"]["ended"] > content["unaided"]["started"]
         assert [one["unaided"] for one in content["added"]] == [True]
         assert [one["unaided"] for one in content["verdicts"]] == [False]
+
+    def test_the_place_of_an_unaided_mark_stays_the_readers(self, opened, tmp_path: Path):
+        folder = result(tmp_path / "read")
+        page = opened(folder=folder)
+        begin(page, how="unaided")
+        for mm, region in ((BLEEDS_MM[1], "occipital_white"), (BLEEDS_MM[0], "frontal_white")):
+            move_to(page, mm)
+            page.keyboard.press("m")
+            page.select_option("#adding-region", region)
+            page.click("#adding button[value=add]")
+        page.click("#reveal")
+        assert "2 of your marks are findings of the model" in page.text_content("#say")
+        assert (number(page, "lobar"), number(page, "deep"), number(page, "strictly_lobar")) == ("2", "0", "yes")
+        assert cell(page, "occipital", "definite_right") == "1"
+        path = exported(page, tmp_path)
+        content = json.loads(path.read_text(encoding="utf-8"))
+        assert [(one["finding"], one["region"], one["side"]) for one in content["places"]] == [
+            (2, "occipital_white", "right")
+        ], "the other mark is where the model has it"
+        assert content["places"][0]["at"] == next(v["at"] for v in content["verdicts"] if v["finding"] == 2)
+        signed = finalise(folder, path, tmp_path / "signed")
+        assert next(f.region for f in signed.record.findings if f.id == 2) == "occipital_white"
 
     def test_work_is_kept(self, opened):
         page = opened()

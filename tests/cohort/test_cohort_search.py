@@ -76,6 +76,11 @@ class TestResume:
         task.note.write_text("{")
         assert search(task, write_result).state == "done"
 
+    def test_a_note_of_an_earlier_version_holds_a_path(self, task: ScanTask) -> None:
+        done = search(task, write_result)
+        task.note.write_text(task.note.read_text().replace("{", '{"result": "/mounted/elsewhere",', 1))
+        assert read_outcome(task.note) == done
+
     def test_a_dangling_link_says_so(self, task: ScanTask, tmp_path: Path) -> None:
         link = tmp_path / "in" / "annexed.nii.gz"
         link.symlink_to(tmp_path / "nowhere")

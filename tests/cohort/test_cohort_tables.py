@@ -100,9 +100,12 @@ class TestGather:
         image(tmp_path / "anna" / "phase.nii.gz")
         image(tmp_path / "bert_swi.nii.gz")
         (tmp_path / "carl" / "series").mkdir(parents=True)
-        (tmp_path / "carl" / "series" / "IM0001").write_bytes(b"DICM")
+        (tmp_path / "carl" / "series" / "IM0001").write_bytes(bytes(128) + b"DICM")
         (tmp_path / "dora.zip").write_bytes(b"PK")
         (tmp_path / "notes.txt").write_text("nothing")
+        (tmp_path / "README").write_text("These are scans.")
+        (tmp_path / "code").mkdir()
+        (tmp_path / "code" / "CHANGES.1").write_text("No scan is here.")
         found = {one.name: sorted(one.inputs) for one in gather(tmp_path)}
         assert found == {"anna": ["phase", "swi"], "bert": ["swi"], "carl": ["swi"], "dora": ["swi"]}
 
@@ -117,6 +120,25 @@ class TestGather:
         (tmp_path / "u.tsv").write_text("scan\nx\n")
         with pytest.raises(InputError, match="needs a column"):
             gather(tmp_path / "u.tsv")
+
+    @pytest.mark.parametrize(
+        ("given", "names"),
+        [
+            (["a", "a", "a_2"], ["a", "a_3", "a_2"]),
+            (["a_2", "a", "a", "A"], ["a_2", "a", "a_3", "A_4"]),
+            (["Scan", "scan", "logs", "logs_", "Logs"], ["Scan", "scan_2", "logs_", "logs__2", "Logs__3"]),
+        ],
+    )
+    def test_every_name_is_given_once(self, tmp_path: Path, given: list[str], names: list[str]) -> None:
+        (tmp_path / "t.csv").write_text("name,swi\n" + "".join(f"{name},x.nii\n" for name in given))
+        assert [one.name for one in gather(tmp_path / "t.csv", reserved=("logs",))] == names
+
+    def test_several_of_a_role_are_to_be_named_in_a_table(self, tmp_path: Path) -> None:
+        for name in ("one_SWI", "two_SWI"):
+            image(tmp_path / "sub-1" / f"{name}.nii.gz")
+        (refused,) = gather(tmp_path)
+        assert "table (.tsv) with the columns swi, magnitude and phase" in str(refused.refused)
+        assert "labels.json" not in str(refused.refused)
 
     def test_nothing_there(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="holds no scan"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -14,6 +15,8 @@ from made_up import SPACING_MM, finding, record, visit
 from microbleeds import followup
 from microbleeds.cli import main
 from microbleeds.errors import InputError
+from microbleeds.followup import anatomy as anatomy_module
+from microbleeds.followup import compare_visits
 from microbleeds.followup import visit as visit_module
 from microbleeds.followup.registration import Registration
 from microbleeds.followup.rigid import applied
@@ -65,6 +68,8 @@ class TestStudyFiles:
         touch(tmp_path / "a.nii.gz", tmp_path / "dicom" / "IM0001")
         assert study_files(tmp_path / "a.nii.gz") == {"swi": tmp_path / "a.nii.gz"}
         assert study_files(tmp_path / "dicom") == {"swi": tmp_path / "dicom"}
+        for path in (tmp_path / "a.nii.gz", tmp_path / "dicom"):
+            assert study_files(path, "magnitude") == {"magnitude": path}
         with pytest.raises(InputError, match="doesn't exist"):
             study_files(tmp_path / "none")
 
@@ -124,6 +129,43 @@ class TestLoad:
         self.written_run(result, inputs_sha256={"swi": "0" * 64})
         with pytest.raises(InputError, match="changed since"):
             load_visit(result)
+
+    def test_a_scan_in_another_role_is_refused(self, result):
+        """Its hash can't be checked, or it is not all that the SWI was made from."""
+        scan, searched = result.parent / "swi.nii.gz", sha256_of(result.parent / "swi.nii.gz")
+        options = {"swi": None, "magnitude": str(scan), "phase": None}
+        self.written_run(result, options=options, inputs_sha256={"magnitude": searched})
+        assert load_visit(result, scan={"magnitude": scan}).scan.kind == "t2star"
+        with pytest.raises(InputError, match=r"made from the magnitude, not with the swi .*swi\.nii\.gz; give"):
+            load_visit(result, scan={"swi": scan})
+        both = {"magnitude": searched, "phase": "0" * 64}
+        self.written_run(result, options=options | {"phase": "phase.nii.gz"}, inputs_sha256=both)
+        with pytest.raises(InputError, match="made from magnitude and phase; give both"):
+            load_visit(result, scan={"magnitude": scan})
+
+    def test_the_brain_is_found_by_the_weights_of_the_result(self, result, monkeypatch):
+        weights = result.parent / "own.safetensors"
+        options = {"swi": str(result.parent / "swi.nii.gz"), "anatomy_weights": str(weights)}
+        self.written_run(result, options=options, weights_sha256={"anatomy": "ab"})
+        segment, used = visit_module.segment, []
+
+        def noted(scan, compute=None, **given):
+            used.append(given)
+            return segment(scan, compute)
+
+        monkeypatch.setattr(visit_module, "segment", noted)
+        (gone,) = load_visit(result).warnings
+        assert "own.safetensors can't be read any more; the brain's outline is that of the shipped" in gone
+        card = SimpleNamespace(sha256="ab")
+        monkeypatch.setattr(anatomy_module, "anatomy_of", lambda path: (path.name, card))
+        assert load_visit(result).warnings == ()
+        card.sha256 = "cd"
+        (changed,) = load_visit(result).warnings
+        assert "have changed since" in changed
+        assert used == [{}, {"network": "own.safetensors", "card": card}, {}]
+        one, aligned = visit([finding(1, (0, 0, 0))]), Registration(np.eye(4), 0.1, 0.9, 0.9, None)
+        compared = compare_visits(replace(one, warnings=(changed,)), one, registration=aligned)
+        assert f"Baseline: {changed}" in compared.warnings
 
     def test_a_missing_scan_is_refused(self, result):
         (result.parent / "swi.nii.gz").unlink()
@@ -226,6 +268,39 @@ class TestVerb:
             "followup", "screening", "paramagnetic-dark",
         )  # fmt: skip
         assert not (results / "out").exists(), "nothing half-written stays"
+
+    def test_a_moved_scan_has_the_role_that_was_searched(self, results, monkeypatch):
+        given = []
+
+        def noted(folder, scan=None, name=None, compute=None):
+            given.append(scan)
+            raise InputError("Enough.")
+
+        monkeypatch.setattr(followup, "load_visit", noted)
+        moved = results / "moved.nii.gz"
+        touch(moved, results / "swi.nii.gz")
+        words = ("compare", results / "one", results / "two", "--out", results / "out", "--baseline-scan", moved)
+        for searched in ("swi", "magnitude"):
+            TestLoad().written_run(results / "one", options={searched: "before.nii.gz"}, inputs_sha256={})
+            assert run(*words) == 2
+        assert given == [{"swi": moved}, {"magnitude": moved}]
+
+    def test_what_was_not_searched_is_left_aside_in_a_moved_folder(self, results, monkeypatch):
+        given = []
+
+        def noted(folder, scan=None, name=None, compute=None):
+            given.append(scan)
+            raise InputError("Enough.")
+
+        monkeypatch.setattr(followup, "load_visit", noted)
+        moved = results / "moved"
+        touch(results / "swi.nii.gz")
+        touch(*(moved / f"sub-1_{name}.nii.gz" for name in ("swi", "part-phase_GRE", "part-mag_GRE")))
+        searched = {"swi": "0" * 64, "phase": "0" * 64}
+        TestLoad().written_run(results / "one", options={"swi": "before.nii.gz"}, inputs_sha256=searched)
+        words = ("compare", results / "one", results / "two", "--out", results / "out", "--baseline-scan", moved)
+        assert run(*words) == 2
+        assert sorted(given[0]) == ["phase", "swi"]
 
     def test_nothing_else_is_overwritten(self, results, capsys):
         (results / "mine").mkdir()

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from little_study import OBJECTS, Archive, Running, free_port, image, send, stand_in, study, wait_for
 
 from microbleeds.errors import InputError
 from microbleeds.node.config import Config
+from microbleeds.node.discretion import token_of
 from microbleeds.node.queue import Queue
+from microbleeds.node.receive import Receiver
 from microbleeds.node.serve import Node
-from microbleeds.node.work import Outcome
+from microbleeds.node.spool import Spool
+from microbleeds.node.work import Outcome, Worker
 
 pytestmark = pytest.mark.slow
 
@@ -210,6 +215,43 @@ class TestArchives:
         finally:
             other.stop()
 
+    def test_an_archive_that_is_down_keeps_nothing_from_another(self, settings: Settings, archive: Archive):
+        port = free_port()
+        destinations = [
+            {"ae_title": "A_DOWN", "host": "127.0.0.1", "port": port},
+            {"ae_title": "PACS", "host": "127.0.0.1", "port": archive.port},
+        ]
+        config = settings(archive.port, destinations=destinations)
+        with Running(Node(config, stand_in)) as node:
+            send(config.port, study())
+            wait_for(lambda: len(archive.stored) == OBJECTS and node.queue.studies()[0].sentence)
+            assert node.queue.studies()[0].state == "processed"
+            assert "A_DOWN" in str(node.queue.studies()[0].sentence)
+            late = Archive(port)
+            wait_for(lambda: states(node) == ["done"])
+        assert set(late.stored.values()) == set(archive.stored.values()) == {1}, "nothing is sent twice"
+        late.stop()
+
+    def test_a_refusal_waits_for_an_archive_that_is_down(self, settings: Settings):
+        refusing, port = Archive(free_port(), status=0xA900), free_port()
+        destinations = [
+            {"ae_title": "A_REFUSES", "host": "127.0.0.1", "port": refusing.port},
+            {"ae_title": "PACS", "host": "127.0.0.1", "port": port},
+        ]
+        config = settings(port, destinations=destinations, retries=1)
+        with Running(Node(config, stand_in)) as node:
+            send(config.port, study())
+            wait_for(lambda: "0xA900" in str(node.queue.studies() and node.queue.studies()[0].sentence))
+            assert states(node) == ["processed"]
+            other = Archive(port)
+            wait_for(lambda: states(node) == ["failed"])
+            sentence = str(node.queue.studies()[0].sentence)
+        assert set(other.stored.values()) == {1}
+        assert "A_REFUSES" in sentence
+        assert "PACS" not in sentence
+        refusing.stop()
+        other.stop()
+
     def test_an_archive_that_is_down_gets_it_later(self, settings: Settings):
         port = free_port()
         config = settings(port)
@@ -245,3 +287,54 @@ class TestArchives:
             next((config.folder / "results").glob(f"*/{lost}")).unlink()
             wait_for(lambda: states(node) == ["failed"])
             assert "can't be read" in str(node.queue.studies()[0].sentence)
+
+
+class TestExpiry:
+    @pytest.fixture
+    def ended(self, settings: Settings) -> SimpleNamespace:
+        """A failed study of one image whose time is over."""
+        config = settings(free_port(), keep_hours=0)
+        spool = Spool(config)
+        queue, token = Queue(spool.queue), token_of("1.2.3")
+        spool.keep(token, "1.2.3.1", b"first")
+        queue.received(token, "1.2.3", "1.2.3.1")
+        queue.fail(token, "No SWI was found.")
+        receiver, worker = Receiver(config, spool, queue), Worker(config, spool, queue, stand_in)
+        return SimpleNamespace(token=token, spool=spool, queue=queue, receiver=receiver, worker=worker)
+
+    def images(self, ended: SimpleNamespace) -> int:
+        return len(list(ended.spool.images(ended.token).glob("*.dcm")))
+
+    def test_a_study_that_is_being_sent_again_stays(self, ended: SimpleNamespace):
+        assert not ended.worker.step(busy=[ended.token])
+        assert self.images(ended) == 1
+        before = ended.queue.studies()[0].changed
+        assert ended.queue.knows("1.2.3.1")
+        assert ended.queue.studies()[0].changed > before, "its time begins anew"
+        assert not ended.queue.knows("1.2.3.9")
+        assert ended.worker.step()
+        assert (self.images(ended), ended.queue.studies()) == (0, [])
+
+    def test_only_what_is_still_over_is_dropped(self, ended: SimpleNamespace):
+        dropped: list[str] = []
+        ended.queue.forget(ended.token, 3600, dropped.append)
+        assert len(ended.queue.studies()) == 1
+        ended.queue.received(ended.token, "1.2.3", "1.2.3.2")
+        ended.queue.forget(ended.token, 0, dropped.append)
+        assert [study.images for study in ended.queue.studies()] == [2]
+        assert dropped == []
+
+    def test_an_image_that_comes_meanwhile_is_kept(self, ended: SimpleNamespace, monkeypatch: pytest.MonkeyPatch):
+        keep, dropping = ended.spool.keep, threading.Thread(target=ended.worker.step)
+
+        def keep_while_it_expires(*image: object) -> None:
+            keep(*image)
+            dropping.start()
+            dropping.join(0.3)
+
+        monkeypatch.setattr(ended.spool, "keep", keep_while_it_expires)
+        association = SimpleNamespace(assoc=object())
+        assert ended.receiver._keep(association, "1.2.3", "1.2.3.2", b"second") == 0
+        dropping.join()
+        assert self.images(ended) == 2
+        assert [(study.state, study.images) for study in ended.queue.studies()] == [("receiving", 2)]

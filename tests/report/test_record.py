@@ -12,8 +12,10 @@ import pytest
 from little_head import BLEEDS_MM, PLACES, Head, model
 from pydantic import ValidationError
 
+from microbleeds.cohort.task import Origin, ScanTask, SearchOptions, outcome_of, read_outcome, write_outcome
 from microbleeds.errors import InputError
 from microbleeds.evaluate import read_predictions
+from microbleeds.pipeline import Request, run
 from microbleeds.report.assemble import assemble, count, definite_cut
 from microbleeds.report.labels import label_volume, write_labels
 from microbleeds.report.record import Record, read_record, schema_json, write_record
@@ -161,6 +163,24 @@ class TestFiles:
         np.testing.assert_array_equal(a.ruled_out, b.ruled_out)
         assert a.groups == b.groups
         assert (tmp_path / "findings.tsv").read_text().splitlines()[0].split("\t") == list(COLUMNS)
+
+
+class TestNames:
+    """Names of an old encoding, which Python reads as surrogates."""
+
+    def test_are_refused_before_the_search(self, tmp_path):
+        with pytest.raises(InputError, match=r"/data/M\?ller/swi.nii.gz has characters that are not UTF-8"):
+            run(Request(tmp_path / "out", Path("/data/M\udcfcller/swi.nii.gz")))
+        with pytest.raises(InputError, match="rename"):
+            run(Request(tmp_path / "\udcfc", Path("/data/swi.nii.gz")))
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_cohort_can_note_them(self, tmp_path):
+        note = tmp_path / "M_ller.json"
+        task = ScanTask("M_ller", {}, tmp_path, note, SearchOptions(), Origin(notes=("Took M\udcfcller.nii.",)))
+        write_outcome(outcome_of(task, "failed", sentence="M\udcfcller has no SWI."), note)
+        read = read_outcome(note)
+        assert (read.sentence, read.notes) == ("M?ller has no SWI.", ["Took M?ller.nii."])
 
 
 class TestLabels:

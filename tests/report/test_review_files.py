@@ -12,14 +12,17 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from little_head import BLEEDS_MM, Head
+from little_head import BLEEDS_MM, Head, segmented
 from reader_verdicts import addition, content, verdict
 from typer.testing import CliRunner
 
+import microbleeds.segmentation
 from microbleeds.cli.app import app, main
 from microbleeds.errors import InputError
+from microbleeds.geometry import from_canonical
 from microbleeds.report.labels import write_labels
 from microbleeds.report.record import read_record, write_record
+from microbleeds.report.regions_image import write_regions
 from microbleeds.report.review.embedded import read_embedded
 from microbleeds.report.review.page import hash_of, render_review, write_review
 from microbleeds.report.review.signed import Review
@@ -182,6 +185,37 @@ class TestCommand:
         assert done.exit_code == 0, done.output
         assert "2 finding(s) without a verdict count as the model proposed: 2, 3." in done.output
         assert "2 microbleeds" in done.output
+
+    def test_the_review_page_made_again_has_the_results_regions(
+        self, head: Head, result: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        """The result was made with anatomy weights that are gone; the shipped network says other regions."""
+        swi, weights = tmp_path / "swi.nii.gz", tmp_path / "gone.safetensors"
+        source = head.scan.source_grid
+        nib.save(nib.Nifti1Image(from_canonical(head.scan.swi, source), source.affine), swi)
+        run = {
+            "program_version": "0", "started": "now", "inputs_sha256": {"swi": sha256_of(swi)}, "seconds": {},
+            "options": {"swi": str(swi), "anatomy_weights": str(weights)}, "weights_sha256": {"anatomy": "0" * 64},
+            "total_seconds": 1.0, "peak_memory_mb": None, "compute": "cpu", "python": "3", "packages": {},
+            "platform": "x", "cores": 1,
+        }  # fmt: skip
+        (result / "run.json").write_text(json.dumps(run), encoding="utf-8")
+        own, others = segmented(head), segmented(head)
+        write_regions(own, head.scan, result)
+        others.regions[:] = 0
+        monkeypatch.setattr(microbleeds.segmentation, "segment", lambda scan: others)
+        done = CliRunner().invoke(app, ["review", str(result)])
+        assert done.exit_code == 0, done.output
+        assert "gone.safetensors can't be read any more" in done.stderr
+        digest = sha256_of(result / "findings.json")
+        back = read_embedded(result / "review.html", head.record, source, digest)
+        assert np.array_equal(np.unique(back.regions), np.unique(own.regions))
+        for mm in BLEEDS_MM:
+            at, seen = (tuple(np.rint(g.to_ijk(mm)).astype(int)) for g in (own.grid, back.scan.grid))
+            assert back.regions[seen] == own.regions[at]
+        (result / "regions.nii.gz").unlink()
+        assert CliRunner().invoke(app, ["review", str(result)]).exit_code == 0
+        assert read_embedded(result / "review.html", head.record, source, digest).regions is None
 
     def test_dicom_is_written_into_the_signed_folder(self, result: Path, monkeypatch: pytest.MonkeyPatch):
         asked = []

@@ -89,6 +89,20 @@ class TestEconomy:
         assert low[0] == pytest.approx(low[1], abs=0.01), "the outer faces coincide"
         assert value_at(swi, BLEEDS_MM[0]) < 200, "the bleed still is where it was"
 
+    def test_codes_of_coarse_voxels_are_those_of_their_middle(self):
+        """The code is the index along the first axis: 90 voxels, eight of which become one."""
+        shape = (90, 20, 6)
+        regions = np.broadcast_to(np.arange(1, 91, dtype=np.uint8)[:, None, None], shape)
+        grid = Grid(shape, np.diag([0.5, 0.5, 2.0, 1.0]))
+        values = np.ones(shape, dtype=np.float32)
+        scan = Scan(kind="swi", grid=grid, source_grid=grid, swi=values, mip=values)
+        made = embed(scan, np.ones(shape, dtype=bool), regions, most_bytes=1)
+        codes = np.asarray(unpacked(made.codes).dataobj)
+        assert codes.shape == made.grid.shape
+        middles = grid.to_ijk(made.grid.to_mm([(i, 0, 0) for i in range(codes.shape[0] - 1)]))[:, 0]
+        assert np.abs(codes[:-1, 0, 0] - 1 - middles).max() <= 0.5
+        assert codes[-1, 0, 0] == 90, "the last block lacks its middle"
+
 
 def test_a_full_head_of_nothing_but_noise_stays_small():
     """The worst case: noise has no repeats. The page adds NiiVue and thumbnails, below 5 MB."""

@@ -7,11 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
+from microbleeds.annotations.convert import opened
 from microbleeds.annotations.images import NamedFile, Role, subject_of
 from microbleeds.errors import InputError
+from microbleeds.geometry import Grid, canonical, grid_of
 
 _IMAGES: tuple[Role, ...] = ("swi", "magnitude", "phase")
 _SPLITTING = ("acq", "run", "echo")
+_NAME_OTHERS = 'keep one, or name the others in labels.json as {"images": {"other": "*PATTERN*"}}'
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +48,27 @@ class Refused:
     sentence: str
 
 
-def scans_of(files: Sequence[NamedFile], root: Path) -> tuple[list[ScanFiles], list[Refused]]:
+def header_grid(path: Path) -> Grid | None:
+    """Return the grid of a NIfTI image on its canonical axes, told from its header alone; ``None`` if it can't be.
+
+    The order in which files store their voxels is free, so grids are compared on canonical axes.
+    """
+    try:
+        grid = grid_of(opened(path))
+        return canonical(np.broadcast_to(np.int8(0), grid.shape), grid)[1]
+    except Exception:  # a damaged affine raises nearly anything
+        return None
+
+
+def scans_of(
+    files: Sequence[NamedFile], root: Path, remedy: str = _NAME_OTHERS
+) -> tuple[list[ScanFiles], list[Refused]]:
     """Group images (not masks) to scans.
 
     Args:
         files: images with their roles.
         root: the data set's folder; gives a scan without any name of its own a name.
+        remedy: what to do where a scan has several images of one role.
 
     Returns:
         Scans sorted by name, and what could not be grouped.
@@ -59,7 +79,7 @@ def scans_of(files: Sequence[NamedFile], root: Path) -> tuple[list[ScanFiles], l
         for part_key, entities, part in _split(key, group):
             name = "_".join(part_key) or next((f.rest for f in part if f.rest), "") or root.resolve().name
             try:
-                images, warnings = _roles(name, part)
+                images, warnings = _roles(name, part, remedy)
                 scans.append(ScanFiles(name, subject_of(part_key) or name, part_key, images, entities, warnings))
             except InputError as error:
                 refused.append(Refused(name, str(error)))
@@ -167,7 +187,7 @@ def _split(
     ]
 
 
-def _roles(name: str, group: list[NamedFile]) -> tuple[dict[str, Path], tuple[str, ...]]:
+def _roles(name: str, group: list[NamedFile], remedy: str) -> tuple[dict[str, Path], tuple[str, ...]]:
     """Return role to file of a scan.
 
     Raises:
@@ -181,16 +201,30 @@ def _roles(name: str, group: list[NamedFile]) -> tuple[dict[str, Path], tuple[st
     if unknown and not found["swi"]:
         found["swi"] = unknown
         warnings.append(f"The name of {unknown[0].name} doesn't say what it is; it was taken as the SWI.")
+    if len(found["swi"]) == 1:
+        warnings += _leave_other_grids(found)
     for role in _IMAGES:
         if len(found[role]) > 1:
             names = ", ".join(path.name for path in found[role][:3])
-            raise InputError(
-                f"{name} has {len(found[role])} {role} images ({names}); keep one, or name it under "
-                '"images" in labels.json.'
-            )
+            raise InputError(f"{name} has {len(found[role])} {role} images ({names}); {remedy}.")
     if not found["swi"] and not found["magnitude"]:
         raise InputError(f"{name} has a phase image but neither an SWI nor a magnitude beside it.")
     return {role: paths[0] for role, paths in found.items() if paths}, tuple(warnings)
+
+
+def _leave_other_grids(found: dict[str, list[Path]]) -> list[str]:
+    """Leave aside what lies on another grid than the SWI: it belongs to another acquisition."""
+    main = header_grid(found["swi"][0])
+    warnings = []
+    for role in ("magnitude", "phase"):
+        grids = {path: header_grid(path) for path in found[role]}
+        # What can't be read here (MATLAB volumes, damaged files) is judged by whoever reads it.
+        others = [path for path, grid in grids.items() if main and grid and not grid.same_as(main)]
+        found[role] = [path for path in found[role] if path not in others]
+        warnings += [
+            f"The {role} {path.name} lies on another grid than the SWI and was left aside." for path in others
+        ]
+    return warnings
 
 
 def _agree(label: dict[str, str], scan: dict[str, str]) -> bool:

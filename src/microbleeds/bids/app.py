@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,16 @@ from typing import Any
 from microbleeds.bids.choose import choose_scan
 from microbleeds.bids.dataset import Session, natural, read_sessions
 from microbleeds.bids.description import refuse_foreign, write_citation, write_description
-from microbleeds.bids.followup import FollowTask, follow_up, publish_followup, read_steps
+from microbleeds.bids.followup import (
+    FollowTask,
+    FollowUp,
+    follow_up,
+    publish_followup,
+    read_followup,
+    withdraw_followup,
+)
 from microbleeds.bids.layout import Layout
-from microbleeds.bids.publish import publish_scan
+from microbleeds.bids.publish import publish_scan, withdraw_scan
 from microbleeds.bids.subject_page import write_subject_page
 from microbleeds.cohort.page import write_page
 from microbleeds.cohort.pool import PoolSettings, open_pool
@@ -95,15 +103,14 @@ def participants(
     write_description(layout, raw)
     for outcome in outcomes:
         write_outcome(outcome, layout.scans / f"{outcome.name}.json")
+        withdraw_scan(outcome, layout)
     with open_pool(request.pool, len(tasks)) as client:
         options = settled(options, client, layout.logs / "settings.json")
+        searched: list[Outcome] = []
 
         def scan_done(outcome: Outcome) -> None:
-            outcome = _published(
-                outcome, layout.scans / f"{outcome.name}.json", lambda: publish_scan(outcome, layout, raw)
-            )
-            outcomes.append(outcome)
-            announce("scans", sum(o.state != "absent" for o in outcomes), len(tasks), outcome)
+            searched.append(_scan_published(outcome, layout, raw))
+            announce("scans", len(searched), len(tasks), searched[-1])
 
         run_all(
             [replace(task, options=options) for task in tasks],
@@ -114,18 +121,16 @@ def participants(
         )
         subjects = list(dict.fromkeys(session.subject for session in sessions))
         pairs = follow_tasks(read_sessions(raw, subjects), layout, options)
+        _end_followups(set(subjects) - {str(pair.origin.subject) for pair in pairs}, layout)
         followed: list[Outcome] = []
 
         def visits_done(outcome: Outcome) -> None:
-            outcome = _published(
-                outcome, layout.followups / f"{outcome.name}.json", lambda: publish_followup(outcome, layout)
-            )
-            followed.append(outcome)
-            announce("follow-ups", len(followed), len(pairs), outcome)
+            followed.append(_followup_published(outcome, layout))
+            announce("follow-ups", len(followed), len(pairs), followed[-1])
 
         run_all(pairs, follow, client, visits_done, abreast=request.pool.abreast(len(pairs)))
     _write_pages(layout, subjects)
-    return outcomes + followed
+    return outcomes + searched + followed
 
 
 def group(request: AppRequest) -> list[dict[str, Any]]:
@@ -142,8 +147,10 @@ def group(request: AppRequest) -> list[dict[str, Any]]:
     if not outcomes:
         raise InputError(f"{layout.root} holds no results; run the participant level first.")
     ordered = sorted(outcomes, key=lambda one: (natural(one.subject or ""), natural(one.session or "")))
-    followups = {one.subject: one for one in read_outcomes(layout.followups)}
-    entries = [entry_of(one, _more(one, followups.get(one.subject))) for one in ordered]
+    followups = {subject: read_followup(subject, layout) for subject in {str(one.subject) for one in ordered}}
+    entries = [
+        entry_of(one, layout.results / one.name, _more(one, followups[str(one.subject)])) for one in ordered
+    ]
     rows = table_rows(entries)
     write_table(rows, layout.group.with_suffix(".tsv"))
     links = {one.name: layout.page(str(one.subject)).name for one in ordered if one.succeeded}
@@ -158,7 +165,7 @@ def scan_tasks(
 ) -> tuple[list[ScanTask], list[Outcome]]:
     """Return a task for each session that can be searched, and an outcome for each other."""
     tasks: list[ScanTask] = []
-    absent: list[Outcome] = []
+    others: list[Outcome] = []
     for session in sessions:
         name = session.name
         task = ScanTask(
@@ -172,11 +179,15 @@ def scan_tasks(
         try:
             choice = choose_scan(session, acquisition=request.acquisition, run=request.run)
         except InputError as error:
-            absent.append(outcome_of(task, "absent", sentence=str(error)))
+            others.append(outcome_of(task, "absent", sentence=str(error)))
+            continue
+        except Exception as error:  # what is wrong with one session must not stop the others
+            sentence = f"An unexpected error, {type(error).__name__}: {error}"
+            others.append(outcome_of(task, "failed", sentence=sentence, traceback=traceback.format_exc()))
             continue
         origin = Origin(session.subject, session.session, choice.stem, choice.notes)
         tasks.append(replace(task, inputs=choice.images, origin=origin))
-    return tasks, absent
+    return tasks, others
 
 
 def follow_tasks(sessions: Sequence[Session], layout: Layout, options: SearchOptions) -> list[FollowTask]:
@@ -184,14 +195,14 @@ def follow_tasks(sessions: Sequence[Session], layout: Layout, options: SearchOpt
     visits: dict[str, list[tuple[str, Path]]] = defaultdict(list)
     for session in sessions:
         outcome = read_outcome(layout.scans / f"{session.name}.json")
-        if session.session is not None and outcome is not None and outcome.succeeded and outcome.result:
-            visits[session.subject].append((session.session, Path(outcome.result)))
+        if session.session is not None and outcome is not None and outcome.succeeded:
+            visits[session.subject].append((session.session, layout.results / session.name))
     return [
         FollowTask(
             name=f"sub-{subject}",
             visits=tuple(found),
             out=layout.followup_result(subject),
-            note=layout.followups / f"sub-{subject}.json",
+            note=layout.followup_note(subject),
             options=options,
             origin=Origin(subject),
         )
@@ -200,25 +211,44 @@ def follow_tasks(sessions: Sequence[Session], layout: Layout, options: SearchOpt
     ]
 
 
-def _published(outcome: Outcome, note: Path, publish: Callable[[], None]) -> Outcome:
-    """Write derivatives; a result that can't be published any more is a failed one."""
+def _scan_published(outcome: Outcome, layout: Layout, raw: Path) -> Outcome:
+    note = layout.scans / f"{outcome.name}.json"
     if not outcome.succeeded:
-        return outcome
+        return _published(outcome, note, lambda: withdraw_scan(outcome, layout))
+    return _published(outcome, note, lambda: publish_scan(outcome, layout, raw))
+
+
+def _followup_published(outcome: Outcome, layout: Layout) -> Outcome:
+    subject = str(outcome.subject)
+    act = publish_followup if outcome.succeeded else withdraw_followup
+    return _published(outcome, layout.followup_note(subject), lambda: act(subject, layout))
+
+
+def _published(outcome: Outcome, note: Path, act: Callable[[], None]) -> Outcome:
+    """Write derivatives, or remove those of a failed one; a result that can't be published is a failed one."""
     try:
-        publish()
+        act()
     except (InputError, OSError) as error:
-        outcome = outcome.model_copy(update={"state": "failed", "sentence": f"No derivatives: {error}"})
+        sentence = outcome.sentence or f"No derivatives: {error}"
+        outcome = outcome.model_copy(update={"state": "failed", "sentence": sentence})
         write_outcome(outcome, note)
     return outcome
 
 
-def _more(outcome: Outcome, followup: Outcome | None) -> dict[str, Any]:
+def _end_followups(subjects: Collection[str], layout: Layout) -> None:
+    """Forget earlier follow-ups of subjects that have fewer than two visits with a result now."""
+    for subject in subjects:
+        withdraw_followup(subject, layout)
+        layout.followup_note(subject).unlink(missing_ok=True)
+
+
+def _more(outcome: Outcome, followup: FollowUp | None) -> dict[str, Any]:
     """Return the columns that the follow-up of its subject adds to a scan's row."""
     if followup is None or not outcome.succeeded:
         return {}
-    if not followup.succeeded or followup.result is None:
+    if followup.sentence is not None:
         return {"message": f"Not followed up: {followup.sentence}"}
-    steps = {step.session: step for step in read_steps(Path(followup.result)).steps}
+    steps = {step.session: step for step in followup.steps}
     step = steps.get(outcome.session or "")
     return {} if step is None else {"new": step.new, "new_so_far": step.new_so_far, "aria_h": step.aria_h}
 
@@ -228,9 +258,8 @@ def _write_pages(layout: Layout, subjects: Sequence[str]) -> None:
     outcomes = read_outcomes(layout.scans)
     for subject in subjects:
         own = [outcome for outcome in outcomes if outcome.subject == subject]
-        followup = read_outcome(layout.followups / f"sub-{subject}.json")
-        write_subject_page(subject, own, followup, layout)
-    _cite(layout, [entry_of(outcome) for outcome in outcomes])
+        write_subject_page(subject, own, layout)
+    _cite(layout, [entry_of(outcome, layout.results / outcome.name) for outcome in outcomes])
 
 
 def _cite(layout: Layout, entries: Sequence[Entry]) -> None:

@@ -141,8 +141,9 @@ def _scan_time(folder: Path) -> str | None:
 
 
 def _images(root: Path, folder: Path) -> tuple[Image, ...]:
+    """Return a session's images in the natural order of their names."""
     found = []
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(folder.rglob("*"), key=lambda path: natural(path.relative_to(folder).as_posix())):
         parts = path.relative_to(folder).parts
         hidden = any(part.startswith(".") for part in parts)
         if hidden or set(parts[:-1]) & _OTHER_FOLDERS or not path.name.lower().endswith(NIFTI):

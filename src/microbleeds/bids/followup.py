@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from microbleeds.atomic import atomic_folder
 from microbleeds.bids.dictionaries import LESIONS, SESSIONS, generated_by, write_dictionary, write_rows
 from microbleeds.bids.layout import Layout
@@ -19,6 +21,7 @@ from microbleeds.cohort.fingerprint import digest
 from microbleeds.cohort.search import attempted
 from microbleeds.cohort.task import Origin, Outcome, SearchOptions, outcome_of, read_outcome
 from microbleeds.compute import choose
+from microbleeds.errors import InputError
 from microbleeds.followup import Comparison, Rule, Series, Visit, follow, load_visit, write_comparison
 from microbleeds.report.record import Strict
 from microbleeds.report.run_record import sha256_of
@@ -68,6 +71,14 @@ class StepsRecord(Strict):
     steps: list[StepRecord]
 
 
+@dataclass(frozen=True)
+class FollowUp:
+    """What is known of a subject's follow-up: its steps, or a sentence that says why there are none."""
+
+    steps: tuple[StepRecord, ...] = ()
+    sentence: str | None = None
+
+
 def follow_up(
     task: FollowTask,
     load: Callable[..., Visit] = load_visit,
@@ -87,44 +98,99 @@ def follow_up(
         found = {label: sha256_of(result / "findings.json") for label, result in task.visits}
         asked = {"visits": list(found.items()), "precision": task.options.precision, "rule": asdict(Rule())}
         fingerprint = digest(asked)
-        before = read_outcome(task.note)
-        if before is not None and before.fingerprint == fingerprint and (task.out / _STEPS).is_file():
-            return outcome_of(task, "kept", result=task.out, fingerprint=fingerprint)
+        if _is_finished(task, fingerprint):
+            return outcome_of(task, "kept", fingerprint=fingerprint)
         start = time.perf_counter()
         options = task.options
         compute = choose(options.device, options.precision, options.threads)
         visits = [load(result, name=f"ses-{label}", compute=compute) for label, result in task.visits]
         _write_series(task, visits, compare(visits), write)
         seconds = time.perf_counter() - start
-        return outcome_of(task, "done", result=task.out, fingerprint=fingerprint, seconds=seconds)
+        return outcome_of(task, "done", fingerprint=fingerprint, seconds=seconds)
 
     return attempted(task, work)
 
 
 def read_steps(result: Path) -> StepsRecord:
-    """Read what a follow-up found."""
-    return StepsRecord.model_validate_json((result / _STEPS).read_text(encoding="utf-8"))
+    """Read what a follow-up found.
+
+    Raises:
+        InputError: if it isn't there, or is damaged.
+    """
+    try:
+        return StepsRecord.model_validate_json((result / _STEPS).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        raise InputError(
+            f"The follow-up {result} can't be read ({type(error).__name__}); run the participant level again."
+        ) from error
 
 
-def publish_followup(outcome: Outcome, layout: Layout) -> None:
-    """Write the derivatives of a subject's follow-up."""
-    if outcome.result is None or outcome.subject is None:
-        return
-    result, subject = Path(outcome.result), outcome.subject
+def read_followup(subject: str, layout: Layout) -> FollowUp | None:
+    """Return what is known of a subject's follow-up; ``None`` if there is none."""
+    outcome = read_outcome(layout.followup_note(subject))
+    if outcome is None:
+        return None
+    if not outcome.succeeded:
+        return FollowUp(sentence=outcome.sentence)
+    try:
+        return FollowUp(tuple(read_steps(layout.followup_result(subject)).steps))
+    except InputError as error:
+        return FollowUp(sentence=str(error))
+
+
+def publish_followup(subject: str, layout: Layout) -> None:
+    """Write the derivatives of a subject's follow-up; those of an earlier run give way.
+
+    Raises:
+        InputError: if its result can't be read.
+    """
+    result = layout.followup_result(subject)
     found = read_steps(result)
+    earlier = _earlier(subject, layout)
+    present: list[str] = []
     for step in found.steps:
         for since in dict.fromkeys((step.first, step.previous)):
             source = result / _pair(step.session, since)
             stem = f"sub-{subject}_ses-{step.session}_desc-since{since}"
+            present.append(f"{stem}_")
             anat = layout.folder(subject, step.session, "anat")
             placed(source / "comparison.json", anat / f"{stem}_comparison.json")
             placed(source / "comparison.tsv", anat / f"{stem}_lesions.tsv")
             write_dictionary(LESIONS, anat / f"{stem}_lesions.json", GeneratedBy=generated_by())
             figures = layout.folder(subject, step.session, "figures")
             placed(source / "comparison.html", figures / f"{stem}_comparison.html")
-    table = layout.root / f"sub-{subject}" / f"sub-{subject}_sessions.tsv"
+    table = layout.sessions_table(subject)
     write_rows(list(SESSIONS), _rows(found), table)
     write_dictionary(SESSIONS, table.with_suffix(".json"), Description="What is new at each session.")
+    # Last, so that a kill or a full disk leaves the earlier ones.
+    for path in earlier:
+        if not path.name.startswith(tuple(present)):
+            path.unlink()
+
+
+def withdraw_followup(subject: str, layout: Layout) -> None:
+    """Remove the derivatives that an earlier run wrote of a follow-up that has no result any more."""
+    table = layout.sessions_table(subject)
+    for path in (*_earlier(subject, layout), table, table.with_suffix(".json")):
+        path.unlink(missing_ok=True)
+
+
+def _earlier(subject: str, layout: Layout) -> list[Path]:
+    """Comparisons of a subject's sessions that an earlier run wrote."""
+    inside, name = layout.root / f"sub-{subject}", f"sub-{subject}_ses-*_desc-since*"
+    return [path for kind in ("anat", "figures") for path in inside.glob(f"ses-*/{kind}/{name}")]
+
+
+def _is_finished(task: FollowTask, fingerprint: str) -> bool:
+    """Whether an earlier run finished this very task."""
+    before = read_outcome(task.note)
+    if before is None or not before.succeeded or before.fingerprint != fingerprint:
+        return False
+    try:
+        read_steps(task.out)
+    except InputError:
+        return False
+    return True
 
 
 def _rows(found: StepsRecord) -> list[dict[str, object]]:

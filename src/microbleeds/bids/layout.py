@@ -60,6 +60,14 @@ class Layout:
         inside = self.root / f"sub-{subject}"
         return (inside if session is None else inside / f"ses-{session}") / kind
 
+    def sessions_table(self, subject: str) -> Path:
+        """What is new at each of a subject's sessions."""
+        return self.root / f"sub-{subject}" / f"sub-{subject}_sessions.tsv"
+
+    def followup_note(self, subject: str) -> Path:
+        """Outcome of a subject's follow-up."""
+        return self.followups / f"sub-{subject}.json"
+
     def followup_result(self, subject: str) -> Path:
         """A subject's comparisons."""
         return self.results / f"sub-{subject}_followup"

@@ -40,13 +40,13 @@ def publish_scan(outcome: Outcome, layout: Layout, raw: Path) -> None:
     Raises:
         InputError: if the outcome has no result.
     """
-    if outcome.result is None or outcome.subject is None or outcome.stem is None:
+    if outcome.subject is None or outcome.stem is None:
         raise InputError(f"{outcome.name} has no result; run the participant level again.")
-    result = Path(outcome.result)
+    result = layout.results / outcome.name
     record = read_record(result / "findings.json")
     anat = layout.folder(outcome.subject, outcome.session, "anat")
     figures = layout.folder(outcome.subject, outcome.session, "figures")
-    earlier = _earlier(outcome, (anat, figures))
+    earlier = _earlier(outcome, layout)
     located = (result / "regions.nii.gz").is_file()
     pages = [page for page in PAGES if (result / f"{page}.html").is_file()]
     sources = source_uris(record.scan.files, raw)
@@ -65,6 +65,12 @@ def publish_scan(outcome: Outcome, layout: Layout, raw: Path) -> None:
         page = path.name.rpartition("_")[2].removesuffix(".html")
         if not path.name.startswith(present) or (page in PAGES and page not in pages):
             path.unlink()
+
+
+def withdraw_scan(outcome: Outcome, layout: Layout) -> None:
+    """Remove the derivatives that an earlier run wrote of a scan that has no result any more."""
+    for path in _earlier(outcome, layout):
+        path.unlink()
 
 
 def source_uris(files: Mapping[str, str], raw: Path) -> list[str]:
@@ -117,8 +123,9 @@ def _write_regions(result: Path, seg: Path, sources: list[str]) -> None:
     )
 
 
-def _earlier(outcome: Outcome, folders: tuple[Path, ...]) -> set[Path]:
+def _earlier(outcome: Outcome, layout: Layout) -> set[Path]:
     """Derivatives of this session's scan that an earlier run wrote, under this or another choice."""
+    folders = [layout.folder(str(outcome.subject), outcome.session, kind) for kind in ("anat", "figures")]
     start = f"sub-{outcome.subject}" + (f"_ses-{outcome.session}" if outcome.session is not None else "")
     kinds = ("_desc-microbleeds_", "_seg-fine_")
     return {path for folder in folders for kind in kinds for path in folder.glob(f"{start}*{kind}*")}

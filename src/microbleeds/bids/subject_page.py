@@ -9,7 +9,7 @@ from pathlib import Path
 from microbleeds import __version__
 from microbleeds.atomic import atomic_file
 from microbleeds.bids.dataset import natural
-from microbleeds.bids.followup import StepRecord, read_steps
+from microbleeds.bids.followup import StepRecord, read_followup
 from microbleeds.bids.layout import Layout
 from microbleeds.bids.publish import PAGES
 from microbleeds.cohort.table import entry_of
@@ -35,24 +35,22 @@ class StepView:
     links: list[tuple[str, str]]
 
 
-def write_subject_page(
-    subject: str, outcomes: Sequence[Outcome], followup: Outcome | None, layout: Layout
-) -> None:
+def write_subject_page(subject: str, outcomes: Sequence[Outcome], layout: Layout) -> None:
     """Write a subject's page.
 
     Args:
         subject: label without ``sub-``.
         outcomes: of the subject's scans.
-        followup: outcome of the follow-up, if there is one.
         layout: of the output.
     """
     ordered = sorted(outcomes, key=lambda outcome: natural(outcome.session or ""))
+    followup = read_followup(subject, layout)
     page = templates_of("microbleeds.bids").get_template("subject.html.j2")
     text = page.render(
         subject=subject,
         style=asset("report.css"),
         visits=[_visit(outcome, layout) for outcome in ordered],
-        steps=_steps(subject, followup, layout),
+        steps=_steps(subject, followup.steps, layout) if followup else [],
         followup=followup,
         disclaimer=DISCLAIMER,
         version=__version__,
@@ -62,7 +60,7 @@ def write_subject_page(
 
 
 def _visit(outcome: Outcome, layout: Layout) -> VisitView:
-    entry = entry_of(outcome)
+    entry = entry_of(outcome, layout.results / outcome.name)
     links = []
     if entry.record is not None and outcome.subject is not None:
         figures = layout.folder(outcome.subject, outcome.session, "figures")
@@ -71,11 +69,9 @@ def _visit(outcome: Outcome, layout: Layout) -> VisitView:
     return VisitView(entry.outcome, entry.record, links)
 
 
-def _steps(subject: str, followup: Outcome | None, layout: Layout) -> list[StepView]:
-    if followup is None or not followup.succeeded or followup.result is None:
-        return []
+def _steps(subject: str, steps: Sequence[StepRecord], layout: Layout) -> list[StepView]:
     views = []
-    for step in read_steps(Path(followup.result)).steps:
+    for step in steps:
         figures = layout.folder(subject, step.session, "figures")
         files = {
             f"since {since}": figures / f"sub-{subject}_ses-{step.session}_desc-since{since}_comparison.html"

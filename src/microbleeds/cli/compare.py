@@ -51,11 +51,13 @@ def compare(
     from microbleeds.followup import Visit, compare_visits, load_visit, write_comparison
     from microbleeds.followup.study_files import is_study, study_files
     from microbleeds.pipeline import Request, run
+    from microbleeds.report.record import refuse_unwritable_names
 
+    refuse_unwritable_names(baseline, followup)
     _refuse_to_destroy(out, overwrite, (baseline, followup))
     paths = {"baseline": baseline, "followup": followup}
     studies = {name: study_files(path) for name, path in paths.items() if is_study(path)}
-    scans = _moved({"baseline": baseline_scan, "followup": followup_scan}, studies) | studies
+    scans = _moved({"baseline": baseline_scan, "followup": followup_scan}, paths, studies) | studies
     visits: dict[str, Visit] = {}
     with (
         Console(stderr=True).status("start") as status,
@@ -107,15 +109,20 @@ def _refuse_to_destroy(out: Path, overwrite: bool, inputs: tuple[Path, ...]) -> 
         raise InputError(f"The folder {out} is no earlier comparison and won't be overwritten; choose another.")
 
 
-def _moved(scans: Mapping[str, Path | None], studies: Mapping[str, object]) -> dict[str, dict[str, Path]]:
+def _moved(
+    scans: Mapping[str, Path | None], results: Mapping[str, Path], studies: Mapping[str, object]
+) -> dict[str, dict[str, Path]]:
     """Return the files of the scans that the user says lie elsewhere now, by visit."""
     from microbleeds.errors import InputError
-    from microbleeds.followup.study_files import study_files
+    from microbleeds.followup.study_files import files_searched
+    from microbleeds.report.searched import read_run
 
     needless = [name for name, path in scans.items() if path is not None and name in studies]
     if needless:
         raise InputError(f"--{needless[0]}-scan is for a result; the {needless[0]} is a scan itself.")
-    return {name: study_files(path) for name, path in scans.items() if path is not None}
+    return {
+        name: files_searched(path, read_run(results[name])) for name, path in scans.items() if path is not None
+    }
 
 
 def _table(comparison: Comparison) -> Table:

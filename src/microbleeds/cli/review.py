@@ -21,6 +21,8 @@ def review(
     """Write review.html, the page to read in, beside the report; the scan is read again for it."""
     from microbleeds.atomic import atomic_file
     from microbleeds.errors import InputError
+    from microbleeds.followup.anatomy import anatomy_searched
+    from microbleeds.report.dicom.stored import stored_segmentation
     from microbleeds.report.record import read_record
     from microbleeds.report.review.page import write_review
     from microbleeds.report.run_record import sha256_of
@@ -39,13 +41,16 @@ def review(
     with open_scan(**paths, phase_sign=sign, series=tuple(run.options.get("series", ()))) as study:
         files = {role: path for role, path in paths.items() if path is not None}
         refuse_other_scan(run, files, study.scan, record.scan.shape)
-        segmentation = segment(study.scan)
+        weights, warnings = anatomy_searched(run)
+        brain = segment(study.scan, **weights).brain
+        # The result's own regions: the network of another version may say others.
+        known = (result / "regions.nii.gz").is_file()
+        regions = stored_segmentation(result, study.scan).regions if known else None
         page = result / "review.html"
-        regions = segmentation.regions if segmentation.located else None
         with atomic_file(page) as temporary:
-            write_review(
-                record, study.scan, segmentation.brain, regions, temporary, findings_sha256=sha256_of(findings)
-            )
+            write_review(record, study.scan, brain, regions, temporary, findings_sha256=sha256_of(findings))
+    for warning in warnings:
+        typer.echo(f"Warning: {warning}", err=True)
     typer.echo(f"Review page: {page}")
 
 

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 from microbleeds.annotations.images import NIFTI, named_file
 from microbleeds.annotations.scan_files import scans_of
 from microbleeds.annotations.statement import Statement
 from microbleeds.errors import InputError
+from microbleeds.read.dicom.headers import is_dicom
 
 _ROLES = ("swi", "magnitude", "phase")
 # A folder with more files than this is a home directory, not a data set.
 _MOST_FILES = 500_000
+_NAME_ALL = "keep one, or give a table (.tsv) with the columns swi, magnitude and phase in place of the folder"
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,12 @@ class Gathered:
     refused: str | None = None
 
 
-def gather(place: Path) -> list[Gathered]:
+def gather(place: Path, reserved: Collection[str] = ()) -> list[Gathered]:
     """Return the scans of a folder or a list.
+
+    Args:
+        place: folder or list.
+        reserved: names, in lower case, that no scan may have.
 
     Raises:
         InputError: if there is no such path, or it holds no scan.
@@ -45,7 +53,7 @@ def gather(place: Path) -> list[Gathered]:
     found = _of_folder(place) if place.is_dir() else _of_list(place)
     if not found:
         raise InputError(f"{place} holds no scan: no NIfTI image and no DICOM file; check the path.")
-    return _unique(found)
+    return _unique(found, reserved)
 
 
 def _of_folder(folder: Path) -> list[Gathered]:
@@ -53,24 +61,27 @@ def _of_folder(folder: Path) -> list[Gathered]:
     files = _files(folder)
     images = [path for path in files if path.name.lower().endswith(NIFTI)]
     named = [named_file(path, folder, Statement()) for path in images]
-    scans, refused = scans_of(named, folder)
+    scans, refused = scans_of(named, folder, _NAME_ALL)
     found = [Gathered(scan.name, scan.images, scan.warnings) for scan in scans]
     found += [Gathered(one.name, {}, (), one.sentence) for one in refused]
     taken = {path.relative_to(folder).parts[0] for path in images}
-    studies = sorted({path.relative_to(folder).parts[0] for path in files if _may_be_dicom(path)} - taken)
+    others: dict[str, list[Path]] = defaultdict(list)
+    for path in files:
+        others[path.relative_to(folder).parts[0]].append(path)
+    studies = [name for name, inside in others.items() if name not in taken and any(map(_may_be_dicom, inside))]
     return found + [Gathered(_name_of(Path(name)), {"swi": folder / name}) for name in studies]
 
 
 def _may_be_dicom(path: Path) -> bool:
-    """Whether a name speaks of DICOM: ``.dcm``, ``.ima``, ``.zip``, ``DICOMDIR`` or no suffix that is a word."""
+    """Whether a name speaks of DICOM (``.dcm``, ``.ima``, ``.zip``), or says nothing and the file is DICOM."""
     suffix = path.suffix.lower()
-    return suffix in (".dcm", ".ima", ".zip", "") or suffix[1:].isdecimal()
+    return suffix in (".dcm", ".ima", ".zip") or ((not suffix or suffix[1:].isdecimal()) and is_dicom(path))
 
 
 def _files(folder: Path) -> list[Path]:
     found = []
-    for count, path in enumerate(sorted(folder.rglob("*"))):
-        if count > _MOST_FILES:
+    for number, path in enumerate(sorted(folder.rglob("*"))):
+        if number > _MOST_FILES:
             raise InputError(f"{folder} holds more than {_MOST_FILES} files; give the folder of one data set.")
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
             found.append(path)
@@ -116,14 +127,20 @@ def _name_of(path: Path) -> str:
     return name
 
 
-def _unique(found: Sequence[Gathered]) -> list[Gathered]:
-    """Make names file names, each once."""
-    seen: dict[str, int] = {}
+def _unique(found: Sequence[Gathered], reserved: Collection[str]) -> list[Gathered]:
+    """Make names file names, each once whatever its case: some file systems don't tell ``A`` from ``a``."""
+    names = [re.sub(r"[^\w.+-]+", "_", one.name).strip("._") or "scan" for one in found]
+    names = [f"{name}_" if name.lower() in reserved else name for name in names]
+    given = {name.lower() for name in names}
+    taken: set[str] = set()
+    numbers: dict[str, Iterator[int]] = defaultdict(lambda: count(2))
     made = []
-    for one in found:
-        name = re.sub(r"[^\w.+-]+", "_", one.name).strip("._") or "scan"
-        seen[name] = seen.get(name, 0) + 1
-        made.append(
-            Gathered(name if seen[name] == 1 else f"{name}_{seen[name]}", one.inputs, one.notes, one.refused)
-        )
+    for one, name in zip(found, names, strict=True):
+        own = name
+        if name.lower() in taken:
+            numbered = (f"{name}_{number}" for number in numbers[name.lower()])
+            own = next(new for new in numbered if new.lower() not in given)
+            given.add(own.lower())
+        taken.add(own.lower())
+        made.append(replace(one, name=own))
     return made

@@ -51,7 +51,7 @@ def search_many(
     if place.is_dir() and out.is_relative_to(place):
         raise InputError(f"The output folder {out} lies in the folder of the scans; choose another.")
     options = with_weights(options)
-    tasks, outcomes = _tasks(gather(place), out, options)
+    tasks, outcomes = _tasks(gather(place, reserved=_OWN_NAMES), out, options)
     total = len(tasks)
     if tasks:
         with open_pool(pool, total) as client:
@@ -77,9 +77,8 @@ def _tasks(found: Sequence[Gathered], out: Path, options: SearchOptions) -> tupl
     """Return a task for each scan, and an outcome for each that was refused."""
     tasks, refused = [], []
     for one in found:
-        name = f"{one.name}_" if one.name in _OWN_NAMES else one.name
-        note = out / "logs" / "scans" / f"{name}.json"
-        task = ScanTask(name, one.inputs, out / name, note, options, Origin(notes=one.notes))
+        note = out / "logs" / "scans" / f"{one.name}.json"
+        task = ScanTask(one.name, one.inputs, out / one.name, note, options, Origin(notes=one.notes))
         if one.refused is None:
             tasks.append(task)
         else:
@@ -90,7 +89,8 @@ def _tasks(found: Sequence[Gathered], out: Path, options: SearchOptions) -> tupl
 
 def _write_all(outcomes: Sequence[Outcome], out: Path, title: str) -> None:
     """Write the table and the page."""
-    entries = [entry_of(outcome) for outcome in sorted(outcomes, key=lambda outcome: outcome.name)]
+    ordered = sorted(outcomes, key=lambda outcome: outcome.name)
+    entries = [entry_of(outcome, out / outcome.name) for outcome in ordered]
     rows = table_rows(entries)
     write_table(rows, out / "scans.tsv")
     links = {o.name: f"{o.name}/report.html" for o in outcomes if o.succeeded}

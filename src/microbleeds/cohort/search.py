@@ -37,11 +37,11 @@ def search(task: ScanTask, run: Callable[[ScanTask], Any] = run_pipeline) -> Out
     def work() -> Outcome:
         fingerprint = scan_fingerprint(task)
         if is_finished(task, fingerprint):
-            return outcome_of(task, "kept", result=task.out, fingerprint=fingerprint)
+            return outcome_of(task, "kept", fingerprint=fingerprint)
         start = time.perf_counter()
         run(task)
         seconds = time.perf_counter() - start
-        return outcome_of(task, "done", result=task.out, fingerprint=fingerprint, seconds=seconds)
+        return outcome_of(task, "done", fingerprint=fingerprint, seconds=seconds)
 
     return attempted(task, work)
 

@@ -87,12 +87,18 @@ class Entry:
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
-def entry_of(outcome: Outcome, more: Mapping[str, Any] | None = None) -> Entry:
-    """Read the result behind an outcome; one that can't be read any more becomes a failed row."""
-    if not outcome.succeeded or outcome.result is None:
+def entry_of(outcome: Outcome, result: Path, more: Mapping[str, Any] | None = None) -> Entry:
+    """Read the result behind an outcome; one that can't be read any more becomes a failed row.
+
+    Args:
+        outcome: of a scan.
+        result: folder of its result.
+        more: columns that its follow-up adds.
+    """
+    if not outcome.succeeded:
         return Entry(outcome, None, more or {})
     try:
-        return Entry(outcome, read_record(Path(outcome.result) / "findings.json"), more or {})
+        return Entry(outcome, read_record(result / "findings.json"), more or {})
     except InputError as error:
         return Entry(outcome.model_copy(update={"state": "failed", "sentence": str(error)}), None, more or {})
 

@@ -17,7 +17,7 @@ from microbleeds import __version__
 from microbleeds.atomic import atomic_file
 from microbleeds.compute import Precision
 from microbleeds.pipeline import OperatingPointName
-from microbleeds.report.record import Strict
+from microbleeds.report.record import Strict, writable
 from microbleeds.study import SignChoice
 
 State = Literal["done", "kept", "failed", "absent"]
@@ -93,11 +93,12 @@ class ScanTask:
     origin: Origin = Origin()
 
 
-class Outcome(Strict):
+class Outcome(Strict, extra="ignore"):
     """What became of a task.
 
     ``done`` and ``kept`` (done by an earlier run) have a result; ``failed`` and ``absent`` (there is no such
-    image) have a sentence.
+    image) have a sentence. Where the result lies follows from the name, since output folders are moved and mounted
+    elsewhere; notes of earlier versions hold a path, which is ignored.
     """
 
     schema_version: Literal["1.0.0"] = "1.0.0"
@@ -105,7 +106,6 @@ class Outcome(Strict):
     name: str
     state: State
     sentence: str | None = None
-    result: str | None = Field(default=None, description="Folder of the result.")
     fingerprint: str | None = Field(default=None, description="Hash of inputs, weights and options.")
     seconds: float | None = None
     traceback: str | None = Field(default=None, description="Of a fault of the program.")
@@ -125,7 +125,6 @@ def outcome_of(
     state: State,
     *,
     sentence: str | None = None,
-    result: Path | None = None,
     fingerprint: str | None = None,
     seconds: float | None = None,
     traceback: str | None = None,
@@ -134,15 +133,14 @@ def outcome_of(
     return Outcome(
         name=task.name,
         state=state,
-        sentence=sentence,
-        result=None if result is None else str(result),
+        sentence=None if sentence is None else writable(sentence),
         fingerprint=fingerprint,
         seconds=None if seconds is None else round(seconds, 2),
         traceback=traceback,
         subject=task.origin.subject,
         session=task.origin.session,
         stem=task.origin.stem,
-        notes=list(task.origin.notes),
+        notes=[writable(note) for note in task.origin.notes],
     )
 
 

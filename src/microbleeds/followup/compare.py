@@ -217,5 +217,6 @@ def _warnings(baseline: Visit, followup: Visit, registration: Registration) -> l
     both = set(baseline.record.warnings) & set(followup.record.warnings)
     said += [warning for warning in baseline.record.warnings if warning in both]
     for title, visit in (("Baseline", baseline), ("Follow-up", followup)):
-        said += [f"{title}: {warning}" for warning in visit.record.warnings if warning not in both]
+        own = [warning for warning in visit.record.warnings if warning not in both]
+        said += [f"{title}: {warning}" for warning in (*own, *visit.warnings)]
     return list(dict.fromkeys(said))

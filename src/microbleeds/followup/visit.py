@@ -13,6 +13,7 @@ from typing import Any
 
 from microbleeds.compute import Compute
 from microbleeds.errors import InputError
+from microbleeds.followup.anatomy import anatomy_searched
 from microbleeds.read.dicom.survey import HIDDEN
 from microbleeds.report.record import Record, read_record
 from microbleeds.report.run_record import RunRecord
@@ -34,6 +35,7 @@ class Visit:
         scan: the scan that was searched.
         segmentation: its brain and position.
         signed: whether a reader decided what counts.
+        warnings: sentences on how the scan was read again.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Visit:
     scan: Scan
     segmentation: Segmentation
     signed: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 def is_result(path: Path) -> bool:
@@ -79,7 +82,8 @@ def load_visit(
         read = study.scan
     refuse_other_scan(run, files, read, record.scan.shape)
     signed = (folder / "review.json").is_file()
-    return Visit(name or str(folder), record, read, segment(read, compute=compute), signed)
+    weights, warnings = anatomy_searched(run)
+    return Visit(name or str(folder), record, read, segment(read, compute=compute, **weights), signed, warnings)
 
 
 def _files_of(record: Record, run: RunRecord | None, folder: Path) -> dict[str, Path]:

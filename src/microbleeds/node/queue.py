@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,8 +52,14 @@ class Queue:
     # Receiving
 
     def knows(self, image_uid: str) -> bool:
-        """Whether an image was received before."""
-        return bool(self._rows("SELECT 1 FROM image WHERE uid = ?", image_uid))
+        """Whether an image was received before; its study then is as fresh as if the image had come anew."""
+        with self._change() as db:
+            # Or a study that is sent again might be dropped half-way, and the rest would look like a new one.
+            found = db.execute(
+                "UPDATE study SET changed = ? WHERE token = (SELECT token FROM image WHERE uid = ?)",
+                (time.time(), image_uid),
+            )
+            return bool(found.rowcount)
 
     def received(self, token: str, study_uid: str, image_uid: str) -> None:
         """Note an image that is on disk; a finished study is taken up again, a running one is noted as late."""
@@ -212,10 +218,22 @@ class Queue:
         )
         return [token for (token,) in rows]
 
-    def forget(self, token: str) -> None:
-        """Drop a study; it is new if it comes again."""
+    def forget(self, token: str, seconds: float, drop: Callable[[str], None]) -> None:
+        """Drop a study and its files, if it still is one that ended so long ago; it is new if it comes again.
+
+        Args:
+            token: its name.
+            seconds: as for :meth:`expired`; images may have come since that was asked.
+            drop: removes its files.
+        """
         with self._change() as db:
-            db.execute("DELETE FROM study WHERE token = ?", (token,))
+            found = db.execute(
+                "DELETE FROM study WHERE token = ? AND state IN ('done', 'failed') AND changed <= ?",
+                (token, time.time() - seconds),
+            )
+            if found.rowcount:
+                # Before the commit: a study that is forgotten but still on disk would never be dropped.
+                drop(token)
 
     def studies(self) -> list[QueuedStudy]:
         """Return everything, last changed first."""

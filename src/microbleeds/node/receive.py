@@ -118,12 +118,13 @@ class Receiver:
         token = token_of(study_uid)
         with self._lock:
             self._open.setdefault(event.assoc, Counter())[token] += 1
-        if self._queue.knows(image_uid):
-            return SUCCESS
-        try:
-            self._spool.keep(token, image_uid, content)
-        except OSError as error:
-            logger.error("an image can't be written: %s", error.strerror)
-            return OUT_OF_RESOURCES
-        self._queue.received(token, study_uid, image_uid)
+        with self._spool.lock:
+            if self._queue.knows(image_uid):
+                return SUCCESS
+            try:
+                self._spool.keep(token, image_uid, content)
+            except OSError as error:
+                logger.error("an image can't be written: %s", error.strerror)
+                return OUT_OF_RESOURCES
+            self._queue.received(token, study_uid, image_uid)
         return SUCCESS

@@ -52,7 +52,7 @@ class Sender:
         """
         destination = self._destinations.get(name)
         if destination is None:
-            raise UnreachableError(f"{name} is no longer a destination")
+            raise UnreachableError("it is no longer a destination")
         entity = AE(self._config.ae_title)
         entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = _TIMEOUT_SECONDS
         entity.connection_timeout = _TIMEOUT_SECONDS
@@ -63,7 +63,7 @@ class Sender:
             destination.host, destination.port, ae_title=destination.ae_title, **self._encryption(destination)
         )
         if not association.is_established:
-            raise UnreachableError(f"{name} accepted no association")
+            raise UnreachableError("it accepted no association")
         try:
             yield association
         finally:

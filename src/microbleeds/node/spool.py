@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import threading
 from pathlib import Path
 
 from microbleeds.errors import InputError
@@ -27,6 +28,9 @@ class Spool:
             InputError: if it can't be written.
         """
         self._config = config
+        #: Held while an image comes to the disk and the queue, and while a study leaves both: half of one would be
+        #: lost in the other.
+        self.lock = threading.Lock()
         self.folder = Path(config.folder)
         self._images, self._results = self.folder / "images", self.folder / "results"
         try:

@@ -71,11 +71,11 @@ class Worker:
         if token is not None:
             self._search(token)
             return True
-        expired = self._queue.expired(self._config.keep_hours * _HOUR)
+        seconds = self._config.keep_hours * _HOUR
+        expired = [token for token in self._queue.expired(seconds) if token not in busy]
         for token in expired:
-            # Files first: a study that is forgotten but still on disk would never be dropped.
-            self._spool.drop(token)
-            self._queue.forget(token)
+            with self._spool.lock:
+                self._queue.forget(token, seconds, self._spool.drop)
         return bool(expired)
 
     def _search(self, token: str) -> None:
@@ -107,21 +107,28 @@ class Worker:
         logger.info("study %s: processed in %.0f s, %d objects", token, time.monotonic() - began, len(objects))
 
     def _send(self, token: str) -> None:
-        """Send what isn't known to have arrived, to each destination by one association."""
+        """Send what isn't known to have arrived, to each destination by one association.
+
+        One destination's fault keeps nothing from the others: all are tried before the study fails or is put off.
+        """
+        down: list[str] = []
+        refused: list[str] = []
         for name, items in groupby(self._queue.unsent(token), key=lambda item: item.destination):
             try:
                 self._send_to(name, list(items), token)
             except UnreachableError as error:
-                # A destination that is down for a night is no fault of the study: it is tried without end.
-                self._postpone(token, f"Not sent: {error}.")
-                return
+                down.append(f"Not sent to {name}: {error}.")
             except RefusedError as error:
-                self._fail(token, f"Not sent: {error}.")
-                return
+                refused.append(f"Not sent to {name}: {error}.")
             except (OSError, InvalidDicomError) as error:
-                self._fail(token, f"Not sent: a result can't be read ({type(error).__name__}).")
-                return
-        if not self._queue.unsent(token):
+                refused.append(f"Not sent to {name}: a result can't be read ({type(error).__name__}).")
+        if down:
+            # A destination that is down for a night is no fault of the study: it is tried without end, and a study
+            # that another refuses waits for it, since nothing is sent of a failed one.
+            self._postpone(token, " ".join(down + refused))
+        elif refused:
+            self._fail(token, " ".join(refused))
+        elif not self._queue.unsent(token):
             self._queue.finish(token)
             logger.info("study %s: done", token)
 

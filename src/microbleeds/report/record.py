@@ -255,6 +255,24 @@ class Record(Strict):
         return found is not None and found.located and not found.confident
 
 
+def writable(text: str) -> str:
+    """Return a text with a question mark for what UTF-8 can't hold: bytes of a file's name in an old encoding."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def refuse_unwritable_names(*paths: Path) -> None:
+    """Refuse paths that no record can hold; found when the record is written, it would cost a whole search.
+
+    Raises:
+        InputError: if one is.
+    """
+    for path in map(str, paths):
+        if writable(path) != path:
+            raise InputError(
+                f"The path {writable(path)} has characters that are not UTF-8 (?); rename the folder or the file."
+            )
+
+
 def write_record(record: Record, path: Path) -> None:
     """Write `findings.json`."""
     Path(path).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")

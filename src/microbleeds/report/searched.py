@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -38,6 +39,11 @@ def study_searched(run: RunRecord) -> tuple[Path | None, tuple[str, ...]]:
     return path if there else None, tuple(run.options.get("series") or ())
 
 
+def main_role(run: RunRecord | None) -> Literal["swi", "magnitude"]:
+    """Return the role of the image that a result was found on, or from which its SWI was made."""
+    return "magnitude" if run and run.options.get("magnitude") and not run.options.get("swi") else "swi"
+
+
 def refuse_other_scan(
     run: RunRecord | None, files: Mapping[str, Path], scan: Scan, shape: tuple[int, ...]
 ) -> None:
@@ -59,12 +65,25 @@ def refuse_other_scan(
         raise InputError("The scan has other voxels than the result; give the scan that was searched.")
     if run is None:
         return
+    searched = run.inputs_sha256
     for role, path in files.items():
-        if path.is_file() and not is_study(path) and run.inputs_sha256.get(role) not in (None, sha256_of(path)):
+        if not searched or not path.is_file() or is_study(path):
+            continue
+        if role not in searched:
+            raise InputError(
+                f"The result was made from the {' and the '.join(searched)}, not with the {role} {path}; give the "
+                "files that were searched and no others."
+            )
+        if searched[role] != sha256_of(path):
             raise InputError(
                 f"The {role} {path} is not the one that was searched, or changed since; give that one, or run "
                 "`microbleeds detect` again."
             )
+    if "swi" not in searched and "phase" in searched and scan.phase_rad is None:
+        raise InputError(
+            "The result's SWI was made from magnitude and phase; give both (to compare: a folder with them, "
+            "named `*_part-mag_GRE.nii.gz` and `*_part-phase_GRE.nii.gz`)."
+        )
     if run.voxels_sha256 is not None and run.voxels_sha256 != voxels_sha256(scan):
         raise InputError(
             "The images have other values than those that were searched; give the study (and the series of it) "

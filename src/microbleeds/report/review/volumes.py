@@ -100,7 +100,7 @@ def embed(
             grid=coarse[0][1],
             swi=_swi(coarse[0][0], coarse[0][1], windows[0], swi_levels),
             phase=None if phase is None else _phase(coarse[1][0], coarse[1][1], windows[1], phase_levels),
-            codes=_nifti(codes[_strides(grid, halvings)], coarse[0][1], Window(0, 255), (1.0, 0.0)),
+            codes=_nifti(codes[_middles(grid, halvings)], coarse[0][1], Window(0, 255), (1.0, 0.0)),
             levels=(swi_levels, phase_levels),
             located=regions is not None and bool(regions.any()),
         )
@@ -140,9 +140,13 @@ def _quiet(phase_rad: NDArray[np.float32], brain: NDArray[np.bool_], grid: Grid)
     return np.where(near, phase_rad, np.float32(-np.pi))
 
 
-def _strides(grid: Grid, halvings: int) -> tuple[slice, ...]:
-    """Return how codes are thinned: each time every second voxel along the axes that are finest then."""
-    return tuple(slice(None, None, int(n)) for n in _factors(grid, halvings))
+def _middles(grid: Grid, halvings: int) -> tuple[NDArray[np.int64], ...]:
+    """Return the index of the voxels whose codes stay: of those that become one, the one at or next to the middle.
+
+    The last ones may be too few to have it; their last one stays then.
+    """
+    axes = zip(grid.shape, _factors(grid, halvings), strict=True)
+    return np.ix_(*(np.minimum(np.arange(0, size, n) + (n - 1) // 2, size - 1) for size, n in axes))
 
 
 def _factors(grid: Grid, halvings: int) -> NDArray[np.int64]:

@@ -119,6 +119,8 @@ function reveal() {
     const verdict = one.certainty === "definite" ? "accepted" : "uncertain";
     work.verdicts[finding.id] = { verdict, at: one.at, unaided: true };
     if (one.note) work.notes[finding.id] = one.note;
+    const { region, side, at } = one;
+    if (region && (region !== finding.region || side !== finding.side)) work.places[finding.id] = { region, side, at };
   }
   work.added = work.added.filter((one) => !used.has(one));
   work.unaided.ended = now();
