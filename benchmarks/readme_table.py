@@ -104,7 +104,8 @@ def _groups(scores: dict[str, Any]) -> str:
     """Return a sentence on groups and on the call that most depends on them."""
     by_group = ", ".join(f"{g['group']} {percent_text(g['right_group'])}" for g in scores["placement"]["by_group"])
     (_, wrongly, open_not), (missed, rightly, open_truly) = scores["patients"]["strictly_lobar_confusion"]
-    rest = f"{missed} that are were called not; it was left unknown for {open_not + open_truly}, {open_truly} of whom are"
+    unknown = open_not + open_truly
+    rest = f"{missed} that are were called not; it was left unknown for {unknown}, {open_truly} of whom are"
     return (
         f"By true group, the right one by MARS (first row): {by_group}. *Strictly lobar* was said of "
         f"{wrongly + rightly} subjects, rightly of {rightly}; {rest}."
