@@ -33,9 +33,9 @@ from interval_text import number_text
 from microbleeds.atomic import atomic_file
 from microbleeds.compute import choose
 from microbleeds.errors import InputError
+from microbleeds.evaluate import read_cases
 from microbleeds.evaluate.cases import Case
 from microbleeds.evaluate.matching import match
-from microbleeds.evaluate.readers import read_cases
 from microbleeds.report.run_record import sha256_of
 from microbleeds.weights import load_detector
 from microbleeds.weights.anatomy_card import SHIPPED, load_anatomy
