@@ -11,7 +11,7 @@ from typing import Any
 from cohort import Cohort
 from figures import GRID, READ_AT, RowFigures, RunCurves, row_figures, run_curves
 from found import read_found
-from froc_picture import Line
+from froc_picture import LOWEST_DRAWN, Line
 from interval_text import number_text, percent_text
 from microbleeds.errors import InputError
 from microbleeds.training.calibrate import BALANCED_FALSE_POSITIVES
@@ -87,7 +87,7 @@ def markdown(read: Sequence[TableRow], cohort: Cohort, picture: str) -> list[str
         "|" + "---|" * (7 + len(READ_AT)),
         *(_row(entry) for entry in read),
         "",
-        f"![FROC curves of all rows; dots are the thresholds chosen on validation scans]({picture})",
+        f"![FROC curves above {LOWEST_DRAWN:.0%}; dots are the thresholds chosen on validation scans]({picture})",
         "",
         _budget(read),
     ]
@@ -132,7 +132,7 @@ def _machines(facts: Sequence[dict[str, Any]]) -> str:
         machine = f"{fact['hardware']['processor']} in {fact['compute'].split(', ')[1]}"
         rows.setdefault(machine, []).append(str(fact["row"]))
     usual = max(rows, key=lambda machine: len(rows[machine]))
-    others = [f"{' and '.join(dict.fromkeys(names))} on {m}" for m, names in sorted(rows.items()) if m != usual]
+    others = [f"{', '.join(dict.fromkeys(names))} on {m}" for m, names in sorted(rows.items()) if m != usual]
     if not others:
         return ""
     return (

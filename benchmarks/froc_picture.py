@@ -13,6 +13,7 @@ LEFT, RIGHT, TOP, BOTTOM = 62, 310, 18, 52
 # Okabe and Ito's colours, which colour-blind readers tell apart; dashes tell the rest.
 COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#8b5a2b")
 DASHES = ("", "", "", "", "6 4", "6 4", "2 3", "2 3", "2 3")
+LOWEST_DRAWN = 0.6  # what finds less stands in the table; drawn, it would press all others together
 TICKS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 
 
@@ -36,12 +37,13 @@ class Line:
 def froc_svg(lines: Sequence[Line], title: str) -> str:
     """Draw curves over false positives per subject (logarithmic) as an SVG document."""
     lowest = min((min(line.sensitivity) for line in lines), default=0.0)
-    floor = min(0.9, float(np.floor(10 * lowest) / 10))
+    floor = float(np.clip(np.floor(10 * lowest) / 10, LOWEST_DRAWN, 0.9))
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'font-family="Helvetica, Arial, sans-serif" font-size="13">',
         f"<title>{escape(title)}</title>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
+        f'<clipPath id="drawn"><rect width="{WIDTH}" height="{HEIGHT - BOTTOM}"/></clipPath>',
         *_axes(floor),
     ]
     for number, line in enumerate(lines):
@@ -88,8 +90,8 @@ def _line(line: Line, number: int, floor: float) -> list[str]:
     style = f'fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"'
     points = zip(line.false_positives, line.sensitivity, strict=True)
     path = " ".join(f"{_x(x):.1f},{_y(y, floor):.1f}" for x, y in points)
-    parts = [f'<polyline points="{path}" {style}/>']
-    if line.point is not None:
+    parts = [f'<polyline points="{path}" clip-path="url(#drawn)" {style}/>']
+    if line.point is not None and line.point[1] >= floor:
         x, y = line.point
         parts.append(f'<circle cx="{_x(x):.1f}" cy="{_y(y, floor):.1f}" r="4.5" fill="{colour}"/>')
     x, y = WIDTH - RIGHT + 14, TOP + 12 + 22 * number

@@ -125,6 +125,13 @@ def test_the_picture_is_well_formed_and_rises_with_sensitivity() -> None:
     assert "a &lt; b" in svg
 
 
+def test_what_finds_little_presses_nothing_together() -> None:
+    low = Line("low", [0.1, 10.0], [0.1, 0.9], (0.1, 0.1))
+    root = ElementTree.fromstring(froc_svg([low, Line("high", [0.1, 10.0], [0.7, 0.9], (0.1, 0.7))], "title"))
+    assert "60%" in [text.text for text in root.findall("{*}text")]
+    assert len(root.findall("{*}circle")) == 1
+
+
 def test_a_part_of_a_page_is_replaced_and_the_rest_stays(tmp_path: Path) -> None:
     page = tmp_path / "results.md"
     write_part("one", ["first"], page)
