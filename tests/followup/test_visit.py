@@ -269,14 +269,19 @@ class TestVerb:
         )  # fmt: skip
         assert not (results / "out").exists(), "nothing half-written stays"
 
-    def test_a_moved_scan_has_the_role_that_was_searched(self, results, monkeypatch):
-        given = []
+    @pytest.fixture
+    def given(self, monkeypatch):
+        """Scans that were handed on with the baseline, each the end of its command."""
+        scans = []
 
         def noted(folder, scan=None, name=None, compute=None):
-            given.append(scan)
+            scans.append(scan)
             raise InputError("Enough.")
 
         monkeypatch.setattr(followup, "load_visit", noted)
+        return scans
+
+    def test_a_moved_scan_has_the_role_that_was_searched(self, results, given):
         moved = results / "moved.nii.gz"
         touch(moved, results / "swi.nii.gz")
         words = ("compare", results / "one", results / "two", "--out", results / "out", "--baseline-scan", moved)
@@ -285,14 +290,7 @@ class TestVerb:
             assert run(*words) == 2
         assert given == [{"swi": moved}, {"magnitude": moved}]
 
-    def test_what_was_not_searched_is_left_aside_in_a_moved_folder(self, results, monkeypatch):
-        given = []
-
-        def noted(folder, scan=None, name=None, compute=None):
-            given.append(scan)
-            raise InputError("Enough.")
-
-        monkeypatch.setattr(followup, "load_visit", noted)
+    def test_what_was_not_searched_is_left_aside_in_a_moved_folder(self, results, given):
         moved = results / "moved"
         touch(results / "swi.nii.gz")
         touch(*(moved / f"sub-1_{name}.nii.gz" for name in ("swi", "part-phase_GRE", "part-mag_GRE")))

@@ -18,11 +18,8 @@ from scipy import ndimage
 from microbleeds.annotations.meaning import meaning_of
 from microbleeds.annotations.statement import Meaning, Statement
 from microbleeds.errors import InputError
-from microbleeds.evaluate.masks import read_volume, refuse_dense, refuse_specks
+from microbleeds.evaluate.masks import CUT, TOUCHING, is_label_image, read_volume, refuse_dense, refuse_specks
 from microbleeds.geometry import Grid, grid_of
-
-_CUT = 0.5
-_TOUCHING = np.ones((3, 3, 3), dtype=bool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +53,12 @@ def points_of_mask(path: Path, image: Grid, statement: Statement) -> MaskPoints:
     array, mask_image = read_volume(path)
     array = np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0)
     grid, warnings = _placed(path, mask_image, image)
-    whole = bool((array == np.round(array)).all())
+    whole = is_label_image(array)
     advice = 'it may be a brain mask or an image: name it under "images" in labels.json, such as '
-    refuse_dense(path, array != 0 if whole else array >= _CUT, f'{advice}{{"images": {{"other": "{path.name}"}}}}')
+    refuse_dense(path, array != 0 if whole else array >= CUT, f'{advice}{{"images": {{"other": "{path.name}"}}}}')
     positions, diameters, meanings, voxels = [], [], [], []
     for value in [float(v) for v in np.unique(array[array > 0])] if whole else [1.0]:
-        mask = array == value if whole else array >= _CUT
+        mask = array == value if whole else array >= CUT
         meaning = _meaning(path, value, statement)
         for centre, diameter_mm, size in _components(path, mask, grid):
             positions.append(centre)
@@ -99,7 +96,7 @@ def _shape(grid: Grid) -> str:
 
 def _components(path: Path, mask: NDArray[np.bool_], grid: Grid) -> list[tuple[list[float], float, int]]:
     """Return centre (ijk), diameter in mm and number of voxels of each component."""
-    labels, count = ndimage.label(mask, structure=_TOUCHING)
+    labels, count = ndimage.label(mask, structure=TOUCHING)
     refuse_specks(path, count)
     spacing = grid.spacing_mm
     across = int(spacing.argmax()) if spacing.max() > 1.05 * spacing[2] else 2

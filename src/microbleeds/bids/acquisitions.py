@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from microbleeds.annotations.convert import opened
 from microbleeds.annotations.scan_files import header_grid
 from microbleeds.bids.dataset import Image
 from microbleeds.bids.runs import runs_of
@@ -30,7 +29,6 @@ class Acquisition:
         roles: role to images.
         label: what a sentence calls it.
         grid: of its main image; ``None`` if that can't be read.
-        voxel_mm3: of its main image; infinite if that can't be read.
         damaged: the first image whose header can't be read.
     """
 
@@ -38,8 +36,12 @@ class Acquisition:
     roles: Mapping[str, Sequence[Image]]
     label: str
     grid: Grid | None
-    voxel_mm3: float
     damaged: Path | None
+
+    @property
+    def voxel_mm3(self) -> float:
+        """Volume of a voxel of its main image; infinite if that can't be read."""
+        return np.inf if self.grid is None else float(np.prod(self.grid.spacing_mm))
 
     @property
     def images(self) -> list[Image]:
@@ -87,13 +89,11 @@ def _acquisition(
     for image in images:
         roles[image.role].append(image)
     main = main_image(roles).path
-    grid = grids[main]
     words = " ".join(f"{name}-{value}" for name, value in entities.items())
     return Acquisition(
         entities=entities,
         roles=dict(roles),
         label=main.name if several else words or "the one without further entities",
-        grid=grid,
-        voxel_mm3=np.inf if grid is None else float(np.prod(opened(main).header.get_zooms()[:3])),
+        grid=grids[main],
         damaged=next((image.path for image in images if grids[image.path] is None), None),
     )

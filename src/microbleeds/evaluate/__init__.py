@@ -1,4 +1,4 @@
-"""Scoring of detections against the truth (numpy only): matching, FROC, intervals, strata, patients."""
+"""Scoring of detections against the truth (no torch): matching, FROC, intervals, strata, patients."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ from scipy import ndimage
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid, grid_of
 
-_CUT = 0.5
-_TOUCHING = np.ones((3, 3, 3), dtype=bool)
+CUT = 0.5
+TOUCHING = np.ones((3, 3, 3), dtype=bool)
 # A person may have hundreds of microbleeds; noise has thousands of specks.
 _MOST_COMPONENTS = 2000
 # Microbleeds fill far less than a hundredth of a head; a brain mask a tenth to a third of its image.
@@ -32,8 +32,8 @@ def points_of_mask(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]
             microbleeds.
     """
     array, grid = _read(path)
-    whole = bool((array == np.round(array)).all())
-    marked = array > 0 if whole else array >= _CUT
+    whole = is_label_image(array)
+    marked = array > 0 if whole else array >= CUT
     refuse_dense(path, marked, "give a mask of microbleeds")
     # Numbers from 1 on, whatever numbers the file has; a probability map is one mask.
     values, numbers = np.unique(array[marked], return_inverse=True) if whole else (np.ones(1), 0)
@@ -44,7 +44,7 @@ def points_of_mask(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]
         if box is None:
             continue
         mask = numbered[box] == number
-        components, count = ndimage.label(mask, structure=_TOUCHING)
+        components, count = ndimage.label(mask, structure=TOUCHING)
         refuse_specks(path, count + sum(len(found) for found in scores))
         index = np.arange(1, count + 1)
         centre = np.reshape(ndimage.center_of_mass(mask, components, index), (-1, 3))
@@ -69,6 +69,11 @@ def read_volume(path: Path) -> tuple[NDArray[np.float32], nib.nifti1.Nifti1Pair]
     if array.ndim != 3:
         raise InputError(f"The mask {path} has the shape {array.shape}; a volume with three axes is needed.")
     return array, image  # type: ignore[return-value]
+
+
+def is_label_image(array: NDArray[np.float32]) -> bool:
+    """Whether all values are whole; others make a probability map."""
+    return bool((array == np.round(array)).all())
 
 
 def refuse_dense(path: Path, marked: NDArray[np.bool_], advice: str) -> None:
