@@ -122,12 +122,13 @@ def everything(
         if minutes is not None and time.monotonic() - begin > 60 * minutes:
             print("The time is over; the same command goes on.")
             return
-        out = runs / f"{each.name}-{seed}"
-        if not (out / "weights.safetensors").exists():
+        out, cohorts = runs / f"{each.name}-{seed}", {"validation": validation, cohort: cohort_data}
+        missing = [name for name in cohorts if not _result_path(results, each, seed, name).exists()]
+        # Weights are not kept with the results: where those are complete, nothing asks for the run.
+        if missing and not (out / "weights.safetensors").exists():
             train(each.name, data, cache, out, seed, precision=precision)
-        for name, folder in (("validation", validation), (cohort, cohort_data)):
-            if not _result_path(results, each, seed, name).exists():
-                _score(each, out, name, folder, cache, precision, results)
+        for name in missing:
+            _score(each, out, name, cohorts[name], cache, precision, results)
 
 
 def _score(row: Row, run: Path, cohort: str, data: Path, cache: Path, precision: str, results: Path) -> None:
