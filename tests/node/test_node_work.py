@@ -265,6 +265,27 @@ class TestArchives:
         assert set(archive.stored.values()) == {1}
         archive.stop()
 
+    def test_one_that_is_no_longer_in_the_settings_fails_the_study(self, settings: Settings, archive: Archive):
+        port = free_port()
+        gone, kept = (
+            {"ae_title": name, "host": "127.0.0.1", "port": at}
+            for name, at in (("GONE", port), ("PACS", archive.port))
+        )
+        config = settings(archive.port, destinations=[gone])
+        with Running(Node(config, stand_in)) as node:
+            send(config.port, study())
+            wait_for(lambda: states(node) == ["processed"])
+        with Running(Node(settings(archive.port, destinations=[kept]), stand_in)) as node:
+            wait_for(lambda: states(node) == ["failed"])
+            sentence = str(node.queue.studies()[0].sentence)
+        assert sentence == f"Not sent to GONE@127.0.0.1:{port}: it is no longer a destination in the settings."
+        with Running(Node(config, stand_in)) as node:
+            node.queue.retry_failed()
+            late = Archive(port)
+            wait_for(lambda: states(node) == ["done"])
+        assert set(late.stored.values()) == {1}
+        late.stop()
+
     def test_an_archive_that_refuses_is_given_up(self, settings: Settings):
         archive = Archive(free_port(), status=0xA900)
         config = settings(archive.port, retries=2)

@@ -32,7 +32,7 @@ class UnreachableError(Exception):
 
 
 class RefusedError(Exception):
-    """The destination answered that it didn't store an object."""
+    """An object is not taken, and trying again changes nothing."""
 
 
 class Sender:
@@ -48,11 +48,12 @@ class Sender:
         """Open an association for some files.
 
         Raises:
-            UnreachableError: if the destination doesn't accept it, or is no longer configured.
+            UnreachableError: if the destination doesn't accept it.
+            RefusedError: if it is no longer in the settings; no time brings it back, a person does.
         """
         destination = self._destinations.get(name)
         if destination is None:
-            raise UnreachableError("it is no longer a destination")
+            raise RefusedError("it is no longer a destination in the settings")
         entity = AE(self._config.ae_title)
         entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = _TIMEOUT_SECONDS
         entity.connection_timeout = _TIMEOUT_SECONDS
