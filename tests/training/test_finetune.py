@@ -151,7 +151,7 @@ class TestFinetune:
 
         monkeypatch.setattr("microbleeds.training.finetune.finetune_preset", preset)
 
-    def run(self, data: Path, out: Path, **changes: object):  # type: ignore[no-untyped-def]
+    def run(self, data: Path | list[Path], out: Path, **changes: object):  # type: ignore[no-untyped-def]
         how = FinetuneSettings(steps=3, validate_every=2, patience=0)
         given: dict[str, object] = {"how": how, "device": "cpu", "precision": "float32", "workers": 0}
         return finetune(data, out, **(given | changes))  # type: ignore[arg-type]
@@ -184,6 +184,13 @@ class TestFinetune:
         assert card.training.data == mixed
         assert card.training.subjects == 4
         assert json.loads((out / "run.json").read_text())["simulated"] == {"data": "heads", "share": 0.4}
+
+    def test_on_two_data_sets(self, weights: Path, data: Path, tmp_path: Path) -> None:
+        for seed in range(5):
+            write_subject(tmp_path / "elsewhere", seed)
+        card = self.run([data, tmp_path / "elsewhere"], tmp_path / "run", weights=weights)
+        assert card.training.data == "clinic and elsewhere, going on from toy-seed0"
+        assert card.training.subjects == 8, "two of ten are held out"
 
     def test_without_validation_the_thresholds_of_the_parent_stay(
         self, weights: Path, data: Path, tmp_path: Path

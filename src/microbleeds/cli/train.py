@@ -37,7 +37,10 @@ TRAINING_HEADS = 10  # of the 16 public label maps; the rest validate and test (
 
 def train(
     out: Run,
-    data: Annotated[Path | None, typer.Option(help="As check-data reads it: a folder of labelled scans.")] = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="As check-data reads it: a folder of labelled scans; may be given again."),
+    ] = None,
     stream: Annotated[
         str | None, typer.Option(help="Instead of data: a protocol (or mixed) to simulate while training.")
     ] = None,

@@ -16,7 +16,10 @@ from microbleeds.errors import InputError
 if TYPE_CHECKING:
     from microbleeds.training.plan import Mix
 
-Data = Annotated[Path, typer.Option(help="Folder of labelled scans, in any form that check-data reads.")]
+Data = Annotated[
+    list[Path],
+    typer.Option(help="Folder of labelled scans, in any form that check-data reads; may be given again."),
+]
 Run = Annotated[Path, typer.Option(help="Folder of the run; one that exists is continued.")]
 Simulated = Annotated[Path | None, typer.Option(help="Data set of simulated heads to mix into the data.")]
 Share = Annotated[float, typer.Option(help="With --simulated: share of the crops.")]

@@ -23,9 +23,10 @@ from microbleeds.evaluate import Interval
 from microbleeds.networks.config import Variant
 from microbleeds.study import SignChoice
 from microbleeds.training.cache import Preparable, cached
-from microbleeds.training.collection import Collection, burdens, groups_of, hold_out, open_collection
+from microbleeds.training.collection import Collection, burdens, groups_of, hold_out
 from microbleeds.training.finetune import FinetuneSettings, finetune_preset
 from microbleeds.training.folds import assign_folds, claim_folds
+from microbleeds.training.joined import open_joined
 from microbleeds.training.out_of_fold import PooledScores, pooled, read_scans, search, write_scans
 from microbleeds.training.plan import Mix, Plan, carry_out
 from microbleeds.training.presets import Preset, find_preset
@@ -41,7 +42,7 @@ class CrossValidation:
     """What to cross-validate.
 
     Args:
-        data: folder of labelled scans in any form of docs/your-data.md.
+        data: folder of labelled scans in any form of docs/your-data.md, or several.
         out: folder of the result; one that was broken off is continued.
         folds: number of folds.
         seed: of the folds and of everything random in the runs.
@@ -59,7 +60,7 @@ class CrossValidation:
         workers: threads that make batches ahead, and processes that prepare scans.
     """
 
-    data: Path
+    data: Path | Sequence[Path]
     out: Path
     folds: int = 5
     seed: int = 0
@@ -105,7 +106,7 @@ def cross_validate(request: CrossValidation, only: int | None = None) -> PooledS
         raise InputError(f"There is no fold {only}; the folds are 1 to {request.folds}.")
     start = load_start(request.weights) if request.finetune else None
     preset = _preset(request, start)
-    collection = open_collection(request.data, request.cache / "converted", request.phase_sign)
+    collection = open_joined(request.data, request.cache / "converted", request.phase_sign)
     groups = groups_of(collection.scans)
     folds = assign_folds(burdens(groups), request.folds, request.seed)
     claim_folds(request.out / "folds.json", folds, _asked(request, collection, preset, start))

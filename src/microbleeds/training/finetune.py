@@ -12,7 +12,7 @@ from pathlib import Path
 
 from microbleeds.compute import Precision
 from microbleeds.study import SignChoice
-from microbleeds.training.collection import open_collection
+from microbleeds.training.joined import open_joined
 from microbleeds.training.plan import Mix, Plan, carry_out, validation_sets
 from microbleeds.training.presets import PRESETS, Preset
 from microbleeds.training.run import split
@@ -41,7 +41,7 @@ class FinetuneSettings:
 
 
 def finetune(
-    data: Path,
+    data: Path | Sequence[Path],
     out: Path,
     *,
     weights: str | Path | None = None,
@@ -61,7 +61,7 @@ def finetune(
     """Fine-tune weights on a folder of labelled scans; a run that exists in ``out`` is continued.
 
     Args:
-        data: folder of labelled scans in any form of docs/your-data.md.
+        data: folder of labelled scans in any form of docs/your-data.md, or several.
         out: run folder.
         weights: a shipped name or a ``.safetensors`` file; the shipped default if ``None``.
         how: how far to go from them.
@@ -84,7 +84,7 @@ def finetune(
         InputError: if the data or the weights can't be used, or ``out`` holds another run.
     """
     start, cache = load_start(weights), cache or out / "cache"
-    collection = open_collection(data, cache / "converted", phase_sign)
+    collection = open_joined(data, cache / "converted", phase_sign)
     kept = list(collection.scans)
     judged_on = validation_sets(validation_data, cache, validation_subjects, phase_sign)
     if not judged_on:

@@ -16,8 +16,8 @@ from microbleeds.errors import InputError
 from microbleeds.networks.config import Variant
 from microbleeds.study import SignChoice
 from microbleeds.training.cache import Preparable
-from microbleeds.training.collection import Collection, hold_out, open_collection
-from microbleeds.training.labelled import UserScan
+from microbleeds.training.collection import Collection, hold_out
+from microbleeds.training.joined import open_joined
 from microbleeds.training.loop import fit
 from microbleeds.training.plan import Mix, Plan, carry_out, opened, validation_sets
 from microbleeds.training.presets import Preset, find_preset
@@ -33,7 +33,7 @@ __all__ = ["claim_folder", "train"]
 
 
 def train(
-    data: Path | None,
+    data: Path | Sequence[Path] | None,
     preset: str,
     out: Path,
     *,
@@ -59,8 +59,8 @@ def train(
     """Train a detector on a folder of labelled scans; a run that exists in ``out`` is continued.
 
     Args:
-        data: folder of labelled scans in any form of docs/your-data.md, or ``None`` to train straight from the
-            simulator.
+        data: folder of labelled scans in any form of docs/your-data.md, or several, whose scans are drawn from
+            alike; ``None`` to train straight from the simulator.
         preset: name of a preset.
         out: run folder.
         simulated: the simulator, when ``data`` is ``None``; give ``validation_data`` then.
@@ -92,16 +92,16 @@ def train(
     Raises:
         InputError: if the data can't be used, or ``out`` holds a run of another preset, variant or seed.
     """
-    given = [weights] if isinstance(weights, Path) else list(weights)
+    given = _paths(weights)
     start = mean_start(given) if given else None
     if frozen_norms and start is None:
         raise InputError("Only norms of weights that are there already can be frozen; give --weights.")
     chosen = _chosen(find_preset(preset), variant, start, rate)
     chosen = replace(chosen, steps=steps or chosen.steps, patience=patience, frozen_norms=frozen_norms)
-    _refuse_impossible(data, simulated, mix)
+    sets, folders = _paths(data), _paths(validation_data)
+    _refuse_impossible(sets, simulated, mix)
     cache = cache or out / "cache"
-    collection = None if data is None else open_collection(data, cache / "converted", phase_sign)
-    folders = [validation_data] if isinstance(validation_data, Path) else list(validation_data or ())
+    collection = open_joined(sets, cache / "converted", phase_sign) if sets else None
     judged_on = validation_sets(folders, cache, validation_subjects, phase_sign)
     settings = RunSettings(
         out=out,
@@ -125,6 +125,11 @@ def train(
     return carry_out(Plan(chosen, settings, kept, judged_on, cache, mix, start))
 
 
+def _paths(given: Path | Sequence[Path] | None) -> list[Path]:
+    """None, one or several as a list."""
+    return [given] if isinstance(given, Path) else list(given or ())
+
+
 def _chosen(preset: Preset, variant: Variant, start: Start | None, rate: float | None) -> Preset:
     """The preset with the network that is trained.
 
@@ -145,8 +150,7 @@ def _chosen(preset: Preset, variant: Variant, start: Start | None, rate: float |
 
 def split(collection: Collection, most: int) -> tuple[list[Preparable], list[Preparable]]:
     """Scans to train on and to validate on; people's sets are small, so the burden decides who is held out."""
-    by_people = any(isinstance(scan, UserScan) for scan in collection.scans)
-    return hold_out(collection.scans, most, by_burden=by_people)
+    return hold_out(collection.scans, most, by_burden=not collection.simulated)
 
 
 def _train_streamed(simulated: DrawSimulated, plan: Plan) -> Card:
@@ -164,15 +168,15 @@ def _train_streamed(simulated: DrawSimulated, plan: Plan) -> Card:
         return fit(buffer, validate_on, preset, settings, start=plan.start, fabric=fabric)
 
 
-def _refuse_impossible(data: Path | None, simulated: DrawSimulated | None, mix: Mix | None) -> None:
+def _refuse_impossible(data: Sequence[Path], simulated: DrawSimulated | None, mix: Mix | None) -> None:
     """Refuse what can't be trained on."""
-    if data is not None and simulated is not None:
+    if data and simulated is not None:
         raise InputError(
             "Train either on a data set (--data) or straight from the simulator (--stream), not on both."
         )
-    if data is None and simulated is None:
+    if not data and simulated is None:
         raise InputError("Training needs a data set (--data) or the simulator (--stream).")
-    if data is None and mix is not None:
+    if not data and mix is not None:
         raise InputError("Simulated heads (--simulated) are mixed into a data set (--data); --stream has its own.")
     if simulated is not None and not simulated.anatomies:
         raise InputError(
