@@ -13,6 +13,7 @@ from microbleeds.cli.training_options import (
     Devices,
     FreezeNorms,
     Minutes,
+    OptionalData,
     Patience,
     Preset,
     Run,
@@ -37,10 +38,7 @@ TRAINING_HEADS = 10  # of the 16 public label maps; the rest validate and test (
 
 def train(
     out: Run,
-    data: Annotated[
-        list[Path] | None,
-        typer.Option(help="As check-data reads it: a folder of labelled scans; may be given again."),
-    ] = None,
+    data: OptionalData = None,
     stream: Annotated[
         str | None, typer.Option(help="Instead of data: a protocol (or mixed) to simulate while training.")
     ] = None,

@@ -16,10 +16,9 @@ from microbleeds.errors import InputError
 if TYPE_CHECKING:
     from microbleeds.training.plan import Mix
 
-Data = Annotated[
-    list[Path],
-    typer.Option(help="Folder of labelled scans, in any form that check-data reads; may be given again."),
-]
+_DATA = typer.Option(help="Folder of labelled scans, in any form that check-data reads; may be given again.")
+Data = Annotated[list[Path], _DATA]
+OptionalData = Annotated[list[Path] | None, _DATA]
 Run = Annotated[Path, typer.Option(help="Folder of the run; one that exists is continued.")]
 Simulated = Annotated[Path | None, typer.Option(help="Data set of simulated heads to mix into the data.")]
 Share = Annotated[float, typer.Option(help="With --simulated: share of the crops.")]
