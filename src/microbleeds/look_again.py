@@ -101,7 +101,9 @@ def look_again(
     if settings.window is None:
         windows = _windows(prepared.grid, candidates, indices, model.config, changes)
     else:
-        windows = _own_windows(prepared.grid, candidates, indices, settings.window, model.config)
+        # As in the search, which slides it past the edges of the image.
+        size, total = np.asarray(settings.window), np.asarray(model.config.total_stride)
+        windows = _around(prepared.grid, candidates, indices, size, total)
     for window, members in windows:
         for change in changes:
             view = _look(prepared, fast, window, change, at_once, compute)
@@ -182,27 +184,27 @@ def _windows(
     whole = -(-(np.asarray(grid.shape) + room) // total) * total
     # The window's start is rounded to coarsest voxels, which may take half of one from the context.
     size = np.minimum(-(-(2 * HALO_CELLS * cell + total) // total) * total, whole)
-    served: dict[tuple[int, ...], list[int]] = {}
-    for n in indices:
-        middle = grid.to_ijk(candidates[n].position_ras_mm) + 0.5
-        start = np.clip(np.rint((middle - size / 2) / total).astype(int) * total, 0, whole - size)
-        served.setdefault(tuple(start.tolist()), []).append(n)
+    served = _around(grid, candidates, indices, size, total, latest=whole - size)
     if len(served) * np.prod(size) > np.prod(whole):
         return [(Window((0, 0, 0), _triple(whole)), list(indices))]
-    return [(Window(_triple(start), _triple(size)), members) for start, members in served.items()]
+    return served
 
 
-def _own_windows(
-    grid: Grid, candidates: Sequence[Candidate], indices: Sequence[int], size: Stride, config: DetectorConfig
+def _around(
+    grid: Grid,
+    candidates: Sequence[Candidate],
+    indices: Sequence[int],
+    size: NDArray[np.int64],
+    total: NDArray[np.int64],
+    latest: NDArray[np.int64] | None = None,
 ) -> list[tuple[Window, list[int]]]:
-    """Return windows of the size of the search's, candidates in their middle; see :func:`_windows`."""
-    total = np.asarray(config.total_stride)
+    """Return windows of a size around candidates, in steps of ``total``, from 0 to ``latest`` if given."""
     served: dict[Stride, list[int]] = {}
     for n in indices:
         middle = grid.to_ijk(candidates[n].position_ras_mm) + 0.5
-        start = np.rint((middle - np.asarray(size) / 2) / total).astype(int) * total
-        served.setdefault(_triple(start), []).append(n)
-    return [(Window(start, size), members) for start, members in served.items()]
+        start = np.rint((middle - size / 2) / total).astype(int) * total
+        served.setdefault(_triple(start if latest is None else np.clip(start, 0, latest)), []).append(n)
+    return [(Window(start, _triple(size)), members) for start, members in served.items()]
 
 
 def _look(
