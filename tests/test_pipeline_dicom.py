@@ -191,6 +191,47 @@ class TestDicom:
         with open_scan(folder) as study:
             assert options["voxels_sha256"] == voxels_sha256(study.scan)
 
+    def test_nor_where_the_output_is_called_after_the_patient(self, zipped: Path, tmp_path: Path):
+        out = tmp_path / "results" / NAME.replace("^", "_")
+        run(Request(out, zipped, device="cpu"))
+        text = (out / "run.json").read_text().lower()
+        assert not [word for word in WORDS if word in text]
+
+    def test_files_without_a_preamble_give_dicom_too(self, folder: Path, tmp_path: Path):
+        for path in folder.iterdir():
+            image = pydicom.dcmread(path)
+            path.write_bytes(b"")
+            pydicom.dcmwrite(
+                path, pydicom.Dataset(image), implicit_vr=True, little_endian=True, enforce_file_format=False
+            )
+        run(Request(tmp_path / "out", folder, device="cpu"))
+        assert (tmp_path / "out" / "dicom" / "sr.dcm").exists()
+
+    def test_a_search_is_not_lost_where_dicom_cannot_be_written(self, folder: Path, tmp_path: Path):
+        for path in folder.iterdir():
+            image = pydicom.dcmread(path)
+            del image.FrameOfReferenceUID
+            image.save_as(path)
+        record = run(Request(tmp_path / "out", folder, device="cpu"))
+        assert len(record.kept) == 1
+        assert "no Frame of Reference UID" in record.warnings[-1]
+        assert record.warnings[-1].endswith("No DICOM objects were written; the other files are complete.")
+        assert json.loads((tmp_path / "out" / "findings.json").read_text())["warnings"] == record.warnings
+        assert not (tmp_path / "out" / "dicom").exists()
+        with pytest.raises(InputError, match="No DICOM objects"):
+            _detector(OperatingPoint.BALANCED, "cpu")(folder, tmp_path / "node")
+
+    def test_nor_by_a_header_that_cannot_be_copied(
+        self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        def fail(*given: object, **more: object) -> None:
+            raise TypeError(f"{NAME} can't be copied")
+
+        monkeypatch.setattr(pipeline, "write_dicom_result", fail)
+        record = run(Request(tmp_path / "other", folder, device="cpu"))
+        assert "can't be copied (TypeError)" in record.warnings[-1]
+        assert NAME not in record.warnings[-1]
+
     def test_zip_on_the_command_line(self, folder: Path, tmp_path: Path):
         with zipfile.ZipFile(tmp_path / "study.zip", "w") as out:
             for path in folder.iterdir():

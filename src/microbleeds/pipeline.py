@@ -8,6 +8,7 @@ where the regions are known, and `dicom/` (SR, SEG, pages) where the study was D
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass
@@ -39,11 +40,13 @@ from microbleeds.report.regions_image import write_regions
 from microbleeds.report.review.page import write_review
 from microbleeds.report.run_record import Stopwatch, run_record, sha256_of, voxels_sha256, write_run_record
 from microbleeds.report.tsv import write_tsv
+from microbleeds.scan import Scan
 from microbleeds.segmentation import Segmentation, anatomy_of, segment
 from microbleeds.study import SignChoice, Study, open_scan
 from microbleeds.weights import Card, load_detector
 
 OperatingPointName = Literal["balanced", "screening"]
+NO_DICOM = "No DICOM objects were written"
 RESULT_FILES = ("findings.json", "run.json")
 
 
@@ -132,11 +135,13 @@ def run(request: Request, announce: Callable[[str], None] = lambda stage: None) 
         with stage("report"):
             disclaimer = DISCLAIMER if card.training.simulated else f"{RESEARCH_USE} {model.training}"
             record = assemble(scan, candidates, places, model, segmentation.warnings, segmentation, disclaimer)
-            _write(record, study, segmentation, folder, watch.started)
+            record = _with_dicom(record, study, segmentation, folder / "dicom", watch.started)
+            _write(record, scan, segmentation, folder)
         hashes = {"detector": card.sha256, "anatomy": anatomy.sha256}
         written = run_record(
             watch,
-            options={name: _plain(value) for name, value in asdict(request).items()} | dict(study.given),
+            # Where it was written says nothing once it is moved, and a folder's name may be the patient's.
+            options={name: _plain(v) for name, v in asdict(request).items() if name != "out"} | dict(study.given),
             inputs={role: path for role, path in request.inputs.items() if path.is_file()},
             weights_sha256=hashes,
             compute=compute.describe(),
@@ -158,9 +163,27 @@ def _opened(request: Request) -> AbstractContextManager[Study]:
     )
 
 
-def _write(record: Record, study: Study, segmentation: Segmentation, folder: Path, created: datetime) -> None:
-    """Write everything but the run record."""
-    scan = study.scan
+def _with_dicom(
+    record: Record, study: Study, segmentation: Segmentation, folder: Path, created: datetime
+) -> Record:
+    """Write the result of a DICOM study as DICOM; where that can't be, the record says why and the rest stays."""
+    if study.dicom is None:
+        return record
+    try:
+        write_dicom_result(record, study.scan, segmentation, study.dicom.main, folder, created=created)
+    except OSError:
+        raise
+    except Exception as error:  # headers that can be read need not be fit to be copied, each in its own way
+        shutil.rmtree(folder, ignore_errors=True)
+        unforeseen = f"The headers can't be copied ({type(error).__name__})."  # its text may quote one
+        why = str(error) if isinstance(error, InputError) else unforeseen
+        sentence = f"{why} {NO_DICOM}; the other files are complete."
+        return record.model_copy(update={"warnings": [*record.warnings, sentence]})
+    return record
+
+
+def _write(record: Record, scan: Scan, segmentation: Segmentation, folder: Path) -> None:
+    """Write everything but the run record and DICOM."""
     write_record(record, folder / "findings.json")
     write_tsv(record, folder / "findings.tsv")
     write_labels(record.findings, scan.source_grid, folder / "labels.nii.gz")
@@ -174,8 +197,6 @@ def _write(record: Record, study: Study, segmentation: Segmentation, folder: Pat
         folder / "review.html",
         findings_sha256=sha256_of(folder / "findings.json"),
     )
-    if study.dicom is not None:
-        write_dicom_result(record, scan, segmentation, study.dicom.main, folder / "dicom", created=created)
 
 
 def _dicom_hashes(study: Study) -> dict[str, str]:

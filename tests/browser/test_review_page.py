@@ -70,6 +70,14 @@ def exported(page, folder: Path) -> Path:
     return path
 
 
+def exported_by_button(page, folder: Path) -> Path:
+    with page.expect_download() as download:
+        page.click("#export")
+    path = folder / "verdicts.json"
+    download.value.save_as(path)
+    return path
+
+
 def shown(page) -> np.ndarray:
     """Return the canvas as drawn, [rows, columns]."""
     picture = Image.open(io.BytesIO(page.locator("#canvas").screenshot()))
@@ -308,6 +316,48 @@ class TestReading:
         assert number(page, "total") == "1"
         assert page.input_value("#reader") == "Dr A. Reader"
 
+    def test_the_next_reader_begins_anew(self, opened, tmp_path: Path):
+        page = opened()
+        begin(page)
+        page.keyboard.press("n")
+        page.keyboard.press("r")
+        exported(page, tmp_path)
+        page.reload()
+        page.wait_for_selector("body[data-images]")
+        assert "a reading by Dr A. Reader" in page.text_content("#earlier")
+        page.click("#resume button[value=on]")
+        assert number(page, "total") == "1"
+        page.keyboard.press("z")
+        page.click("#anew")
+        page.click("#resume button[value=anew]")
+        assert page.is_visible("#start")
+        assert page.locator("#findings li").count() == 0
+        begin(page, reader="Dr B. Reader", how="unaided")
+        assert number(page, "total") == "0"
+        page.click("#reveal")
+        page.keyboard.press("n")
+        page.keyboard.press("a")
+        content = json.loads(exported(page, tmp_path).read_text(encoding="utf-8"))
+        assert content["reader"] == "Dr B. Reader"
+        assert [one["verdict"] for one in content["verdicts"]] == ["accepted"]
+
+    def test_a_click_that_ends_a_note_counts(self, opened, tmp_path: Path):
+        page = opened()
+        begin(page)
+        page.keyboard.press("n")
+        page.click("#note")
+        page.keyboard.type("Beside a vein")
+        page.click("#findings li:nth-child(1) button.rejected")
+        page.click("#findings li:nth-child(2) .jump")
+        page.fill("#note", "Look at FLAIR")
+        content = json.loads(exported_by_button(page, tmp_path).read_text(encoding="utf-8"))
+        assert [(one["verdict"], one["note"]) for one in content["verdicts"]] == [("rejected", "Beside a vein")]
+        said = page.text_content("#say")
+        assert "1 finding has no verdict and counts as the model proposed. 1 note is not in it" in said
+        page.click("#undo")
+        page.click("#findings li:nth-child(2) .jump")
+        assert page.input_value("#note") == ""
+
     def test_bringing_back_what_was_not_counted(self, opened):
         page = opened()
         begin(page)
@@ -318,6 +368,33 @@ class TestReading:
 
 
 class TestAccess:
+    def test_letters_act_where_a_list_or_slider_has_the_focus(self, opened):
+        page = opened()
+        begin(page)
+        page.keyboard.press("n")
+        page.select_option("#placing-region", "temporal_white")
+        page.focus("#placing-region")
+        for key in ("p", "n", "l", "u"):
+            page.keyboard.press(key)
+        page.focus("#placing-side")
+        before = page.input_value("#placing-side")
+        page.keyboard.press("r")
+        page.focus("#slab")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("a")
+        assert page.input_value("#placing-region") == "temporal_white"
+        assert page.input_value("#placing-side") == before
+        assert page.text_content("#slab-out") == "15 mm"
+        assert page.get_attribute("#findings li:nth-child(1) button.accepted", "aria-pressed") == "true"
+
+    def test_escape_leaves_the_first_question_open(self, opened):
+        page = opened()
+        for _ in range(3):
+            page.keyboard.press("Escape")
+        page.wait_for_selector("#start", state="visible")
+        begin(page)
+        assert page.locator("#findings li").count() == 2
+
     def test_everything_has_a_name(self, opened):
         page = opened()
         begin(page)

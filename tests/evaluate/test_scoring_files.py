@@ -193,6 +193,15 @@ class TestPairing:
             ("sub-01_ses-2", 0.9),
         ]
 
+    def test_visits_of_a_subject_are_drawn_together(self, tmp_path):
+        truths = {f"sub-{n}_ses-{visit}.tsv": 1 for n in range(6) for visit in range(4)}
+        found = {name: int(name[4] in "024") for name in truths}  # the same at each visit
+        cases = read_cases(*self.folders(tmp_path, truths, found))
+        everything, first = evaluate_cohort(cases), evaluate_cohort([c for c in cases if c.name.endswith("ses-1")])
+        assert (everything.subjects, everything.scans, first.subjects, first.scans) == (6, 24, 6, 6)
+        assert everything.radii[0].operating.sensitivity == first.radii[0].operating.sensitivity
+        assert everything.radii[0].operating.hits == 4 * first.radii[0].operating.hits
+
     def test_mimics_are_no_second_truth(self, tmp_path):
         found, truths = self.folders(tmp_path, {"sub-01_microbleeds.tsv": 1}, {"sub-01.tsv": 1})
         (truths / "sub-01_mimics.tsv").write_text(MIMIC_HEADER + "1\tvein\t50\t0\t0\t1\t1\tmimic\n")

@@ -199,6 +199,34 @@ class TestComplete:
         queue.close()
 
 
+class TestLateAndFailed:
+    """Images that come while a study fails: nothing of it is final."""
+
+    def test_while_it_is_searched(self, tmp_path: Path):
+        queue = Queue(tmp_path / "queue.sqlite")
+        queue.received("T", "1.2", "first")
+        queue.begin("T")
+        queue.received("T", "1.2", "second")
+        queue.fail("T", "1 slice is missing.")
+        assert queue.complete(0) == "T"
+        assert (queue.studies()[0].attempts, queue.studies()[0].sentence) == (0, "1 slice is missing.")
+        queue.begin("T")
+        queue.fail("T", "1 slice is missing.")
+        assert (queue.complete(0), queue.studies()[0].state) == (None, "failed")
+
+    def test_while_an_archive_refuses(self, tmp_path: Path):
+        queue = Queue(tmp_path / "queue.sqlite")
+        queue.received("T", "1.2", "first")
+        queue.begin("T")
+        queue.processed("T", [("1.2.3", Path("sr.dcm"))], ["PACS"], "digest")
+        queue.received("T", "1.2", "late")
+        queue.fail("T", "Not sent to PACS.")
+        assert queue.complete(0) == "T"
+        queue.begin("T")
+        queue.processed("T", [("1.2.3", Path("sr.dcm"))], ["PACS"], "digest")
+        assert len(queue.unsent("T")) == 1, "the same result never went out"
+
+
 class TestArchives:
     def test_two_archives_get_everything(self, settings: Settings, archive: Archive):
         other = Archive(free_port())

@@ -68,13 +68,21 @@ def test_a_label_outside_the_brain_is_told_of(tmp_path: Path, caplog: pytest.Log
 def test_other_labels_are_prepared_anew(tmp_path: Path) -> None:
     scan, cache = labelled(tmp_path, 0, name="a/b c"), tmp_path / "cache"
     cached([UserScan(scan)], cache, SPEC)
-    assert [path.name for path in cache.iterdir()] == ["a_b_c"]
-    written = (cache / "a_b_c" / "image.npy").stat().st_mtime_ns
+    (folder,) = cache.iterdir()
+    assert folder.name.startswith("a_b_c-")
+    written = (folder / "image.npy").stat().st_mtime_ns
     cached([UserScan(scan)], cache, SPEC)
-    assert (cache / "a_b_c" / "image.npy").stat().st_mtime_ns == written
+    assert (folder / "image.npy").stat().st_mtime_ns == written
     fewer = dataclasses.replace(scan, positions_ras_mm=scan.positions_ras_mm[:1], diameters_mm=[2.0])
     (subject,) = cached([UserScan(fewer)], cache, SPEC)
     assert len(subject.bleeds) == 1
+
+
+def test_names_that_look_alike_on_disk_are_two(tmp_path: Path) -> None:
+    scans = [UserScan(labelled(tmp_path, seed, name=name)) for seed, name in enumerate(("a/b", "a_b", "a b"))]
+    first = cached(scans, tmp_path / "cache", SPEC)
+    assert [subject.name for subject in first] == ["a/b", "a_b", "a b"]
+    assert len({subject.image.tobytes() for subject in first}) == 3
 
 
 def test_the_sign_of_the_phase_can_be_stated(tmp_path: Path) -> None:
@@ -113,6 +121,14 @@ class TestCollection:
         assert [scan.bleeds() for scan in opened.scans] == [3, 3, 3]
         assert not opened.simulated
         assert "scan 2: Its slices count from 1." in caplog.text
+
+    def test_masks_where_the_program_keeps_tables_are_read_as_masks(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "derivatives" / "truth" / "sub-01" / "anat").mkdir(parents=True)
+        (tmp_path / "derivatives" / "truth" / "sub-01" / "anat" / "sub-01_mask.nii.gz").touch()
+        monkeypatch.setattr(collection, "labelled_scans", lambda folder, converted: [labelled(tmp_path, 0)])
+        assert [scan.name for scan in open_collection(tmp_path).scans] == ["scan 0"]
 
     def test_two_scans_of_one_name(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         scan = labelled(tmp_path, 0)

@@ -43,7 +43,7 @@ def evaluate(
             partial.write_text(json.dumps(scores.to_dict(), indent=2) + "\n", encoding="utf-8")
     console = Console()
     console.print(
-        f"{scores.subjects} subjects, {scores.negative_subjects} of them without microbleeds; "
+        f"{_population(scores)}, {scores.negative_subjects} of them without microbleeds; "
         f"{scores.microbleeds} microbleeds count, {scores.ignored_microbleeds} are not visible and ignored. "
         f"Operating point: {scores.operating_point}."
     )
@@ -62,17 +62,24 @@ def evaluate(
             console.print(f"{name} on: " + ", ".join(f"{kind} {number}" for kind, number in kinds.items()))
 
 
+def _population(scores: Scores) -> str:
+    """Say how many subjects there are, and scans where some have several."""
+    subjects = f"{scores.subjects} subjects"
+    return subjects if scores.scans == scores.subjects else f"{scores.scans} scans of {subjects}"
+
+
 def _table(scores: Scores) -> Table:
     """Show the scores at each hit radius."""
     from rich.table import Table
 
     table = Table("", *(f"hit within {radius.radius_mm:g} mm" for radius in scores.radii))
+    unit = "subject" if scores.scans == scores.subjects else "scan"
     names = {
         "sensitivity": "sensitivity",
         "precision": "precision",
         "f1": "F1",
-        "false_positives_per_subject": "false positives per subject",
-        "false_positives_per_negative_subject": "false positives per negative subject",
+        "false_positives_per_subject": f"false positives per {unit}",
+        "false_positives_per_negative_subject": f"false positives per negative {unit}",
     }
     for field, name in names.items():
         table.add_row(name, *(_interval(getattr(radius.operating, field)) for radius in scores.radii))

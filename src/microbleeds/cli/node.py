@@ -101,10 +101,14 @@ def _detector(operating_point: OperatingPoint, device: str) -> Process:
 
     def process(images: Path, out: Path) -> Outcome:
         # Heavy; a node that has nothing to do yet listens at once.
-        from microbleeds.pipeline import Request, run
+        from microbleeds.errors import InputError
+        from microbleeds.pipeline import NO_DICOM, Request, run
 
         request = Request(out=out, swi=images, operating_point=operating_point.value, device=device)
         record = run(request)
+        failed = [sentence for sentence in record.warnings if NO_DICOM in sentence]
+        if failed:
+            raise InputError(failed[0])
         said = record.model_dump_json(exclude={"scan": {"files"}, "warnings": True})
         return Outcome(tuple(sorted((out / "dicom").glob("*.dcm"))), hashlib.sha256(said.encode()).hexdigest())
 

@@ -91,6 +91,11 @@ class Case:
     predictions: Predictions
     truth: Truth
 
+    @property
+    def subject(self) -> str:
+        """Whose scan it is: visits of one person (``sub-001_ses-1``) are not independent."""
+        return self.name.partition("_ses-")[0]
+
 
 def predictions(
     positions_mm: ArrayLike,

@@ -70,12 +70,15 @@ class PatientScores:
 class Scores:
     """The result of :func:`evaluate_cohort`; all below ``radii`` is at the first radius.
 
+    A subject may have several scans (visits). Intervals draw subjects; false positives "per subject", those
+    without microbleeds, burden and 'strictly lobar' are of scans, which is the same where each has one.
     ``placement`` says where the hits were placed (``None`` where truth or findings say no group).
     ``false_positive_kinds`` and ``ignored_kinds`` count what the program kept: on a known mimic or elsewhere,
     and on spots where it counts neither way.
     """
 
     subjects: int
+    scans: int
     negative_subjects: int
     microbleeds: int
     ignored_microbleeds: int
@@ -133,9 +136,11 @@ def evaluate_cohort(
     by_radius = {radius: [_score(case, radius, threshold) for case in cases] for radius in radii_mm}
     first = by_radius[radii_mm[0]]
     error, bins = _calibration(first)
-    placed = placement_scores([_places(s) for s in first], repeats=repeats, seed=seed)
+    people = _by_subject(first)
+    placed = placement_scores([[p for s in one for p in _places(s)] for one in people], repeats=repeats, seed=seed)
     return Scores(
-        subjects=len(cases),
+        subjects=len(people),
+        scans=len(cases),
         negative_subjects=sum(not len(case.truth.counted_mm) for case in cases),
         microbleeds=sum(len(case.truth.counted_mm) for case in cases),
         ignored_microbleeds=sum(int((~case.truth.visible).sum()) for case in cases),
@@ -172,7 +177,7 @@ def _score(case: Case, radius_mm: float, threshold: float | None) -> _Scored:
 
 def _radius_scores(radius_mm: float, scored: Sequence[_Scored], repeats: int, seed: int) -> RadiusScores:
     """Bootstrap the curve and the operating point together, so that each draw serves all numbers."""
-    intervals = bootstrap(scored, _statistics, repeats=repeats, seed=seed)
+    intervals = bootstrap(_by_subject(scored), _statistics, repeats=repeats, seed=seed)
     points = len(REPORTED_FALSE_POSITIVES)
     hits, false_positives, missed = _counts(scored).sum(axis=0)
     curve = froc([s.curve for s in scored])
@@ -192,12 +197,21 @@ def _radius_scores(radius_mm: float, scored: Sequence[_Scored], repeats: int, se
 
 
 def _counts(scored: Sequence[_Scored]) -> NDArray[np.int64]:
-    """Return hits, false positives and missed of each subject at the operating point, [S, 3]."""
+    """Return hits, false positives and missed of each scan at the operating point, [S, 3]."""
     return np.array([s.counts for s in scored], dtype=np.int64).reshape(-1, 3)
 
 
-def _statistics(scored: Sequence[_Scored]) -> NDArray[np.float64]:
+def _by_subject(scored: Sequence[_Scored]) -> list[list[_Scored]]:
+    """Return the scans of each subject."""
+    people: dict[str, list[_Scored]] = {}
+    for one in scored:
+        people.setdefault(one.case.subject, []).append(one)
+    return list(people.values())
+
+
+def _statistics(people: Sequence[Sequence[_Scored]]) -> NDArray[np.float64]:
     """Return all bootstrapped numbers: the curve's, its mean, then those of :class:`OperatingScores`."""
+    scored = [one for person in people for one in person]
     curve = froc([s.curve for s in scored])
     counts = _counts(scored)
     hits, false_positives, missed = counts.sum(axis=0)

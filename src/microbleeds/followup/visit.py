@@ -14,7 +14,7 @@ from typing import Any
 from microbleeds.compute import Compute
 from microbleeds.errors import InputError
 from microbleeds.followup.anatomy import anatomy_searched
-from microbleeds.read.dicom.survey import HIDDEN
+from microbleeds.read.dicom.discreet import HIDDEN
 from microbleeds.report.record import Record, read_record
 from microbleeds.report.run_record import RunRecord
 from microbleeds.report.searched import read_run, refuse_other_scan

@@ -182,9 +182,13 @@ class Queue:
             )
 
     def fail(self, token: str, sentence: str) -> None:
-        """Give a study up and keep the sentence."""
+        """Give a study up and keep the sentence; one with late images is taken up again as new."""
         with self._change() as db:
-            self._to(db, token, "failed")
+            (late,) = db.execute("SELECT late FROM study WHERE token = ?", (token,)).fetchone()
+            self._to(db, token, "receiving" if late else "failed")
+            if late:
+                # Without the digest: a result that was refused is not one that went out.
+                db.execute("UPDATE study SET attempts = 0, digest = NULL WHERE token = ?", (token,))
             db.execute("UPDATE study SET sentence = ? WHERE token = ?", (sentence, token))
 
     def recover(self, retries: int) -> None:

@@ -10,6 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from microbleeds.annotations import labelled_scans
+from microbleeds.annotations.simulated import is_simulated_layout
 from microbleeds.errors import InputError
 from microbleeds.study import SignChoice
 from microbleeds.training.cache import Preparable
@@ -51,7 +52,7 @@ def open_collection(data: Path, converted: Path | None = None, phase_sign: SignC
     if not data.is_dir():
         raise InputError(f"The data set {data} is no folder; check the path.")
     folder = data.name or data.resolve().name
-    if any((data / "derivatives" / "truth").glob("sub-*")):
+    if is_simulated_layout(data):
         heads = heads_of(data, subject_names(data))
         layout = tuple(LayoutScan(data, name, head, phase_sign) for name, head in heads.items())
         return Collection(folder, is_simulated(data), layout)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from dicom_result import Written
 from dicom_series import NAME, PATIENT_ID
+from reader_verdicts import HASH, content, verdict
 
-from microbleeds.report.dicom import Reading
+from microbleeds.report.dicom import Reading, reading_of
 from microbleeds.report.dicom.pages import HEIGHT, MAX_PICTURED, PER_PAGE, WIDTH, Page, draw_pages
 from microbleeds.report.record import Record
+from microbleeds.report.review.signed import sign
+from microbleeds.report.review.verdicts import read_verdicts
 
 
 def words(pages: list[Page]) -> str:
@@ -76,6 +82,21 @@ class TestIdentity:
         assert NAME not in said
         assert PATIENT_ID not in said
         assert "/archive" not in said
+
+    def test_nor_the_name_of_the_reader(self, written: Written, tmp_path: Path):
+        verdicts = content([verdict(1, "accepted")], reader="Dr Ottilie Zylberstein")
+        (tmp_path / "verdicts.json").write_text(json.dumps(verdicts))
+        signed = sign(
+            written.head.record,
+            read_verdicts(tmp_path / "verdicts.json"),
+            written.head.scan.source_grid,
+            findings_sha256=HASH,
+            verdicts_sha256=HASH,
+        )
+        assert "Zylberstein" in signed.record.warnings[0]
+        said = words(draw_pages(signed.record, reading_of(signed.review), written.volumes.canvas))
+        assert "Reviewed by a reader" in said
+        assert "Zylberstein" not in said
 
     def test_header(self, written: Written):
         page = written.read("report.dcm")

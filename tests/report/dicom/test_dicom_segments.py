@@ -7,16 +7,19 @@ from pathlib import Path
 import dicom_series
 import highdicom as hd
 import numpy as np
+import pydicom
 import pytest
 from dicom_result import MADE, Written
 from numpy.typing import NDArray
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 from scipy.spatial.transform import Rotation
 
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid, canonical
 from microbleeds.read.dicom.series import DicomSeries, SourceInstance
 from microbleeds.regions import REGIONS, code_of
-from microbleeds.report.dicom import Reading, codes, source_of, source_of_volume
+from microbleeds.report.dicom import Reading, codes, source_of, source_of_volume, write_dicom
 from microbleeds.report.dicom.identifiers import stamp_of
 from microbleeds.report.dicom.segmentation import findings_segmentation, regions_segmentation
 from microbleeds.report.dicom.source import on_frames
@@ -133,6 +136,19 @@ class TestGeometry:
         assert [frame.number for frame in source.frames] == list(range(2, 2 * SHAPE[2] + 1, 2))
         expected = np.moveaxis(volume, (0, 1, 2), (2, 1, 0))
         np.testing.assert_array_equal(on_frames(volume, grid, source), expected)
+
+    @pytest.mark.parametrize(
+        ("tag", "vr", "value"), [("SliceThickness", "DS", b"n/a "), ("PatientName", "PN", b"A^B\\C^D ")]
+    )
+    def test_odd_headers(self, written: Written, tmp_path: Path, tag: str, vr: str, value: bytes):
+        headers = dicom_series.series(written.volumes.grid)
+        for header in headers:
+            number = Tag(tag)
+            header[number] = RawDataElement(number, vr, len(value), value, 0, False, True)
+        write_dicom(written.head.record, source_of(headers), written.volumes, tmp_path / "out", created=MADE)
+        names = {str(pydicom.dcmread(path).PatientName) for path in (tmp_path / "out").iterdir()}
+        assert len(names) == 1
+        assert "\\" not in names.pop()
 
     def test_another_series_is_refused(self, written: Written):
         grid = grid_of("axial")

@@ -94,7 +94,8 @@ class DicomSeries:
         They hold the patient's data; write them nowhere but into objects for the same archive.
         """
         paths = dict.fromkeys(self.files)
-        return tuple(pydicom.dcmread(path, stop_before_pixels=True) for path in paths)
+        # By force, as they were read before: files without a preamble are DICOM too.
+        return tuple(pydicom.dcmread(path, stop_before_pixels=True, force=True) for path in paths)
 
 
 @dataclass(frozen=True, eq=False)

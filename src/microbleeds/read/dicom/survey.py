@@ -9,17 +9,16 @@ Conventions:
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from microbleeds.errors import InputError
+from microbleeds.read.dicom.discreet import Discretion
 from microbleeds.read.dicom.headers import (
     MR_IMAGES,
     DamagedFileError,
     Frame,
-    Patient,
     frames_of,
     is_dicom,
     read_header,
@@ -29,10 +28,6 @@ from microbleeds.read.dicom.values import quiet, text
 
 # A folder with more files is a whole archive, not a study.
 MOST_FILES = 100_000
-# Shorter pieces of names and numbers occur in descriptions by chance.
-_SHORTEST_WORD = 3
-#: Stands in a text for what identifies the patient.
-HIDDEN = "…"
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,21 +39,14 @@ class Survey:
         others: DICOM objects that aren't MR images.
         strangers: files that aren't DICOM.
         damaged: DICOM files that can't be parsed.
-        private_words: the patient's name, number and birth date in pieces, lower case; they go into no text.
+        discreet: takes what identifies the patient out of a text.
     """
 
     frames: tuple[Frame, ...]
     others: int
     strangers: int
     damaged: int
-    private_words: frozenset[str]
-
-    def discreet(self, sentence: str) -> str:
-        """Return a text without the patient's name, number and birth date."""
-        if not self.private_words:
-            return sentence
-        words = "|".join(re.escape(word) for word in sorted(self.private_words, key=len, reverse=True))
-        return re.sub(rf"(?<![^\W_])(?:{words})(?![^\W_])", HIDDEN, sentence, flags=re.IGNORECASE)
+    discreet: Discretion
 
 
 def survey(folder: Path) -> Survey:
@@ -86,8 +74,8 @@ def survey(folder: Path) -> Survey:
             others += not found
     _refuse_nothing(frames, others, strangers, damaged)
     _refuse_two_patients(frames)
-    words = frozenset(word for patient in {f.header.patient for f in frames} for word in _words(patient))
-    return Survey(tuple(frames), others, strangers, damaged, words)
+    discreet = Discretion(frame.header.patient for frame in frames)
+    return Survey(tuple(frames), others, strangers, damaged, discreet)
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
@@ -140,13 +128,3 @@ def _refuse_two_patients(frames: list[Frame]) -> None:
     patients = list(dict.fromkeys(frame.header.patient for frame in frames))
     if any(one.differs_from(other) for n, one in enumerate(patients) for other in patients[n + 1 :]):
         raise InputError("The images are of more than one patient; give the study of one.")
-
-
-def _words(patient: Patient) -> Iterator[str]:
-    """Return pieces of what identifies a patient; the date also as it is written by hand."""
-    year, month, day = patient.birth_date[:4], patient.birth_date[4:6], patient.birth_date[6:8]
-    yield from (f"{year}-{month}-{day}", f"{day}.{month}.{year}") if day else ()
-    whole = [patient.identifier, patient.birth_date, patient.name.replace("^", "_"), patient.name]
-    for piece in [*whole, *re.split(r"[\s^=,_.-]+", patient.name)]:
-        if len(piece) >= _SHORTEST_WORD:
-            yield piece.lower()

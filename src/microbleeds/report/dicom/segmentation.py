@@ -27,6 +27,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes as public
 
 from microbleeds.geometry import Grid
+from microbleeds.read.dicom.values import numbers
 from microbleeds.regions import REGIONS
 from microbleeds.report.dicom import codes
 from microbleeds.report.dicom.identifiers import MODEL_NAME, Stamp, tracking_id
@@ -203,10 +204,10 @@ def _planes(source: Source) -> dict[str, Any]:
 def _measures(source: Source) -> PixelMeasuresSequence:
     """Return pixel spacing and slice thickness as the source states them."""
     first = source.frames[0]
-    thickness = source.first.get("SliceThickness")
+    stated = numbers(source.first, "SliceThickness", 1)
     return PixelMeasuresSequence(
         pixel_spacing=(first.row_spacing_mm, first.column_spacing_mm),
-        slice_thickness=float(thickness) if thickness else _distance_mm(source),
+        slice_thickness=stated[0] if stated else _distance_mm(source),
         spacing_between_slices=_distance_mm(source),
     )
 

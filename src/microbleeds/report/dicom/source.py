@@ -16,11 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 from pydicom.valuerep import DA, TM
 
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
 from microbleeds.read.dicom.series import DicomSeries
+from microbleeds.read.dicom.values import numbers
 
 #: Corners of a slice may miss the voxels' centres by this much, in voxels: headers are rounded.
 TOLERANCE_VOXELS = 0.25
@@ -109,6 +111,7 @@ def source_of(headers: Sequence[Dataset], slices: Sequence[tuple[int, int | None
         InputError: if what must be referred to is missing, or headers of two patients or series are mixed.
     """
     _refuse_unusable(headers)
+    headers = [_without_odd_thickness(header) for header in headers]
     cleaned = (_cleaned(headers[0]), *headers[1:])
     wanted = _all_slices(cleaned) if slices is None else slices
     return Source(cleaned, tuple(_slice(cleaned[index], index, number) for index, number in wanted))
@@ -209,11 +212,22 @@ def _cleaned(header: Dataset) -> Dataset:
     for name in _MAY_BE_EMPTY:
         if name not in clean:
             setattr(clean, name, None)
+    if isinstance(clean.PatientName, MultiValue):  # a backslash in it; one patient has one name
+        clean.PatientName = clean.PatientName[0]
     for name, kind in (("PatientBirthDate", DA), ("StudyDate", DA), ("StudyTime", TM)):
         if not _valid(clean.get(name), kind):
             setattr(clean, name, None)
     if clean.PatientSex not in ("M", "F", "O"):
         clean.PatientSex = None
+    return clean
+
+
+def _without_odd_thickness(header: Dataset) -> Dataset:
+    """Return a header whose slice thickness is a number or empty; highdicom reads it of every image."""
+    if "SliceThickness" not in header or numbers(header, "SliceThickness", 1):
+        return header
+    clean = copy.deepcopy(header)
+    clean.SliceThickness = None
     return clean
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from microbleeds.report.dicom.reading import VERDICTS, Reading
 from microbleeds.report.record import RESEARCH_USE, Record
+from microbleeds.report.review.signed import READ_BY
 
 NOT_REVIEWED = "Not reviewed: no reader has confirmed these findings."
 
@@ -24,7 +25,8 @@ def statements(record: Record, reading: Reading) -> list[str]:
         definite_rule(record),
         f"Searched: {phase}{' and phase' if record.scan.phase else ', without phase'}. "
         "Diameters are apparent: susceptibility enlarges them with echo time and field strength.",
-        *(f"Note: {sentence}" for sentence in without_paths(record)),
+        # Who has read it stands where DICOM keeps it; pages name nobody.
+        *(f"Note: {sentence}" for sentence in without_paths(record) if not sentence.startswith(READ_BY)),
     ]
 
 

@@ -27,6 +27,7 @@ from microbleeds.report.review.verdicts import Addition, Decision, Placement, Un
 from microbleeds.report.scale_tables import place_on, recounted
 
 REJECTED = "Rejected by the reader."
+READ_BY = "Read by"  # how the sentence on a reading begins, which names the reader
 
 
 class ReadFinding(Strict):
@@ -83,7 +84,7 @@ class Review(Strict):
         confirmed = len(self.places) - corrected
         places = f"; places: {confirmed} confirmed, {corrected} corrected" if self.places else ""
         return (
-            f"Read by {self.reader} on {self.signed:%Y-%m-%d}: {self.accepted} accepted, "
+            f"{READ_BY} {self.reader} on {self.signed:%Y-%m-%d}: {self.accepted} accepted, "
             f"{self.uncertain} uncertain, {self.rejected} rejected, {self.added} added{places}{rest}."
         )
 

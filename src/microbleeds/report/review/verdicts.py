@@ -4,7 +4,8 @@ Conventions:
     * ``findings_sha256`` is the hash of the `findings.json` that the page was made from; verdicts fit no other.
     * A finding without a verdict was not judged; it counts as the model proposed.
     * A finding without a place here lies where the model placed it.
-    * ``unaided`` marks what the reader decided before the model's findings were shown.
+    * ``unaided`` marks places that the reader had marked before the model's findings were shown; the verdict may
+      be a later one.
     * Times are ISO 8601 with a zone.
 """
 

@@ -73,9 +73,8 @@ function showNote() {
   const field = part("note-field");
   field.hidden = chosen === null;
   if (chosen === null) return;
-  const addition = work.added.find((one) => one.key === chosen);
   field.querySelector("span").textContent = `Note on ${chosen}`;
-  if (document.activeElement !== part("note")) part("note").value = (addition ? addition.note : work.notes[chosen]) ?? "";
+  if (document.activeElement !== part("note")) part("note").value = noteOn(chosen);
 }
 
 function choose(id, jump = true) {

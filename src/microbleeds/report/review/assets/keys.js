@@ -30,9 +30,15 @@ function actionOf(event) {
   return ACTIONS[key] ?? (viewer.ready ? IMAGE_ACTIONS[key] : null) ?? null;
 }
 
+// Text is typed into fields; lists and sliders keep the arrows. Letters are actions there too: a list would
+// otherwise take the next "L" for the option that begins with it.
+function keptByField({ target, key }) {
+  if (target.closest?.("input:not([type=checkbox], [type=range]), textarea")) return true;
+  return target.closest?.("select, input[type=range]") && !(key.length === 1 && key !== " ");
+}
+
 function onKey(event) {
-  const field = event.target.closest?.("input:not([type=checkbox]), select, textarea");
-  if (field || document.querySelector("dialog[open]") || work.started === null) return;
+  if (keptByField(event) || document.querySelector("dialog[open]") || work.started === null) return;
   if (event.target === part("canvas")) event.stopPropagation();
   const action = actionOf(event);
   if (!action) return;

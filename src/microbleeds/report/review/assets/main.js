@@ -9,20 +9,42 @@ function wireWork() {
   part("panel").addEventListener("click", toggleForm);
   part("reveal").addEventListener("click", reveal);
   part("removed").addEventListener("change", showFindings);
-  part("reader").addEventListener("input", (event) => { work.reader = event.target.value; keep(); });
-  part("note").addEventListener("change", (event) => change(() => {
-    const addition = work.added.find((one) => one.key === chosen);
-    if (addition) addition.note = event.target.value.trim();
-    else work.notes[chosen] = event.target.value.trim();
-  }));
+  part("reader").addEventListener("input", (event) => {
+    work.reader = event.target.value;
+    work.exported = null;
+    keep();
+  });
+  part("note").addEventListener("change", (event) => {
+    annotate(chosen, event.target.value.trim());
+    showForm();
+  });
 }
 
 function ask() {
-  const dialog = part("start");
-  dialog.addEventListener("cancel", (event) => event.preventDefault());
-  dialog.addEventListener("submit", (event) => begin(part("start-reader").value, event.submitter?.value === "unaided"));
-  dialog.showModal();
+  part("start-reader").value = "";
+  part("start").showModal();
   part("start-reader").focus();
+}
+
+// Who opens a page that has been read may be the next reader.
+function askWhoGoesOn() {
+  const [day, time] = work.started.split("T");
+  const state = work.exported ? "exported" : "not exported: what is not exported is lost when you begin anew";
+  part("earlier").textContent = `This browser holds a reading by ${work.reader.trim() || "somebody unnamed"} of ${day}, ${time.slice(0, 5)} UTC, ${state}.`;
+  part("resume").showModal();
+}
+
+function wireStart() {
+  part("start").addEventListener("cancel", (event) => event.preventDefault());
+  // A browser lets only the first Escape be held back.
+  part("start").addEventListener("close", () => { if (work.started === null) ask(); });
+  part("start").addEventListener("submit", (event) => begin(part("start-reader").value, event.submitter?.value === "unaided"));
+  part("resume").addEventListener("submit", (event) => {
+    if (event.submitter?.value !== "anew") return;
+    forget();
+    ask();
+  });
+  part("anew").addEventListener("click", askWhoGoesOn);
 }
 
 async function openImages() {
@@ -51,6 +73,9 @@ buildPlacing();
 wireWork();
 wireTools();
 wireKeys();
-if (!restore()) ask();
+wireStart();
+const earlier = restore();
 changed();
+if (!earlier) ask();
+else if (work.exported) askWhoGoesOn();
 openImages();

@@ -132,9 +132,16 @@ function exportVerdicts() {
     part("reader").focus();
     return say("Enter the reader's name first.");
   }
+  work.exported = now();
+  keep();
   const text = JSON.stringify(exported(), null, 2);
   const link = made("a", { href: URL.createObjectURL(new Blob([text], { type: "application/json" })), download: "verdicts.json" });
   link.click();
   const open = facts.findings.filter((finding) => finding.kept && !work.verdicts[finding.id]).length;
-  return say(open ? `Exported; ${open} findings have no verdict and count as the model proposed.` : "Exported verdicts.json.");
+  const unkept = Object.keys(work.notes).filter((id) => work.notes[id] && !work.verdicts[id]).length;
+  return say([
+    "Exported verdicts.json.",
+    open && `${open === 1 ? "1 finding has no verdict and counts" : `${open} findings have no verdict and count`} as the model proposed.`,
+    unkept && `${unkept === 1 ? "1 note is" : `${unkept} notes are`} not in it, since a note goes with a verdict.`,
+  ].filter(Boolean).join(" "));
 }

@@ -6,7 +6,7 @@ const MATCH_MM = 5;
 const SAME_MM = 0.1;
 const MOST_UNDO = 200;
 
-const fresh = () => ({ reader: "", started: null, unaided: null, verdicts: {}, notes: {}, places: {}, added: [], next: 1 });
+const fresh = () => ({ reader: "", started: null, unaided: null, exported: null, verdicts: {}, notes: {}, places: {}, added: [], next: 1 });
 let work = fresh();
 let stored = true;
 const undone = [];
@@ -41,10 +41,15 @@ function changed() {
   watchers.forEach((watch) => watch());
 }
 
-// Every change of verdicts, places or additions runs through here, so that all can be undone.
-function change(action) {
+// Every change of verdicts, notes, places or additions begins here, so that all can be undone.
+function remember() {
   undone.push(snapshot());
   if (undone.length > MOST_UNDO) undone.shift();
+  work.exported = null;
+}
+
+function change(action) {
+  remember();
   action();
   changed();
 }
@@ -55,6 +60,13 @@ function undo() {
   [work.verdicts, work.notes, work.places, work.added] = JSON.parse(last);
   changed();
   return say("Undone.");
+}
+
+// The next reader begins anew; nothing of this reading stays in the browser.
+function forget() {
+  work = fresh();
+  undone.length = 0;
+  changed();
 }
 
 function begin(reader, unaided) {
@@ -72,6 +84,19 @@ function judge(id, verdict) {
     else work.verdicts[id] = { verdict, at: now(), unaided: work.verdicts[id]?.unaided ?? false };
   });
   return say(`Finding ${id} ${verdict ?? "without verdict"}. ${counted().total} count.`);
+}
+
+const noteOn = (id) => work.added.find((one) => one.key === id)?.note ?? work.notes[id] ?? "";
+
+// No count changes by a note. The list must stay as it is: a click on one of its buttons ends a note, and a button that
+// is built anew between press and release is never clicked.
+function annotate(id, text) {
+  if (text === noteOn(id)) return;
+  remember();
+  const addition = work.added.find((one) => one.key === id);
+  if (addition) addition.note = text;
+  else work.notes[id] = text;
+  keep();
 }
 
 // What the reader added is taken back by a rejection, and made possible or definite by the other two.
