@@ -12,8 +12,8 @@ FINE, THICK, THICK_FIRST = (1.0, 1.0, 1.0), (0.8, 0.8, 3.0), (3.0, 0.8, 0.8)
 AXES = np.eye(3)
 
 
-def phantom(inside, spacing_mm, shift=(0.0, 0.0, 0.0), noise=10.0):
-    """A bright cube of 24 mm with partial volumes, dark where ``inside(position_mm [..., 3])``."""
+def pictured(inside, spacing_mm, shift=(0.0, 0.0, 0.0), noise=10.0):
+    """A bright cube of 24 mm with partial volumes, dark where ``inside(position_mm [..., 3])``, and its middle."""
     spacing = np.asarray(spacing_mm)
     shape = np.ceil(24 / spacing).astype(int) | 1
     steps = [(np.arange(n * OVERSAMPLING) + 0.5) / OVERSAMPLING - 0.5 for n in shape]
@@ -23,7 +23,13 @@ def phantom(inside, spacing_mm, shift=(0.0, 0.0, 0.0), noise=10.0):
     x, y, z = shape
     image = fine.reshape(x, OVERSAMPLING, y, OVERSAMPLING, z, OVERSAMPLING).mean(axis=(1, 3, 5))
     noisy = image + np.random.default_rng(0).normal(0, noise, image.shape)
-    return roundness(noisy.astype(np.float32), middle, spacing)
+    return noisy.astype(np.float32), middle
+
+
+def phantom(*what, **how):
+    """Roundness of what :func:`pictured` shows."""
+    image, middle = pictured(*what, **how)
+    return roundness(image, middle, what[1])
 
 
 def ellipsoid(*semi_axes_mm):
@@ -71,3 +77,15 @@ class TestRoundness:
         image = np.full((20, 20, 20), 300, dtype=np.float32)
         image[0:2, 9:11, 9:11] = 0
         assert 0 < roundness(image, (0, 9.5, 9.5), FINE) <= 1
+
+    @pytest.mark.parametrize("spacing_mm", [(0.5, 0.5, 2.0), THICK, FINE])
+    @pytest.mark.parametrize("beyond", [0, 1])
+    def test_a_ball_in_the_last_slices_is_none_the_longer(self, spacing_mm, beyond):
+        for radius_mm in (1.5, 2.5):
+            image, middle = pictured(ellipsoid(*[radius_mm] * 3), spacing_mm)
+            assert roundness(image[..., : int(middle[2]) + 1 + beyond], middle, spacing_mm) > 0.4
+
+    @pytest.mark.parametrize("direction", AXES)
+    def test_a_tube_in_the_last_slice_stays_long(self, direction):
+        image, middle = pictured(tube(direction), FINE)
+        assert roundness(image[..., : int(middle[2]) + 1], middle, FINE) < 0.3

@@ -51,7 +51,8 @@ def _neighbourhood(
     steps = np.arange(-REACH_MM, REACH_MM + FINE_MM / 2, FINE_MM)
     offsets_mm = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1)
     coordinates = np.moveaxis(position + offsets_mm / spacing, -1, 0)
-    return ndimage.map_coordinates(swi, coordinates, order=1, mode="nearest"), offsets_mm
+    # Beyond the image its mirror image: the last slice repeated would make a tube of a ball.
+    return ndimage.map_coordinates(swi, coordinates, order=1, mode="mirror"), offsets_mm
 
 
 def _spot(patch: NDArray[np.float32], radius_mm: NDArray[np.float64]) -> NDArray[np.bool_] | None:

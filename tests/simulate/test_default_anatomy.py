@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -9,7 +11,9 @@ from microbleeds.regions import REGIONS, code_of
 from microbleeds.simulate.anatomy import Anatomy
 from microbleeds.simulate.default_anatomy import default_anatomy
 from microbleeds.simulate.landmarks import mni_from_labels
+from microbleeds.simulate.microbleeds import BodyLaw, draw_microbleeds
 from microbleeds.simulate.parcellation import regions_from_labels
+from microbleeds.simulate.placement import Placer
 from microbleeds.tissues import Tissue, among, mirrored
 
 
@@ -127,6 +131,18 @@ class TestRegions:
     def test_rim_reaches_ten_millimetres_from_the_ventricle(self, head: Anatomy) -> None:
         rim = np.isin(head.regions, [code_of("periventricular_white", s) for s in ("left", "right")])
         assert 30_000 < rim.sum() < 150_000
+
+    @pytest.mark.parametrize("name", ["external_capsule", "internal_capsule", "insula_cortex", "frontal_white"])
+    def test_both_sides_of_a_symmetric_head_are_alike(self, head: Anatomy, name: str) -> None:
+        left, right = ((head.rimless == code_of(name, side)).sum() for side in ("left", "right"))
+        assert left == pytest.approx(right, rel=0.04)
+
+    def test_strictly_lobar_means_nothing_deep(self, head: Anatomy) -> None:
+        bodies = draw_microbleeds(np.random.default_rng(0), Placer(head, ()), 30, "strictly-lobar", BodyLaw())
+        voxels = np.round(head.grid.to_ijk([body.position_mm for body in bodies])).astype(int)
+        groups = Counter(REGIONS[code].group for code in head.regions[tuple(voxels.T)].tolist())
+        assert groups["lobar"] > 15
+        assert set(groups) <= {"lobar", "infratentorial"}
 
     def test_a_shifted_head_gets_the_same_regions(self, head: Anatomy) -> None:
         shift = np.eye(4)

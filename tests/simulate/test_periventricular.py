@@ -41,7 +41,7 @@ def ventricles_of(labels: np.ndarray) -> np.ndarray:
     left, right = (
         among(labels, Tissue[f"VENTRICLE_{side}"], Tissue[f"CHOROID_PLEXUS_{side}"]) for side in ("LEFT", "RIGHT")
     )
-    return lateral_ventricles(left, right)
+    return lateral_ventricles(left, right, (1, 1, 1))
 
 
 def test_ends_ten_millimetres_from_the_ventricle_on_both_sides(labels: np.ndarray, regions: np.ndarray) -> None:
@@ -64,6 +64,17 @@ def test_an_island_of_ventricle_has_no_rim(labels: np.ndarray, regions: np.ndarr
     labels[5:8, 18:22, 18:22] = Tissue.VENTRICLE_LEFT
     assert not ventricles_of(labels)[:10].any()
     assert (with_rim(regions, labels)[9:20] == LEFT_WHITE).all()
+
+
+@pytest.mark.parametrize(
+    ("rows", "belongs"),
+    [(slice(20, 30), True), (slice(18, 19), False), (slice(10, 20), False)],
+    ids=["in front, as the temporal horn", "small", "behind"],
+)
+def test_a_part_of_the_ventricle_that_nothing_joins_to_it(labels: np.ndarray, rows: slice, belongs: bool) -> None:
+    labels[5:8, rows, 18:22] = Tissue.VENTRICLE_LEFT
+    assert ventricles_of(labels)[:10].any() == belongs
+    assert ventricles_of(labels)[32:36].all(axis=-1).any()
 
 
 def test_the_choroid_plexus_belongs_to_the_ventricle(labels: np.ndarray, regions: np.ndarray) -> None:

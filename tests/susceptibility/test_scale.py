@@ -31,6 +31,18 @@ def test_full_range(name):
     assert apart(to_radians(stored(wrapped(), name), scale), wrapped()) < STEP_RAD[name]
 
 
+@pytest.mark.parametrize("past", [0.001, 0.01, 0.019])
+@pytest.mark.parametrize("name", [*STEP_RAD, "-2048..2047"])
+def test_a_range_that_interpolation_widened(name, past):
+    values = np.round(wrapped() / np.pi * 2047) if name == "-2048..2047" else stored(wrapped(), name)
+    middle, half = (values.max() + values.min()) / 2, (values.max() - values.min()) / 2
+    wide = values.copy()
+    wide[:2] = middle - half * (1 + past), middle + half * (1 + past)
+    scale = find_scale(wide)
+    assert (scale.name, scale.guessed) == (name, False)
+    assert apart(to_radians(wide, scale)[2:], wrapped()[2:]) < 1e-2
+
+
 @pytest.mark.parametrize("turns", [2 * np.pi, 360])
 def test_scales_from_zero(turns):
     phase = (wrapped() % (2 * np.pi)) * np.float32(turns / (2 * np.pi))

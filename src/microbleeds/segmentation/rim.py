@@ -18,8 +18,8 @@ from microbleeds.ventricles import lateral_ventricles, periventricular
 def with_measured_rim(where: NDArray[np.uint8], classes: NDArray[np.uint8], grid: Grid) -> NDArray[np.uint8]:
     """Return whereabouts whose rim reaches exactly 10 mm from the ventricles; unchanged without any.
 
-    The largest connected piece of each half of the head counts. Third and fourth ventricle may hang together with
-    it: what surrounds them is no white matter of the cerebrum, or callosum and capsules, which stay.
+    The ventricle of each half of the head counts, without islands. Third and fourth ventricle may be among it:
+    what lies near them is no white matter of the cerebrum, or callosum and capsules, which stay.
 
     Args:
         where: uint8 [X, Y, Z], see :func:`microbleeds.networks.anatomy.whereabouts`.
@@ -28,7 +28,7 @@ def with_measured_rim(where: NDArray[np.uint8], classes: NDArray[np.uint8], grid
     """
     places, lobes, right = parts_of_whereabouts(where)
     found = classes == AnatomyClass.VENTRICLE
-    ventricles = lateral_ventricles(found & (right == 0), found & (right == 1))
+    ventricles = lateral_ventricles(found & (right == 0), found & (right == 1), grid.spacing_mm)
     if not ventricles.any():
         return where
     near = periventricular(ventricles, grid.spacing_mm)

@@ -1,6 +1,7 @@
 """The head that a simulation starts from: tissue labels, fine regions and where they lie.
 
-Every head is on a 1 mm isotropic grid whose axes run to R, A and S (the affine's rotation is the identity).
+Every head is on a 1 mm isotropic grid whose axes run to R, A and S (the affine's rotation is the identity) until
+it is posed for a visit, which turns the grid: fields and deformation belong to a head that is not posed.
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ from microbleeds.simulate.subject import (
     with_settings,
 )
 
-PROFILES: tuple[Profile, ...] = ("natural", "lobar-posterior", "deep")
+PROFILES: tuple[Profile, ...] = ("natural", "lobar-posterior", "deep", "strictly-lobar")
+MIXED_PROFILES: dict[Profile, float] = {"natural": 0.5, "lobar-posterior": 0.25, "deep": 0.25}
 BURDENS = ("natural", "rich", "some", "none")
 SHARE_WITHOUT = 1 / 3
 
@@ -175,11 +176,7 @@ def scan_of_head(
     """Draw scan ``number`` of a rendered head: other bodies, noise, motion, filters and file formats."""
     body_seed, choice_seed = np.random.SeedSequence([seed, head_index, 1 + number]).spawn(2)
     rng = np.random.default_rng(choice_seed)
-    profile: Profile = (
-        PROFILES[rng.choice(3, p=[0.5, 0.25, 0.25])]
-        if settings.profile == "mixed"
-        else next(p for p in PROFILES if p == settings.profile)
-    )
+    profile = drawn_profile(settings.profile, rng)
     burden = settings.burden
     if burden in ("natural", "rich"):
         burden = "none" if rng.random() < SHARE_WITHOUT else burden
@@ -191,6 +188,13 @@ def scan_of_head(
     bodies = draw_bodies(fine.head, BodySettings(profile, burden, law, mimics), body_seed)
     varied = with_settings(fine, redrawn_settings(fine.settings, fine.protocol, rng))
     return scan_bodies(varied, bodies, profile, int(rng.integers(2**31)))
+
+
+def drawn_profile(name: str, generator: np.random.Generator) -> Profile:
+    """Return the clinical profile of a name; ``mixed`` draws one by :data:`MIXED_PROFILES`."""
+    if name == "mixed":
+        return list(MIXED_PROFILES)[generator.choice(len(MIXED_PROFILES), p=list(MIXED_PROFILES.values()))]
+    return next(profile for profile in PROFILES if profile == name)
 
 
 @lru_cache(maxsize=16)

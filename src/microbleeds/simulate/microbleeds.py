@@ -13,22 +13,26 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from microbleeds.regions import REGIONS
 from microbleeds.simulate.anatomy import Anatomy
 from microbleeds.simulate.inclusions import Inclusion, Scored, cluster
 from microbleeds.simulate.placement import SITE_SHARES, Placer
 
-Profile = Literal["natural", "lobar-posterior", "deep"]
+Profile = Literal["natural", "lobar-posterior", "deep", "strictly-lobar"]
 # Percentiles of the count per positive scan, and the counts.
 _COUNT_PERCENTILES = ((0, 25, 50, 75, 90, 95, 100), (1, 1, 2, 4, 11, 17, 83))
 PROFILE_SHARES: dict[str, dict[str, float]] = {
     "natural": SITE_SHARES,
-    # Cerebral amyloid angiopathy: cortex and subcortical white matter, posterior, in clusters.
+    # As in cerebral amyloid angiopathy: cortex and white matter, mostly posterior. White matter away from the
+    # cortex holds the periventricular rim, capsules and callosum, so that a fifth to a quarter lie deep by MARS.
     "lobar-posterior": {
         "cortex": 0.52,
         "subcortical-white-matter": 0.40,
         "cerebellum": 0.07,
         "thalamus": 0.01,
     },
+    # The same without anything deep: probable amyloid angiopathy by the Boston criteria v2.0.
+    "strictly-lobar": {"cortex": 0.53, "subcortical-white-matter": 0.40, "cerebellum": 0.07},
     # Hypertensive arteriopathy.
     "deep": {
         "basal-ganglia": 0.36,
@@ -90,7 +94,7 @@ def draw_microbleeds(
     """Draw ``count`` microbleeds (fewer when the sites are full) of a clinical profile."""
     shares = PROFILE_SHARES[profile]
     sites = generator.choice(list(shares), size=count, p=np.array(list(shares.values())) / sum(shares.values()))
-    weight = posterior_weight(placer.anatomy) if profile == "lobar-posterior" else None
+    weight = _weight(placer.anatomy, profile)
     bodies = []
     for site in sites:
         body = law.draw(generator, "microbleed", "microbleed", +1)
@@ -98,6 +102,16 @@ def draw_microbleeds(
         if position is not None:
             bodies.append(moved(body, position))
     return bodies
+
+
+def _weight(anatomy: Anatomy, profile: Profile) -> NDArray[np.float32] | None:
+    """Return the relative density of a profile, [X, Y, Z] on the 1 mm labels; ``None`` if it is even."""
+    if profile == "lobar-posterior":
+        return posterior_weight(anatomy)
+    if profile == "strictly-lobar":
+        deep = np.isin(anatomy.regions, [code for code, region in REGIONS.items() if region.group == "deep"])
+        return np.where(deep, np.float32(0), posterior_weight(anatomy))
+    return None
 
 
 def posterior_weight(anatomy: Anatomy) -> NDArray[np.float32]:

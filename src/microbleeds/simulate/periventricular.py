@@ -1,9 +1,8 @@
 """The periventricular rim: cerebral white matter within 10 mm of the lateral ventricle is deep by MARS.
 
 The rim is measured in the head at hand, after it was bent: ventricles grow and white matter stretches, so a rim
-that was drawn before would end at 8 to 11 mm. The lateral ventricle is the largest connected piece of each side
-with its choroid plexus; label maps hold islands of ventricle further back in the occipital white matter, and their
-surroundings are no rim.
+that was drawn before would end at 8 to 11 mm. The lateral ventricle is that of :mod:`microbleeds.ventricles`, with
+its choroid plexus.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def with_rim(
         spacing_mm: of both.
     """
     left, right = (among(labels, *side) for side in _SIDES)
-    near = periventricular(lateral_ventricles(left, right), spacing_mm)
+    near = periventricular(lateral_ventricles(left, right, spacing_mm), spacing_mm)
     return np.where(near, _rim_of_white()[regions], regions)
 
 

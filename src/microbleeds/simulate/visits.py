@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from microbleeds.errors import InputError
-from microbleeds.simulate.cohort import BURDENS, PROFILES, SHARE_WITHOUT
+from microbleeds.simulate.cohort import BURDENS, PROFILES, SHARE_WITHOUT, drawn_profile
 from microbleeds.simulate.default_anatomy import default_anatomy
 from microbleeds.simulate.fine_signal import render
 from microbleeds.simulate.head import Head, draw_head
@@ -107,7 +107,7 @@ def visits_of_head(
     protocol = named_protocol(settings.protocol, choice)
     anatomy = load_label_map(anatomies[int(choice.integers(len(anatomies)))]) if anatomies else default_anatomy()
     head = draw_head(anatomy, shape_seed, where)
-    profile = _profile(settings, choice)
+    profile = drawn_profile(settings.profile, choice)
     bodies = _Bodies.drawn(head, settings, profile, choice, body_seed)
     first: ScanSettings | None = None
     for number, visit_seed in enumerate(visit_seeds, start=1):
@@ -181,13 +181,6 @@ class _Bodies:
             placer.take(body.position_mm, body.extent_mm)
         new = draw_microbleeds(rng, placer, draw_new_count(rng), profile, BodyLaw())
         return _Bodies([*grown, *new], [*self.since, *[number] * len(new)])
-
-
-def _profile(settings: VisitSettings, choice: np.random.Generator) -> Profile:
-    """Return the clinical profile; ``mixed`` draws one."""
-    if settings.profile == "mixed":
-        return PROFILES[choice.choice(len(PROFILES), p=[0.5, 0.25, 0.25])]
-    return next(profile for profile in PROFILES if profile == settings.profile)
 
 
 def _followup_protocol(settings: VisitSettings, first: Protocol, rng: np.random.Generator) -> Protocol:

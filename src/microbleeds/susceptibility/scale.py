@@ -54,7 +54,7 @@ def find_scale(phase: Volume, *, units: str | None = None, manufacturer: str | N
     span = f"values run from {low:.4g} to {high:.4g}"
     if units and units.lower().startswith("rad") and 0.05 < reach <= 2 * np.pi * _OVERSHOOT:
         return PhaseScale("radians", f"its sidecar says {units} and {span}", 0.0, 1.0)
-    if low >= 0:
+    if low >= (1 - _OVERSHOOT) * high:
         return _unsigned(phase, low, high, span)
     return _signed(phase, low, high, span, manufacturer or "")
 
@@ -65,7 +65,7 @@ def _unsigned(phase: Volume, low: float, high: float, span: str) -> PhaseScale:
         return PhaseScale("0..4095", span, 2048.0, np.pi / 2048)
     if 1.5 * np.pi < high <= 2 * np.pi * _OVERSHOOT:
         return PhaseScale("radians", f"{span}, about 0 to 2 pi", 0.0, 1.0)
-    if 340 <= high <= 360 * 1.005:
+    if 340 <= high <= 360 * _OVERSHOOT:
         return PhaseScale("degrees", f"{span}, about 0 to 360", 0.0, np.pi / 180)
     sample = _sample(phase)
     inside = sample[sample > low]
@@ -82,15 +82,15 @@ def _signed(phase: Volume, low: float, high: float, span: str, manufacturer: str
         return _arbitrary(low, high, span)
     if _SMALLEST_RADIANS <= reach <= np.pi * _OVERSHOOT:
         return PhaseScale("radians", span, 0.0, 1.0)
-    if both_ends and 175 < reach < 180.5:
+    if both_ends and 175 < reach < 180 * _OVERSHOOT:
         return PhaseScale("degrees", f"{span}, about -180 to 180", 0.0, np.pi / 180)
-    if both_ends and 2040 <= reach <= 2049:
+    if both_ends and 2040 <= reach <= 2049 * _OVERSHOOT:
         return PhaseScale("-2048..2047", span, 0.0, np.pi / 2048)
-    if both_ends and 3120 <= reach <= 1000 * np.pi * 1.001:
+    if both_ends and 3120 <= reach <= 1000 * np.pi * _OVERSHOOT:
         return PhaseScale("milliradians", f"{span}, pi in thousandths of a radian", 0.0, 1e-3)
-    if 1000 * np.pi * 1.001 < reach <= 4096 * _OVERSHOOT:
+    if 1000 * np.pi * _OVERSHOOT < reach <= 4096 * _OVERSHOOT:
         return PhaseScale("-4096..4095", span, 0.0, np.pi / 4096)
-    if _SMALLEST_RADIANS * 1000 <= reach <= 1000 * np.pi * 1.001:
+    if _SMALLEST_RADIANS * 1000 <= reach <= 1000 * np.pi * _OVERSHOOT:
         return _cut_short(phase, span, manufacturer)
     return _arbitrary(low, high, span)
 
