@@ -112,6 +112,8 @@ class TestResultsOfDicom:
     ):
         out = tmp_path / "compared"
         assert verb("compare", folder, zipped, "--out", out, "--device", "cpu") == 0
+        for path in (out / f"comparison.{ending}" for ending in ("json", "tsv", "html")):
+            assert not [word for word in WORDS if word in path.read_text().lower()], path.name
         counts = json.loads((out / "comparison.json").read_text())["counts"]
         assert (counts["stable"]["total"], counts["new"]["total"]) == (1, 0)
         run(Request(tmp_path / "result", zipped, device="cpu"))

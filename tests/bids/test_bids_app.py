@@ -355,6 +355,54 @@ class TestStale:
         assert not list((out / "sub-01").rglob("*_desc-since*"))
         assert "The visits are gone." in (out / "sub-01.html").read_text()
 
+    def test_what_a_reader_signed_stays_with_all_that_hangs_on_it(self, raw: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        run(raw, out)
+        (out / "results" / "sub-01_ses-2" / "reviewed").mkdir()
+        (out / "results" / "sub-01_ses-2" / "reviewed" / "review.json").write_text("{}")
+        before = sorted(path for path in (out / "sub-01").rglob("*") if path.is_file())
+        image(raw / "sub-01" / "ses-2" / "anat" / "sub-01_ses-2_swi.nii.gz", 77)
+        for _ in range(2):
+            assert run(raw, out, subjects=("01",))["sub-01_ses-2"] == "kept"
+            assert sorted(path for path in (out / "sub-01").rglob("*") if path.is_file()) == before
+            row = next(row for row in group(AppRequest(raw, out)) if row["scan"] == "sub-01_ses-2")
+            assert row["state"] == "done"
+            assert "a reader signed it" in row["message"]
+        shutil.rmtree(out / "results" / "sub-01_ses-2" / "reviewed")
+        assert run(raw, out, subjects=("01",))["sub-01_ses-2"] == "done"
+
+    def test_what_was_searched_anew_loses_its_followup_until_it_is_made(self, raw: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        run(raw, out)
+        image(raw / "sub-01" / "ses-2" / "anat" / "sub-01_ses-2_swi.nii.gz", 77)
+
+        def killed(task: FollowTask) -> Outcome:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            participants(AppRequest(raw, out), work=little_search, follow=killed)
+        rows = {row["scan"]: row for row in group(AppRequest(raw, out))}
+        assert rows["sub-01_ses-2"].get("new") is None
+        assert not list((out / "sub-01").rglob("*_desc-since*"))
+        run(raw, out)
+        assert {row["scan"]: row for row in group(AppRequest(raw, out))}["sub-01_ses-2"]["new"] == 2
+
+    def test_a_visit_that_cannot_be_aligned_has_no_number_of_new_ones(
+        self, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        out = tmp_path / "out"
+        made = Step
+        monkeypatch.setattr(
+            f"{__name__}.Step", lambda name, first, previous, *_: made(name, first, previous, None, None, None)
+        )
+        run(raw, out)
+        row = next(row for row in group(AppRequest(raw, out)) if row["scan"] == "sub-01_ses-2")
+        assert row.get("new") is None
+        assert row["message"] == app.NOT_ALIGNED
+        assert '<td class="count"><strong>–</strong></td>' in (out / "sub-01.html").read_text()
+        lines = (out / "sub-01" / "sub-01_sessions.tsv").read_text().splitlines()
+        assert dict(zip(lines[0].split("\t"), lines[2].split("\t"), strict=True))["new"] == "n/a"
+
 
 class TestRefused:
     def test_the_data_set_itself_and_others(self, raw: Path, tmp_path: Path) -> None:

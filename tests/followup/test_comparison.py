@@ -154,6 +154,12 @@ class TestFoundByComparing:
         self.is_off(replace(baseline, signed=True), replace(followup, signed=True), "a reader decided")
         assert compared(replace(baseline, signed=True), followup, self.RULE).new_by_comparing == 1
 
+    def test_what_the_reader_did_not_count_is_not_new_whatever_it_scores(self):
+        baseline, followup = visit(noise=1), visit([finding(1, NEW, 0.9, "anatomy")], noise=2)
+        assert len(compared(baseline, followup, self.RULE).of("new")) == 1
+        read = compared(replace(baseline, signed=True), replace(followup, signed=True), self.RULE)
+        assert (read.of("new"), read.rule.sure_cut, read.aria_h) == ([], None, "none")
+
     def is_off(self, baseline, followup, words):
         found = compared(baseline, followup, self.RULE)
         assert [lesion.followup.finding_id for lesion in found.of("new")] == [1]
@@ -306,6 +312,12 @@ class TestSeries:
         later = [visit([finding(1, NEW, 0.16, "score")], noise=2), visit([finding(1, NEW)], noise=3)]
         steps = follow([visit(noise=1), *later], Rule(new_cut=0.15)).steps
         assert [step.new_ids for step in steps] == [(1,), ()]
+
+    def test_a_visit_that_cannot_be_aligned_has_no_new_ones(self, monkeypatch):
+        failed = Registration(np.eye(4), 0.1, 0.9, 0.1, "The scans are not alike.")
+        monkeypatch.setattr(series_module, "register", lambda *_: failed)
+        (step,) = follow([visit(noise=1), visit([finding(1, NEW)], noise=2)]).steps
+        assert (step.new_ids, step.new_so_far, step.aria_h) == (None, None, None)
 
     def test_one_visit_is_refused(self):
         with pytest.raises(InputError, match="at least two"):

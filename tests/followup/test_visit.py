@@ -309,3 +309,7 @@ class TestVerb:
         assert run(*given, results) == 2
         assert "holds a visit" in capsys.readouterr().err
         assert (results / "one" / "findings.json").exists()
+        touch(results / "read" / "comparison.json", results / "read" / "baseline" / "reviewed" / "review.json")
+        assert run(*given, results / "read") == 2
+        assert "what a reader signed" in capsys.readouterr().err
+        assert (results / "read" / "baseline" / "reviewed" / "review.json").exists()

@@ -42,6 +42,8 @@ from microbleeds.cohort.task import (
 )
 from microbleeds.errors import InputError
 
+NOT_ALIGNED = "Not followed up: it could be aligned with no earlier session."
+
 #: Called with what is going on, how many of it are done, how many there are, and what became of the latest.
 Announce = Callable[[str, int, int, Outcome | None], None]
 
@@ -213,6 +215,9 @@ def follow_tasks(sessions: Sequence[Session], layout: Layout, options: SearchOpt
 
 def _scan_published(outcome: Outcome, layout: Layout, raw: Path) -> Outcome:
     note = layout.scans / f"{outcome.name}.json"
+    if outcome.state != "kept":
+        # Until it is made anew: a run that ends before would leave what is new against another result.
+        _end_followups({str(outcome.subject)}, layout)
     if not outcome.succeeded:
         return _published(outcome, note, lambda: withdraw_scan(outcome, layout))
     return _published(outcome, note, lambda: publish_scan(outcome, layout, raw))
@@ -250,7 +255,11 @@ def _more(outcome: Outcome, followup: FollowUp | None) -> dict[str, Any]:
         return {"message": f"Not followed up: {followup.sentence}"}
     steps = {step.session: step for step in followup.steps}
     step = steps.get(outcome.session or "")
-    return {} if step is None else {"new": step.new, "new_so_far": step.new_so_far, "aria_h": step.aria_h}
+    if step is None:
+        return {}
+    if step.new is None:
+        return {"message": NOT_ALIGNED}
+    return {"new": step.new, "new_so_far": step.new_so_far, "aria_h": step.aria_h}
 
 
 def _write_pages(layout: Layout, subjects: Sequence[str]) -> None:

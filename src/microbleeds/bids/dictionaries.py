@@ -119,7 +119,7 @@ SESSIONS: Mapping[str, Description] = {
     "microbleeds": {"Description": "Findings that count at this session."},
     "since": {"Description": "Session before, with which it was compared."},
     "aligned": {"Description": "Whether both scans could be aligned.", "Levels": {"1": "yes", "0": "no"}},
-    "new": {"Description": "Findings that no earlier session showed."},
+    "new": {"Description": "Findings that no earlier session showed; n/a where none could be aligned."},
     "new_so_far": {"Description": "Findings that were new at this or an earlier session."},
     "aria_h": {"Description": "ARIA-H class of the number of new microbleeds so far; no diagnosis."},
 }

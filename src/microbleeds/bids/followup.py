@@ -58,7 +58,7 @@ class StepRecord(Strict):
     first: str
     previous: str
     aligned: bool
-    new: int
+    new: int | None
     new_so_far: int | None
     aria_h: str | None
 
@@ -224,7 +224,7 @@ def _write_series(
                     first=labels[0],
                     previous=labels[n - 1],
                     aligned=step.since_previous.registration.succeeded,
-                    new=len(step.new_ids),
+                    new=None if step.new_ids is None else len(step.new_ids),
                     new_so_far=step.new_so_far,
                     aria_h=step.aria_h,
                 )

@@ -75,14 +75,23 @@ def compare(
                 )
                 run(request, announce=status.update)
             status.update(f"{name}: read")
-            result = folder / name if name in studies else path
-            visits[name] = load_visit(result, scan=scans.get(name), name=str(path), compute=choose(device))
+            result, shown = (folder / name, _named(folder / name, path)) if name in studies else (path, str(path))
+            visits[name] = load_visit(result, scan=scans.get(name), name=shown, compute=choose(device))
         status.update("compare")
         comparison = compare_visits(visits["baseline"], visits["followup"])
         write_comparison(comparison, visits["baseline"], visits["followup"], folder)
     _say(comparison, out)
     if not comparison.registration.succeeded:
         raise typer.Exit(NOT_ALIGNED)
+
+
+def _named(result: Path, study: Path) -> str:
+    """Return the path of a study without what identifies the patient, as the search has noted it."""
+    from microbleeds.report.searched import read_run
+    from microbleeds.study import is_study
+
+    run = read_run(result)
+    return str(run.options["swi"]) if run is not None and is_study(study) else str(study)
 
 
 def _say(comparison: Comparison, out: Path) -> None:
@@ -100,11 +109,14 @@ def _say(comparison: Comparison, out: Path) -> None:
 def _refuse_to_destroy(out: Path, overwrite: bool, inputs: tuple[Path, ...]) -> None:
     """Refuse to replace a folder that is no earlier comparison, or that holds what is to be compared."""
     from microbleeds.errors import InputError
+    from microbleeds.report.review.signed_folder import holds_reading
 
     if not out.exists() or not overwrite or not out.is_dir() or not any(out.iterdir()):
         return
     if any(out.resolve() in (path.resolve(), *path.resolve().parents) for path in inputs):
         raise InputError(f"The output folder {out} holds a visit that is to be compared; choose another.")
+    if holds_reading(out):
+        raise InputError(f"The folder {out} holds what a reader signed and won't be overwritten; choose another.")
     if not (out / "comparison.json").exists():
         raise InputError(f"The folder {out} is no earlier comparison and won't be overwritten; choose another.")
 

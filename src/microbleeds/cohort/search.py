@@ -14,6 +14,12 @@ from microbleeds.cohort.fingerprint import scan_fingerprint
 from microbleeds.cohort.task import Outcome, ScanTask, Task, outcome_of, read_outcome, write_outcome
 from microbleeds.errors import InputError
 from microbleeds.pipeline import RESULT_FILES, Request
+from microbleeds.report.review.signed_folder import holds_reading
+
+SIGNED = (
+    "Kept as a reader signed it, though files, options or version are others now; take the signed result away to "
+    "search anew."
+)
 
 
 def run_pipeline(task: ScanTask) -> None:
@@ -38,6 +44,8 @@ def search(task: ScanTask, run: Callable[[ScanTask], Any] = run_pipeline) -> Out
         fingerprint = scan_fingerprint(task)
         if is_finished(task, fingerprint):
             return outcome_of(task, "kept", fingerprint=fingerprint)
+        if _is_result(task) and holds_reading(task.out):
+            return outcome_of(task, "kept", sentence=SIGNED)
         start = time.perf_counter()
         run(task)
         seconds = time.perf_counter() - start
@@ -55,7 +63,7 @@ def attempted(task: Task, work: Callable[[], Outcome]) -> Outcome:
     except Exception as error:
         sentence = f"An unexpected error, {type(error).__name__}: {error}"
         outcome = outcome_of(task, "failed", sentence=sentence, traceback=traceback.format_exc())
-    if outcome.state != "kept":
+    if outcome.state != "kept" or outcome.sentence:
         write_outcome(outcome, task.note)
     return outcome
 
@@ -65,6 +73,11 @@ def is_finished(task: ScanTask, fingerprint: str) -> bool:
     before = read_outcome(task.note)
     if before is None or not before.succeeded or before.fingerprint != fingerprint:
         return False
+    return _is_result(task)
+
+
+def _is_result(task: ScanTask) -> bool:
+    """Whether there is a whole result."""
     return all((task.out / name).is_file() for name in RESULT_FILES)
 
 

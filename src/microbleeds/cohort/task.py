@@ -96,9 +96,10 @@ class ScanTask:
 class Outcome(Strict, extra="ignore"):
     """What became of a task.
 
-    ``done`` and ``kept`` (done by an earlier run) have a result; ``failed`` and ``absent`` (there is no such
-    image) have a sentence. Where the result lies follows from the name, since output folders are moved and mounted
-    elsewhere; notes of earlier versions hold a path, which is ignored.
+    ``done`` and ``kept`` (done by an earlier run; with a sentence if it would be done in another way now) have a
+    result; ``failed`` and ``absent`` (there is no such image) have a sentence. Where the result lies follows from
+    the name, since output folders are moved and mounted elsewhere; notes of earlier versions hold a path, which is
+    ignored.
     """
 
     schema_version: Literal["1.0.0"] = "1.0.0"

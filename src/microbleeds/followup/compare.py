@@ -115,6 +115,8 @@ def _rule_for(baseline: Visit, followup: Visit, rule: Rule) -> tuple[Rule, str |
     """Return the rule for two visits and, where its new cut must not be used, why."""
     if baseline.signed and followup.signed:
         rule = replace(rule, dark_share=None)  # readers looked at both scans; their eyes decide, not a measure
+    if followup.signed:
+        rule = replace(rule, sure_cut=None)  # what the reader did not count is not new, whatever its score
     if rule.new_cut is None:
         return rule, None
     why = why_not_alike(baseline.record, followup.record)

@@ -189,6 +189,8 @@ class _Task:
 
     def ruled_out_but_sure(self, lesions: Lesions) -> Lesions:
         """Follow-up's candidates of a high score that only their place removed, where nothing was before."""
+        if self.rule.sure_cut is None:
+            return {}
         taken = {f for _, f in lesions}
         found: Lesions = {}
         for f, finding in enumerate(self.followup.findings):

@@ -69,7 +69,10 @@ class RuleRecord(Strict):
     """The thresholds of the matching."""
 
     low_cut: Share = Field(description="New only if no candidate there scored this much at baseline.")
-    sure_cut: Share = Field(description="From this score on one that its place ruled out may be new.")
+    sure_cut: Share | None = Field(
+        description="From this score on one that its place ruled out may be new; null where a reader decided what "
+        "counts at follow-up."
+    )
     tolerance_mm: float = Field(gt=0, description="Largest distance of a match.")
     new_cut: Share | None = Field(
         default=None,

@@ -22,7 +22,8 @@ class Rule:
             scores below this; from it on, the place flickers about the threshold and the finding is stable.
         sure_cut: a candidate that its place ruled out at follow-up (a ventricle, say) is new all the same if it
             scores this much and baseline has no candidate there: what is ruled out by its place, such as a
-            calcified choroid plexus, lies there at both visits, and the segmentation errs by millimetres.
+            calcified choroid plexus, lies there at both visits, and the segmentation errs by millimetres. ``None``
+            where this is not looked for: a reader decided what counts at follow-up.
         new_cut: a candidate that only its score keeps from counting at follow-up is new all the same if it scores
             this much and baseline has no candidate there: vessels, calcifications and mineralisation are in both
             scans and score alike. ``None`` where this is not looked for.
@@ -41,7 +42,7 @@ class Rule:
     low_cut: float = 0.012
     # On the same pairs three candidates of a score above 0.02 were ruled out where nothing had been, each of them
     # a true new bleed (0.998 and up).
-    sure_cut: float = 0.6
+    sure_cut: float | None = 0.6
     # On 22 validation pairs with 65 visible new bleeds and a dark share of 0.35: 58 found without it and with
     # 0.06, 60 with 0.03 and 61 with 0.02, at 0, 0, 0.09 and 0.09 falsely new per pair (detector-0.2).
     new_cut: float | None = 0.02

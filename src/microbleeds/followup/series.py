@@ -29,7 +29,8 @@ class Step:
         name: of the visit.
         since_first: comparison with the first visit.
         since_previous: comparison with the visit before (the same as ``since_first`` at the second visit).
-        new_ids: findings of this visit (ids in its `findings.json`) that no earlier visit showed.
+        new_ids: findings of this visit (ids in its `findings.json`) that no earlier visit showed; ``None`` where
+            it could be aligned with none of them.
         new_so_far: findings that were new at this or an earlier visit; ``None`` after a failed alignment.
         aria_h: class of ``new_so_far``.
     """
@@ -37,7 +38,7 @@ class Step:
     name: str
     since_first: Comparison
     since_previous: Comparison
-    new_ids: tuple[int, ...]
+    new_ids: tuple[int, ...] | None
     new_so_far: int | None
     aria_h: AriaClass | None
 
@@ -64,8 +65,8 @@ def follow(visits: Sequence[Visit], rule: Rule | None = None) -> Series:
     total: int | None = 0
     for n in range(1, len(visits)):
         earlier = [compare_visits(visits[m], visits[n], rule, _between(aligned[m], aligned[n])) for m in range(n)]
-        new = _new_against_all(earlier)
-        total = None if total is None or not _any_aligned(earlier) else total + len(new)
+        new = _new_against_all(earlier) if _any_aligned(earlier) else None
+        total = None if total is None or new is None else total + len(new)
         aria = None if total is None else aria_h_class(total)
         steps.append(Step(visits[n].name, earlier[0], earlier[-1], new, total, aria))
     return Series(visits[0].name, tuple(steps))

@@ -26,6 +26,13 @@ from microbleeds.report.tsv import write_tsv
 
 FOLDER = "reviewed"
 SIGNED_FILES = ("findings.json", "review.json")
+
+
+def holds_reading(folder: Path) -> bool:
+    """Whether a folder is, or holds below it, what a reader signed."""
+    return any(folder.rglob(SIGNED_FILES[1]))
+
+
 #: Taken over: the regions, and how the result was made, so that a signed result can be used elsewhere.
 KEPT_FILES = ("regions.nii.gz", "regions.tsv", "regions.json", "run.json")
 #: Writes more of a signed result (DICOM objects, say) into its folder, in which all else lies already.
