@@ -47,6 +47,16 @@ def test_a_folder_is_replaced_only_when_asked(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["result"]
 
 
+def test_behind_a_link_the_folder_gives_way_and_the_link_stays(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "result").symlink_to(tmp_path / "disk")
+    with atomic_folder(tmp_path / "result", overwrite=True) as partial:
+        (partial / "b").write_text("2")
+    assert (tmp_path / "result").is_symlink()
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == ["b"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "result"]
+
+
 def test_an_error_leaves_the_old_folder(tmp_path: Path) -> None:
     target = tmp_path / "result"
     target.mkdir()

@@ -54,6 +54,7 @@ def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         InputError: if ``path`` exists and ``overwrite`` is false, or its parent can't be written.
     """
     path = Path(path)
+    path = path.resolve() if path.is_symlink() else path  # what it leads to gives way, the link stays
     if path.exists() and not overwrite:
         raise InputError(f"The output folder {path} exists already; choose another or pass --overwrite.")
     if path.exists() and not path.is_dir():

@@ -199,6 +199,19 @@ class TestInfoAndSchema:
         assert capsys.readouterr().out == schema_json()
         assert run("schema", "--out", tmp_path / "s.json") == 0
         assert (tmp_path / "s.json").read_text() == schema_json()
+        assert run("schema", "--out", tmp_path / "new" / "s.json") == 0
+
+    def test_a_demo_in_the_place_of_a_file(self, tmp_path, capsys):
+        (tmp_path / "mine").touch()
+        assert run("demo", "--out", tmp_path / "mine", "--overwrite") == 2
+        assert "is a file" in capsys.readouterr().err
+
+    def test_names_in_brackets_are_no_markup(self, tmp_path, capsys):
+        header = "x_mm\ty_mm\tz_mm\tgroup\n"
+        for name in ("truth", "found"):
+            (tmp_path / f"{name}.tsv").write_text(header + "1\t2\t3\t[/x]\n")
+        assert run("evaluate", tmp_path / "found.tsv", tmp_path / "truth.tsv") == 0
+        assert "[/x]" in capsys.readouterr().out
 
     def test_info_as_json(self, capsys):
         assert run("info", "--json") == 0

@@ -65,6 +65,23 @@ class TestTable:
         rows = table_rows([Entry(Outcome(name="a", state="done"), record)])
         assert rows[0]["flags"] == "no_phase"
 
+    def test_ruled_out_are_those_that_would_count(self) -> None:
+        record = record_of({"swi": "x"}, 1)
+        (out,) = (finding for finding in record.findings if finding.removed_by == "anatomy")
+        faint = out.model_copy(update={"id": 9, "score": record.model.operating_point.cut / 2})
+        more = record.model_copy(update={"findings": [*record.findings, faint]})
+        rows = table_rows([Entry(Outcome(name=n, state="done"), r) for n, r in (("a", record), ("b", more))])
+        assert [row["ruled_out"] for row in rows] == [1, 1]
+        assert rows[1]["candidates"] == rows[0]["candidates"] + 1
+
+    def test_the_page_says_what_the_weights_learned_from(self) -> None:
+        record = record_of({"swi": "x"}, 1)
+        own = record.model_copy(update={"disclaimer": "Its weights learned from 4 scans of clinic."})
+        page = render(table_rows([Entry(Outcome(name="a", state="done"), own)]), title="x", links={})
+        assert "4 scans of clinic" in page
+        assert "simulated" not in page
+        assert "simulated" in render(table_rows([]), title="x", links={})
+
     def test_page(self) -> None:
         page = render(table_rows(entries([1, 0, 7, 2])), title="<i>group</i>", links={"s0": "sub-0.html"})
         assert "&lt;i&gt;group" in page

@@ -60,10 +60,12 @@ class TestShares:
         assert ("left cerebellum", "not placed") in {(r.true, r.predicted) for r in scores.regions}
 
     def test_intervals_are_over_subjects(self):
-        """All in one subject: each draw is that subject, so there is nothing to vary."""
+        """One subject says nothing of others; two with the same say that nothing varies."""
         one = placement_scores([[RIGHT, WRONG_GROUP]], repeats=50).right_group
         many = placement_scores([[RIGHT], [WRONG_GROUP]] * 4, repeats=200).right_group
-        assert (one.low, one.high) == (0.5, 0.5)
+        two = placement_scores([[RIGHT, WRONG_GROUP]] * 2, repeats=50).right_group
+        assert (one.value, one.low, one.high) == (0.5, None, None)
+        assert (two.low, two.high) == (0.5, 0.5)
         assert many.low < 0.5 < many.high
 
     def test_truth_without_region_or_side_is_compared_by_what_it_says(self):

@@ -53,6 +53,7 @@ class TestPage:
         ids = [attributes["id"] for _, attributes in parsed.tags if "id" in attributes]
         assert len(ids) == len(set(ids))
         links = {attributes["href"] for tag, attributes in parsed.tags if tag == "a"}
+        assert len(links) > 1
         assert {link.removeprefix("#") for link in links} <= set(ids)
 
     def test_needs_nothing_from_elsewhere(self, page: str):
@@ -165,4 +166,10 @@ class TestPage:
         record = assemble(head.scan, candidates, [PLACES[0]] * len(candidates), model())
         write_html(record, head.scan, head.brain, tmp_path / "report.html")
         assert (tmp_path / "report.html").stat().st_size < 10_000_000
-        assert "15 findings with the lowest scores" in (tmp_path / "report.html").read_text(encoding="utf-8")
+        text = (tmp_path / "report.html").read_text(encoding="utf-8")
+        assert "15 findings with the lowest scores" in text
+        tags = Page(text).tags
+        ids = {attributes["id"] for _, attributes in tags if "id" in attributes}
+        links = {attributes["href"][1:] for tag, attributes in tags if tag == "a" and "href" in attributes}
+        assert len(links) == MAX_PICTURED
+        assert links <= ids, "no link leads nowhere"

@@ -13,7 +13,7 @@ from microbleeds.atomic import atomic_file
 from microbleeds.bids.dictionaries import generated_by, write_json
 from microbleeds.bids.layout import Layout
 from microbleeds.errors import InputError
-from microbleeds.report.record import DISCLAIMER, Record
+from microbleeds.report.record import RESEARCH_USE, Record
 from microbleeds.report.run_record import package_versions
 
 BIDS_VERSION = "1.10.0"
@@ -113,7 +113,7 @@ def citation(records: Sequence[Record], compute: Mapping[str, Any]) -> str:
 > Kim et al. Visits of one person were aligned rigidly and their findings matched one to one. No reader has
 > confirmed the findings.
 
-{DISCLAIMER}
+{RESEARCH_USE}
 
 - Training: {" ".join(sorted({model.training for model in models.values()})) or "none yet"}
 - Computed on: {done}
@@ -131,7 +131,7 @@ def citation(records: Sequence[Record], compute: Mapping[str, Any]) -> str:
 def _readme(title: str) -> str:
     return f"""# Cerebral microbleeds of: {title}
 
-{DISCLAIMER}
+{RESEARCH_USE} What the weights learned from stands in `logs/CITATION.md` and in each report.
 
 - `sub-*.html`: one page a subject, with links to the report and the review page of every visit.
 - `group_microbleeds.tsv` (columns explained in its `.json`) and `group_microbleeds.html`: all scans.

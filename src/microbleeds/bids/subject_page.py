@@ -46,13 +46,15 @@ def write_subject_page(subject: str, outcomes: Sequence[Outcome], layout: Layout
     ordered = sorted(outcomes, key=lambda outcome: natural(outcome.session or ""))
     followup = read_followup(subject, layout)
     page = templates_of("microbleeds.bids").get_template("subject.html.j2")
+    visits = [_visit(outcome, layout) for outcome in ordered]
+    said = dict.fromkeys(visit.record.disclaimer for visit in visits if visit.record)
     text = page.render(
         subject=subject,
         style=asset("report.css"),
-        visits=[_visit(outcome, layout) for outcome in ordered],
+        visits=visits,
         steps=_steps(subject, followup.steps, layout) if followup else [],
         followup=followup,
-        disclaimer=DISCLAIMER,
+        disclaimer=" ".join(said) or DISCLAIMER,
         version=__version__,
     )
     with atomic_file(layout.page(subject)) as partial:

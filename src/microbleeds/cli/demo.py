@@ -59,6 +59,8 @@ def _make_room(out: Path, overwrite: bool) -> None:
 
     from microbleeds.errors import InputError
 
+    if out.exists() and not out.is_dir():
+        raise InputError(f"The output {out} is a file, not a folder; choose another path.")
     there = {path.name for path in out.iterdir()} if out.is_dir() else set()
     if there and not overwrite:
         raise InputError(f"The folder {out} is not empty; choose another or pass --overwrite.")

@@ -31,6 +31,7 @@ def evaluate(
 ) -> None:
     """Score findings on one scan or a data set, with 95 % intervals over subjects."""
     from rich.console import Console
+    from rich.markup import escape
 
     from microbleeds.atomic import atomic_file
     from microbleeds.evaluate import evaluate_cohort, read_cases
@@ -59,7 +60,7 @@ def evaluate(
     )
     for name, kinds in (("False positives", scores.false_positive_kinds), ("Ignored", scores.ignored_kinds)):
         if kinds:
-            console.print(f"{name} on: " + ", ".join(f"{kind} {number}" for kind, number in kinds.items()))
+            console.print(f"{name} on: " + ", ".join(f"{escape(k)} {number}" for k, number in kinds.items()))
 
 
 def _population(scores: Scores) -> str:
@@ -91,14 +92,15 @@ def _table(scores: Scores) -> Table:
 
 
 def _strata(scores: Scores) -> Table:
-    """Show what was found by group, size and contrast."""
+    """Show what was found by group, size and contrast; names come from people's tables."""
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("by", "", "found", "of")
     for kind, strata in scores.strata.items():
         for stratum in strata:
             if stratum.total and kind != "region":
-                table.add_row(kind, stratum.name, str(stratum.found), str(stratum.total))
+                table.add_row(kind, escape(stratum.name), str(stratum.found), str(stratum.total))
     return table
 
 

@@ -12,9 +12,11 @@ def schema(
     out: Annotated[Path | None, typer.Option(help="Write to this file instead of the screen.")] = None,
 ) -> None:
     """Show the JSON Schema of findings.json."""
+    from microbleeds.atomic import atomic_file
     from microbleeds.report.record import schema_json
 
     if out is None:
         typer.echo(schema_json(), nl=False)
     else:
-        out.write_text(schema_json(), encoding="utf-8")
+        with atomic_file(out) as partial:
+            partial.write_text(schema_json(), encoding="utf-8")

@@ -40,6 +40,7 @@ def _explain(study: DicomStudy) -> None:
 
 def _table(volumes: list[DicomSeries]) -> Table:
     """Show every volume."""
+    from rich.markup import escape
     from rich.table import Table
 
     from microbleeds.read.dicom.choice import remark
@@ -50,7 +51,7 @@ def _table(volumes: list[DicomSeries]) -> Table:
         echo = volume.facts.echo_time_ms
         table.add_row(
             volume.name,
-            volume.description,
+            escape(volume.description),
             str(len(volume.instances)),
             spacing,
             "" if echo is None else f"{echo:.3g}",

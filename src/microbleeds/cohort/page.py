@@ -79,7 +79,7 @@ def render(rows: Sequence[Row], *, title: str, links: Mapping[str, str]) -> str:
             troubled=[row for row in rows if row["state"] != "done"],
             followed=any(row.get("new") is not None for row in rows),
             limit=OUTLIER_Z,
-            disclaimer=DISCLAIMER,
+            disclaimer=" ".join(dict.fromkeys(row["disclaimer"] for row in done)) or DISCLAIMER,
             version=__version__,
         )
     )

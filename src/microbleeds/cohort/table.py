@@ -142,7 +142,7 @@ def _row(entry: Entry) -> Row:
 
 def _scan(record: Record) -> Row:
     """Return what a record says about its scan and the search."""
-    scan, found = record.scan, record.segmentation
+    scan, found, cut = record.scan, record.segmentation, record.model.operating_point.cut
     return {
         "kind": scan.kind,
         "phase": scan.phase is not None,
@@ -150,13 +150,14 @@ def _scan(record: Record) -> Row:
         "field_strength_t": scan.sequence.field_strength_t,
         "echo_time_ms": scan.sequence.echo_time_ms,
         "voxel_mm3": round(math.prod(scan.spacing_mm), 3),
-        "ruled_out": sum(finding.removed_by == "anatomy" for finding in record.findings),
+        "ruled_out": sum(f.removed_by == "anatomy" and f.score >= cut for f in record.findings),
         "candidates": len(record.findings),
         "brain_ml": None if found is None else found.brain_ml,
         "warnings": len(record.warnings),
         "flags": ";".join(_flags(record)),
         "program_version": record.program_version,
         "weights_sha256": record.model.sha256,
+        "disclaimer": record.disclaimer,  # for the page; it is no column
     }
 
 

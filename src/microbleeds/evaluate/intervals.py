@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and the ends of its interval; an end is ``None`` where no draw gave a value."""
+    """A value and the ends of its interval; ``None`` where no draw gave one, or there is one subject alone."""
 
     value: float | None
     low: float | None
@@ -44,7 +44,7 @@ def bootstrap(
     value = np.atleast_1d(statistic(subjects))
     generator = np.random.default_rng(seed)
     draws = np.full((repeats, len(value)), np.nan)
-    if subjects:
+    if len(subjects) > 1:
         for n in range(repeats):
             chosen = generator.integers(0, len(subjects), len(subjects))
             draws[n] = statistic([subjects[i] for i in chosen])

@@ -15,6 +15,7 @@ from microbleeds.followup.differences import differences, why_not_alike
 from microbleeds.followup.matching import Lesion, VisitFindings, match_findings
 from microbleeds.followup.page import write_page
 from microbleeds.followup.record import (
+    DISCLAIMER,
     Comparison,
     LesionRecord,
     RegistrationRecord,
@@ -29,6 +30,7 @@ from microbleeds.followup.rigid import applied, inverse, rotation_deg
 from microbleeds.followup.rule import STATES, Rule, State, aria_h_class
 from microbleeds.followup.table import write_table
 from microbleeds.followup.visit import Visit
+from microbleeds.report.record import DISCLAIMER as FROM_SIMULATED
 from microbleeds.report.record import Finding
 
 COMPARISON_FILES = ("comparison.json", "comparison.tsv", "comparison.html")
@@ -78,6 +80,7 @@ def compare_visits(
         new_by_comparing=_by_comparing(lesions) if aligned and rule.new_cut is not None else None,
         lesions=lesions,
         warnings=_warnings(baseline, followup, registration),
+        disclaimer=_disclaimer(baseline, followup),
     )
 
 
@@ -189,6 +192,15 @@ def _sighting(
         position_ras_mm=(x, y, z),
         darkness=dark,
     )
+
+
+def _disclaimer(baseline: Visit, followup: Visit) -> str:
+    """Return what must be said of both visits, with what the weights learned from."""
+    records = (baseline.record, followup.record)
+    if all(record.disclaimer == FROM_SIMULATED for record in records):
+        return DISCLAIMER
+    training = " ".join(dict.fromkeys(record.model.training for record in records))
+    return f"Research use. Not a medical device, no diagnosis. {training} A reader must look at every new finding."
 
 
 def _visit_record(visit: Visit) -> VisitRecord:

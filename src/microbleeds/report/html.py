@@ -117,6 +117,7 @@ def render_html(
             region_slices=[] if known is None else _rows(region_slices(drawn, known, part)),
             legend=legend(),
             cards=[_card(drawn, finding) for finding in record.kept[:MAX_PICTURED]],
+            pictured={finding.id for finding in record.kept[:MAX_PICTURED]},
             unpictured=max(0, len(record.kept) - MAX_PICTURED),
             removed_cards=[_card(drawn, finding) for finding in by_anatomy[:MAX_REMOVED_PICTURED]],
             removed=by_anatomy,

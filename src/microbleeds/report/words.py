@@ -39,7 +39,7 @@ def describe_trust(finding: Finding) -> str:
     """
     if finding.place_confidence == "border" and finding.margin_mm is not None:
         # Brainstem and cerebellum are one group, but not for what is strictly lobar.
-        other = "brainstem or cerebellum" if finding.group == "infratentorial" else "another group"
+        other = "another group" + (", brainstem or cerebellum" if finding.group == "infratentorial" else "")
         return f"border: {finding.margin_mm:.1f} mm from {other}"
     if finding.place_confidence == "uncertain":
         return "uncertain: the segmentation looks wrong"
