@@ -14,7 +14,7 @@ from microbleeds.bids.layout import Layout
 from microbleeds.bids.publish import PAGES
 from microbleeds.cohort.table import entry_of
 from microbleeds.cohort.task import Outcome
-from microbleeds.report.record import DISCLAIMER, Record
+from microbleeds.report.record import Record, disclaimer_of
 from microbleeds.report.templating import asset, templates_of
 
 
@@ -47,14 +47,13 @@ def write_subject_page(subject: str, outcomes: Sequence[Outcome], layout: Layout
     followup = read_followup(subject, layout)
     page = templates_of("microbleeds.bids").get_template("subject.html.j2")
     visits = [_visit(outcome, layout) for outcome in ordered]
-    said = dict.fromkeys(visit.record.disclaimer for visit in visits if visit.record)
     text = page.render(
         subject=subject,
         style=asset("report.css"),
         visits=visits,
         steps=_steps(subject, followup.steps, layout) if followup else [],
         followup=followup,
-        disclaimer=" ".join(said) or DISCLAIMER,
+        disclaimer=disclaimer_of(visit.record.disclaimer for visit in visits if visit.record),
         version=__version__,
     )
     with atomic_file(layout.page(subject)) as partial:

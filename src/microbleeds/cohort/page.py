@@ -13,7 +13,7 @@ from microbleeds.atomic import atomic_file
 from microbleeds.cohort.outliers import OUTLIER_Z
 from microbleeds.cohort.table import FLAGS, Row
 from microbleeds.regions import SCALES
-from microbleeds.report.record import DISCLAIMER
+from microbleeds.report.record import disclaimer_of
 from microbleeds.report.templating import asset, templates_of
 
 BURDEN = ("0", "1", "2-4", "5-9", ">=10")
@@ -79,7 +79,7 @@ def render(rows: Sequence[Row], *, title: str, links: Mapping[str, str]) -> str:
             troubled=[row for row in rows if row["state"] != "done"],
             followed=any(row.get("new") is not None for row in rows),
             limit=OUTLIER_Z,
-            disclaimer=" ".join(dict.fromkeys(row["disclaimer"] for row in done)) or DISCLAIMER,
+            disclaimer=disclaimer_of(row["disclaimer"] for row in done),
             version=__version__,
         )
     )

@@ -14,6 +14,7 @@ Conventions:
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -33,6 +34,11 @@ PlaceConfidence = Literal["sure", "border", "uncertain", "unknown", "reader"]
 Triple = tuple[float, float, float]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def disclaimer_of(disclaimers: Iterable[str]) -> str:
+    """Return what a page about several results says of them; of none what the shipped weights are."""
+    return " ".join(dict.fromkeys(disclaimers)) or DISCLAIMER
 
 
 class Strict(BaseModel):
