@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def search_all(
     operating_point: str = "balanced",
     jobs: int = 1,
 ) -> list[Case]:
-    """Search every scan of a data set and return what was found with the truth.
+    """Search every scan of a data set and return what was found with the truth, named by data set and scan.
 
     Args:
         data: folder of the data set.
@@ -75,4 +76,5 @@ def search_all(
         )
         calls.append(partial(run, request))
     side_by_side(calls, jobs, f"{data.parent.name}/{data.name}")
-    return read_cases(found, data)
+    # The parts of a cohort count from sub-001 each; one name is one subject, whose scans are drawn together.
+    return [replace(case, name=f"{data.name}/{case.name}") for case in read_cases(found, data)]

@@ -93,7 +93,7 @@ class Case:
 
     @property
     def subject(self) -> str:
-        """Whose scan it is: visits of one person (``sub-001_ses-1``) are not independent."""
+        """Whose scan it is: visits of one person (``sub-001_ses-1``) are drawn together."""
         return self.name.partition("_ses-")[0]
 
 
