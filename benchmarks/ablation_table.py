@@ -79,7 +79,8 @@ def markdown(read: Sequence[TableRow], cohort: Cohort, picture: str) -> list[str
         f"Cohort `{cohort.name}`: {len(searched[0])} simulated scans of {heads} heads, {negatives} of them "
         f"without a visible microbleed, {truths} visible microbleeds; heads and seeds never used in training. "
         f"Each run's threshold reaches the best sensitivity at {BALANCED_FALSE_POSITIVES:g} false positive per "
-        "subject on the cohort `validation`. Means over seeds; 95 % intervals, drawn over heads, in brackets.",
+        "subject on the cohort `validation`. Means over seeds; 95 % intervals, drawn over heads and runs, in "
+        "brackets.",
         "",
         "| method | seeds | training scans | sensitivity | false positives per subject | in subjects without | "
         + " | ".join(f"sensitivity at {x:g} FP" for x in READ_AT)

@@ -35,7 +35,7 @@ class RunCurves:
 
 @dataclass(frozen=True)
 class RowFigures:
-    """What the table says of a row, mean over its seeds; intervals by drawing heads.
+    """What the table says of a row, mean over its seeds; intervals by drawing heads and runs.
 
     Args:
         seeds: number of runs.
@@ -43,7 +43,7 @@ class RowFigures:
         false_positives: per subject at the threshold.
         in_negatives: the same in subjects without a visible microbleed.
         sensitivity_at: false positives per subject to sensitivity of the test curve.
-        spread: standard deviation of the sensitivity at the threshold over seeds.
+        spread: standard deviation of the sensitivity at the threshold over seeds, 0 for one.
         curve: sensitivity over :data:`GRID`.
     """
 
@@ -84,8 +84,12 @@ def row_figures(runs: Sequence[RunCurves], repeats: int = 2000) -> RowFigures:
     if any(list(run.scans) != heads for run in runs):
         raise InputError("The runs of a row searched different scans; score all of them on the same cohort.")
 
+    generator = np.random.default_rng(0)
+
     def statistic(drawn: Sequence[str]) -> NDArray[np.float64]:
-        return np.mean([_figures(run, drawn) for run in runs], axis=0)
+        # The heads as they are get all runs; each draw of heads goes with one of runs, which vary by chance too.
+        chosen = runs if drawn is heads else [runs[i] for i in generator.integers(0, len(runs), len(runs))]
+        return np.mean([_figures(run, drawn) for run in chosen], axis=0)
 
     figures = bootstrap(heads, statistic, repeats=repeats)
     alone = [_figures(run, heads) for run in runs]
@@ -96,7 +100,7 @@ def row_figures(runs: Sequence[RunCurves], repeats: int = 2000) -> RowFigures:
         false_positives=figures[1],
         in_negatives=figures[2],
         sensitivity_at=dict(zip(READ_AT, figures[3:], strict=True)),
-        spread=float(np.std([values[0] for values in alone])),
+        spread=float(np.std([values[0] for values in alone], ddof=1)) if len(runs) > 1 else 0.0,
         curve=tuple(float(v) for v in np.mean(curves, axis=0)),
     )
 

@@ -303,7 +303,8 @@ def main(
     rows += more
     table = ["| check | simulated | people or theory |", "|---|---|---|"]
     table += [f"| {row.check} | {row.simulated} | {row.literature} |" for row in rows]
-    note = f"Made by `python benchmarks/realism.py` on {date.today().isoformat()}, commit {commit()}."
+    given = "" if anatomy is None else " --anatomy FOLDER"
+    note = f"Made by `python benchmarks/realism.py{given}` on {date.today().isoformat()}, commit {commit()}."
     text = PAGE.read_text(encoding="utf-8")
     before, after = text.split(START)[0], text.split(END)[1]
     PAGE.write_text(f"{before}{START}\n{note}\n\n" + "\n".join(table) + f"\n{END}{after}", encoding="utf-8")

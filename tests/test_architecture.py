@@ -98,6 +98,15 @@ def reached(module: str) -> tuple[set[str], set[str]]:
 
 
 class TestLayers:
+    def test_every_import_names_its_module_in_full(self):
+        relative = [
+            module
+            for module in MODULES
+            for node in ast.walk(tree(module))
+            if isinstance(node, ast.ImportFrom) and node.level
+        ]
+        assert relative == [], "the laws below read full names"
+
     def test_the_table_is_read(self):
         assert rooms()["errors"][0] == 0
         assert rooms()["cli"][0] == max(layer for layer, _ in rooms().values())

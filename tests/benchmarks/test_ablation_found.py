@@ -11,7 +11,7 @@ import pytest
 
 from ablation_table import markdown, rows_with_figures
 from cohort import cohort_named
-from figures import row_figures, run_curves
+from figures import RunCurves, row_figures, run_curves
 from found import FALSE, IGNORED, REMOVED, Found, FoundScan, judged, read_found, surest, write_found
 from froc_picture import Line, froc_svg
 from microbleeds.errors import InputError
@@ -90,6 +90,12 @@ def test_the_threshold_comes_from_validation_alone() -> None:
     assert figures.sensitivity_at[1.0].value == 1
 
 
+def replace_heads(run: RunCurves) -> RunCurves:
+    """The same with a second head like the first; one alone has no interval."""
+    (scans,) = run.scans.values()
+    return replace(run, scans={"one": scans, "other": scans})
+
+
 def test_figures_are_means_over_seeds() -> None:
     validation = _found("v", [0.5], [0], 1)
     all_found = run_curves(validation, _found("t", [0.9], [0], 1), by_place=False)
@@ -98,7 +104,11 @@ def test_figures_are_means_over_seeds() -> None:
 
     assert figures.sensitivity.value == 0.5
     assert figures.false_positives.value == 0.5
-    assert figures.spread == 0.5
+    assert figures.spread == pytest.approx(0.5**0.5), "of two runs, by one degree of freedom"
+    # One head alone: what varies are the runs.
+    many = [replace_heads(run) for run in (all_found, none_found)]
+    interval = row_figures(many, repeats=200).sensitivity
+    assert (interval.value, interval.low, interval.high) == (0.5, 0.0, 1.0)
 
 
 def test_results_of_different_weights_are_not_mixed() -> None:

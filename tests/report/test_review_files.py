@@ -84,6 +84,10 @@ class TestPage:
     def test_the_hash_is_that_of_the_file(self, head: Head, result: Path):
         assert sha256_of(result / "findings.json") == hash_of(head.record)
 
+    def test_the_page_holds_the_licences_of_what_it_passes_on(self, page: str):
+        for words in ("Copyright (c) 2021, Niivue", "gl-matrix", "Redistributions in binary form"):
+            assert words in page
+
     def test_the_bundle_is_the_one_that_was_released(self):
         digest = hashlib.sha256((VENDOR / "niivue.umd.js").read_bytes()).hexdigest()
         assert digest in (VENDOR / "README.md").read_text(encoding="utf-8")

@@ -56,7 +56,7 @@ class SamplingSettings:
         batch: crops of a step.
         wide_crop: voxels of the one crop of a wide step.
         share_wide: of steps that are wide. A search sees a brain as a whole: where nothing as wide was ever
-            learned from, coarse features go astray there and raise scores all over (docs/method.md).
+            learned from, coarse features may go astray there and raise scores all over (docs/method.md).
         share_bleed: of crops that hold a microbleed for sure.
         share_mimic: a known mimic.
         share_mined: what the detector took for a microbleed before.

@@ -94,6 +94,7 @@ def render_review(
             record, volumes, _thumbnails(record, canvas(scan, brain)), findings_sha256 or hash_of(record)
         ),
         volumes=volumes,
+        licences=[asset(name, _OURS, "vendor/niivue") for name in ("LICENSE", "THIRD-PARTY-LICENSES")],
         name=Path(next(iter(record.scan.files.values()), "scan")).name,
     )
 
