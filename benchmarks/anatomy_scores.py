@@ -126,19 +126,19 @@ def markdown(content: dict[str, Any]) -> list[str]:
         f"{first['scans']} simulated scans of {first['heads']} heads never used in training, "
         f"{first['bleeds_visible']} visible microbleeds ({first['bleeds_all']} in all). {content['notice']}",
         "",
-        "| input | Dice lobar | deep | infratentorial | brain | right group | right MARS region and side "
-        "| right group by Kim |",
-        "|---|---|---|---|---|---|---|---|",
+        "| input | images of heads | Dice lobar | deep | infratentorial | brain | right group "
+        "| right MARS region and side | right group by Kim |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for kind, one in scores.items():
         cells = [number_text(one[f"dice_{name}"]) for name in (*GROUPS, "brain")]
         cells += [
             number_text(one[f"{what}_visible"]) for what in ("right_group", "right_region", "right_group_kim")
         ]
-        lines.append(f"| {kind} | {' | '.join(cells)} |")
+        lines.append(f"| {kind} | {one['scans']} of {one['heads']} | {' | '.join(cells)} |")
     paper = " | ".join(f"{PAPER[name]:.3f}" for name in GROUPS)
     lines += [
-        f"| Kim et al., their own scans | {paper} | | | | 0.98 of detections |",
+        f"| Kim et al., their own scans | | {paper} | | | | 0.98 of detections |",
         "",
         "SWI by protocol (field strength and voxel in its name):",
         "",
