@@ -38,7 +38,7 @@ from microbleeds.report.record import (
 )
 from microbleeds.report.regions_image import write_regions
 from microbleeds.report.review.page import write_review
-from microbleeds.report.review.signed_folder import holds_reading
+from microbleeds.report.review.signed_folder import refuse_signed
 from microbleeds.report.run_record import Stopwatch, run_record, sha256_of, voxels_sha256, write_run_record
 from microbleeds.report.tsv import write_tsv
 from microbleeds.scan import Scan
@@ -235,8 +235,7 @@ def _refuse_to_destroy(request: Request) -> None:
     inputs = [path.resolve() for path in request.inputs.values()]
     if any(out.resolve() in (path, *path.parents) for path in inputs):
         raise InputError(f"The output folder {out} holds the scan itself; choose another.")
-    if holds_reading(out):
-        raise InputError(f"The folder {out} holds what a reader signed and won't be overwritten; choose another.")
+    refuse_signed(out)
     if not all((out / name).exists() for name in RESULT_FILES):
         raise InputError(f"The folder {out} is no earlier result and won't be overwritten; choose another.")
 

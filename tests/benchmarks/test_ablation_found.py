@@ -90,7 +90,7 @@ def test_the_threshold_comes_from_validation_alone() -> None:
     assert figures.sensitivity_at[1.0].value == 1
 
 
-def replace_heads(run: RunCurves) -> RunCurves:
+def with_its_like(run: RunCurves) -> RunCurves:
     """The same with a second head like the first; one alone has no interval."""
     (scans,) = run.scans.values()
     return replace(run, scans={"one": scans, "other": scans})
@@ -105,8 +105,8 @@ def test_figures_are_means_over_seeds() -> None:
     assert figures.sensitivity.value == 0.5
     assert figures.false_positives.value == 0.5
     assert figures.spread == pytest.approx(0.5**0.5), "of two runs, by one degree of freedom"
-    # One head alone: what varies are the runs.
-    many = [replace_heads(run) for run in (all_found, none_found)]
+    # Both heads are alike: what varies are the runs.
+    many = [with_its_like(run) for run in (all_found, none_found)]
     interval = row_figures(many, repeats=200).sensitivity
     assert (interval.value, interval.low, interval.high) == (0.5, 0.0, 1.0)
 

@@ -327,8 +327,14 @@ class TestReading:
         assert "a reading by Dr A. Reader" in page.text_content("#earlier")
         page.click("#resume button[value=on]")
         assert number(page, "total") == "1"
+        page.keyboard.press("n")
+        page.keyboard.press("c")
+        page.click("#anew")
+        assert "not exported" in page.text_content("#earlier")
+        page.click("#resume button[value=on]")
         page.keyboard.press("z")
         page.click("#anew")
+        assert "not exported" not in page.text_content("#earlier"), "it is again what was exported"
         page.click("#resume button[value=anew]")
         assert page.is_visible("#start")
         assert page.locator("#findings li").count() == 0

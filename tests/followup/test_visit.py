@@ -14,6 +14,7 @@ from made_up import SPACING_MM, finding, record, visit
 
 from microbleeds import followup
 from microbleeds.cli import main
+from microbleeds.cli.compare import _named
 from microbleeds.errors import InputError
 from microbleeds.followup import anatomy as anatomy_module
 from microbleeds.followup import compare_visits
@@ -124,6 +125,15 @@ class TestLoad:
         (signed / "findings.json").write_text((result / "findings.json").read_text())
         (signed / "review.json").write_text("{}")
         assert load_visit(signed).signed
+
+    def test_what_a_study_is_called(self, result):
+        """A folder of NIfTI files by its own path; a DICOM study as the search noted it."""
+        self.written_run(result, options={"swi": None, "magnitude": "visit/mag.nii.gz"})
+        folder = Path("visit")
+        assert _named(folder, result, {"magnitude": folder / "mag.nii.gz"}) == "visit"
+        self.written_run(result, options={"swi": "archive/…"})
+        assert _named(Path("archive/Doe"), result, {"swi": Path("archive/Doe")}) == "archive/…"
+        assert _named(result, result, {}) == str(result)
 
     def test_a_changed_scan_is_refused(self, result):
         self.written_run(result, inputs_sha256={"swi": "0" * 64})

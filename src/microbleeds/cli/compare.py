@@ -59,10 +59,7 @@ def compare(
     studies = {name: study_files(path) for name, path in paths.items() if is_study(path)}
     scans = _moved({"baseline": baseline_scan, "followup": followup_scan}, paths, studies) | studies
     visits: dict[str, Visit] = {}
-    with (
-        Console(stderr=True).status("start") as status,
-        atomic_folder(out, overwrite=overwrite) as folder,
-    ):
+    with Console(stderr=True).status("start") as status, atomic_folder(out, overwrite=overwrite) as folder:
         for name, path in paths.items():
             if name in studies:
                 request = Request(
@@ -75,7 +72,8 @@ def compare(
                 )
                 run(request, announce=status.update)
             status.update(f"{name}: read")
-            result, shown = (folder / name, _named(folder / name, path)) if name in studies else (path, str(path))
+            result = folder / name if name in studies else path
+            shown = _named(path, result, studies.get(name, {}))
             visits[name] = load_visit(result, scan=scans.get(name), name=shown, compute=choose(device))
         status.update("compare")
         comparison = compare_visits(visits["baseline"], visits["followup"])
@@ -85,13 +83,13 @@ def compare(
         raise typer.Exit(NOT_ALIGNED)
 
 
-def _named(result: Path, study: Path) -> str:
-    """Return the path of a study without what identifies the patient, as the search has noted it."""
+def _named(path: Path, result: Path, searched: Mapping[str, Path]) -> str:
+    """Return what a visit is called: its path, of a DICOM study as the search noted it, without the patient."""
     from microbleeds.report.searched import read_run
-    from microbleeds.study import is_study
 
-    run = read_run(result)
-    return str(run.options["swi"]) if run is not None and is_study(study) else str(study)
+    role = next((role for role, file in searched.items() if file == path), None)
+    run = None if role is None else read_run(result)
+    return str(path) if role is None or run is None else str(run.options[role])
 
 
 def _say(comparison: Comparison, out: Path) -> None:
@@ -109,14 +107,13 @@ def _say(comparison: Comparison, out: Path) -> None:
 def _refuse_to_destroy(out: Path, overwrite: bool, inputs: tuple[Path, ...]) -> None:
     """Refuse to replace a folder that is no earlier comparison, or that holds what is to be compared."""
     from microbleeds.errors import InputError
-    from microbleeds.report.review.signed_folder import holds_reading
+    from microbleeds.report.review.signed_folder import refuse_signed
 
     if not out.exists() or not overwrite or not out.is_dir() or not any(out.iterdir()):
         return
     if any(out.resolve() in (path.resolve(), *path.resolve().parents) for path in inputs):
         raise InputError(f"The output folder {out} holds a visit that is to be compared; choose another.")
-    if holds_reading(out):
-        raise InputError(f"The folder {out} holds what a reader signed and won't be overwritten; choose another.")
+    refuse_signed(out)
     if not (out / "comparison.json").exists():
         raise InputError(f"The folder {out} is no earlier comparison and won't be overwritten; choose another.")
 

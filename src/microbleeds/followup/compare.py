@@ -23,6 +23,7 @@ from microbleeds.followup.record import (
     Sighting,
     StateCounts,
     VisitRecord,
+    disclaimer_for,
     write_record,
 )
 from microbleeds.followup.registration import Registration, register, views_of
@@ -200,7 +201,7 @@ def _disclaimer(baseline: Visit, followup: Visit) -> str:
     if all(record.disclaimer == FROM_SIMULATED for record in records):
         return DISCLAIMER
     training = " ".join(dict.fromkeys(record.model.training for record in records))
-    return f"Research use. Not a medical device, no diagnosis. {training} A reader must look at every new finding."
+    return disclaimer_for(training)
 
 
 def _visit_record(visit: Visit) -> VisitRecord:

@@ -35,11 +35,15 @@ from microbleeds.report.record import (
 )
 
 COMPARISON_SCHEMA: Literal["1.2.0"] = "1.2.0"
-DISCLAIMER = (
-    "Research use. Not a medical device, no diagnosis. Weights learned from simulated scans. "
-    "A reader must look at every new finding."
-)
 Row = tuple[float, float, float, float]
+
+
+def disclaimer_for(training: str) -> str:
+    """Return what must be said of a comparison; ``training`` says what the weights learned from."""
+    return f"Research use. Not a medical device, no diagnosis. {training} A reader must look at every new finding."
+
+
+DISCLAIMER = disclaimer_for("Weights learned from simulated scans.")
 
 
 class VisitRecord(Strict):

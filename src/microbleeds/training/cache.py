@@ -72,7 +72,9 @@ def cached(
 def _folder(scan: Preparable) -> str:
     """Name of a scan's folder: people's file names may hold what a path can't, and two may then look alike."""
     plain = re.sub(r"[^\w.+-]", "_", scan.name).lstrip(".")
-    return plain if plain == scan.name else f"{plain}-{hashlib.sha256(scan.name.encode()).hexdigest()[:8]}"
+    if plain and plain == scan.name:
+        return plain
+    return f"{plain}-{hashlib.sha256(scan.name.encode()).hexdigest()[:8]}"
 
 
 def _fresh(folder: Path, key: str) -> bool:

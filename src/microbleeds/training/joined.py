@@ -63,7 +63,7 @@ def open_joined(
     Raises:
         InputError: if a folder can't be used, or is given twice.
     """
-    folders = [data] if isinstance(data, Path) else list(data)
+    folders = listed(data)
     if len(folders) == 1:
         return open_collection(folders[0], converted, phase_sign)
     twice = [path for path, count in Counter(folder.resolve() for folder in folders).items() if count > 1]
@@ -76,6 +76,11 @@ def open_joined(
         scans += [ScanOfSet(scan, name) for scan in opened.scans]
         simulated &= opened.simulated
     return Collection(" and ".join(names), simulated, tuple(scans))
+
+
+def listed(given: Path | Sequence[Path] | None) -> list[Path]:
+    """Return none, one or several paths as a list."""
+    return [given] if isinstance(given, Path) else list(given or ())
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

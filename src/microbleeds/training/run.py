@@ -17,7 +17,7 @@ from microbleeds.networks.config import Variant
 from microbleeds.study import SignChoice
 from microbleeds.training.cache import Preparable
 from microbleeds.training.collection import Collection, hold_out
-from microbleeds.training.joined import open_joined
+from microbleeds.training.joined import listed, open_joined
 from microbleeds.training.loop import fit
 from microbleeds.training.plan import Mix, Plan, carry_out, opened, validation_sets
 from microbleeds.training.presets import Preset, find_preset
@@ -92,13 +92,13 @@ def train(
     Raises:
         InputError: if the data can't be used, or ``out`` holds a run of another preset, variant or seed.
     """
-    given = _paths(weights)
+    given = listed(weights)
     start = mean_start(given) if given else None
     if frozen_norms and start is None:
         raise InputError("Only norms of weights that are there already can be frozen; give --weights.")
     chosen = _chosen(find_preset(preset), variant, start, rate)
     chosen = replace(chosen, steps=steps or chosen.steps, patience=patience, frozen_norms=frozen_norms)
-    sets, folders = _paths(data), _paths(validation_data)
+    sets, folders = listed(data), listed(validation_data)
     _refuse_impossible(sets, simulated, mix)
     cache = cache or out / "cache"
     collection = open_joined(sets, cache / "converted", phase_sign) if sets else None
@@ -123,11 +123,6 @@ def train(
         kept, held = split(collection, validation_subjects)
         judged_on = [held]
     return carry_out(Plan(chosen, settings, kept, judged_on, cache, mix, start))
-
-
-def _paths(given: Path | Sequence[Path] | None) -> list[Path]:
-    """None, one or several as a list."""
-    return [given] if isinstance(given, Path) else list(given or ())
 
 
 def _chosen(preset: Preset, variant: Variant, start: Start | None, rate: float | None) -> Preset:

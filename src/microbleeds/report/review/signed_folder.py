@@ -27,16 +27,27 @@ from microbleeds.report.tsv import write_tsv
 FOLDER = "reviewed"
 SIGNED_FILES = ("findings.json", "review.json")
 
+#: Taken over: the regions, and how the result was made, so that a signed result can be used elsewhere.
+KEPT_FILES = ("regions.nii.gz", "regions.tsv", "regions.json", "run.json")
+#: Writes more of a signed result (DICOM objects, say) into its folder, in which all else lies already.
+Also = Callable[[Path], None]
+
 
 def holds_reading(folder: Path) -> bool:
     """Whether a folder is, or holds below it, what a reader signed."""
     return any(folder.rglob(SIGNED_FILES[1]))
 
 
-#: Taken over: the regions, and how the result was made, so that a signed result can be used elsewhere.
-KEPT_FILES = ("regions.nii.gz", "regions.tsv", "regions.json", "run.json")
-#: Writes more of a signed result (DICOM objects, say) into its folder, in which all else lies already.
-Also = Callable[[Path], None]
+def refuse_signed(folder: Path) -> None:
+    """Refuse to overwrite a folder that holds what a reader signed.
+
+    Raises:
+        InputError: if it does.
+    """
+    if holds_reading(folder):
+        raise InputError(
+            f"The folder {folder} holds what a reader signed and won't be overwritten; choose another."
+        )
 
 
 def finalise(

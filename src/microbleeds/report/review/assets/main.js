@@ -9,11 +9,7 @@ function wireWork() {
   part("panel").addEventListener("click", toggleForm);
   part("reveal").addEventListener("click", reveal);
   part("removed").addEventListener("change", showFindings);
-  part("reader").addEventListener("input", (event) => {
-    work.reader = event.target.value;
-    work.exported = null;
-    keep();
-  });
+  part("reader").addEventListener("input", (event) => { work.reader = event.target.value; keep(); });
   part("note").addEventListener("change", (event) => {
     annotate(chosen, event.target.value.trim());
     showForm();
@@ -29,8 +25,8 @@ function ask() {
 // Who opens a page that has been read may be the next reader.
 function askWhoGoesOn() {
   const [day, time] = work.started.split("T");
-  const state = work.exported ? "exported" : "not exported: what is not exported is lost when you begin anew";
-  part("earlier").textContent = `This browser holds a reading by ${work.reader.trim() || "somebody unnamed"} of ${day}, ${time.slice(0, 5)} UTC, ${state}.`;
+  const fate = isExported() ? "exported" : "not exported: what is not exported is lost when you begin anew";
+  part("earlier").textContent = `This browser holds a reading by ${work.reader.trim() || "somebody unnamed"} of ${day}, ${time.slice(0, 5)} UTC, ${fate}.`;
   part("resume").showModal();
 }
 
@@ -77,5 +73,5 @@ wireStart();
 const earlier = restore();
 changed();
 if (!earlier) ask();
-else if (work.exported) askWhoGoesOn();
+else if (isExported()) askWhoGoesOn();
 openImages();

@@ -132,7 +132,7 @@ function exportVerdicts() {
     part("reader").focus();
     return say("Enter the reader's name first.");
   }
-  work.exported = now();
+  work.exported = state();
   keep();
   const text = JSON.stringify(exported(), null, 2);
   const link = made("a", { href: URL.createObjectURL(new Blob([text], { type: "application/json" })), download: "verdicts.json" });

@@ -16,6 +16,9 @@ const byId = new Map(facts.findings.map((finding) => [finding.id, finding]));
 const now = () => new Date().toISOString();
 const hidden = () => work.started === null || (work.unaided !== null && work.unaided.ended === null);
 const snapshot = () => JSON.stringify([work.verdicts, work.notes, work.places, work.added]);
+// What was last exported, by whom; any change makes the present state another one, and undoing it the same again.
+const state = () => JSON.stringify([work.reader, snapshot()]);
+const isExported = () => work.exported === state();
 
 function keep() {
   try {
@@ -45,7 +48,6 @@ function changed() {
 function remember() {
   undone.push(snapshot());
   if (undone.length > MOST_UNDO) undone.shift();
-  work.exported = null;
 }
 
 function change(action) {
