@@ -14,7 +14,7 @@ from microbleeds.cohort.search import request_of, search
 from microbleeds.cohort.task import Outcome, ScanTask
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
-from microbleeds.read.sidecar import sidecar_path
+from microbleeds.read.inheritance import sidecar_path
 from microbleeds.regions import SCALES
 from microbleeds.report.labels import label_volume
 from microbleeds.report.record import (

@@ -107,6 +107,17 @@ class TestChoice:
         assert f"echo {taken} ({times_ms[taken - 1]:g} ms)" in choice.notes[0]
         assert choice.stem == "sub-01"
 
+    def test_echo_times_of_the_whole_data_set(self, tmp_path: Path) -> None:
+        (tmp_path / "dataset_description.json").write_text("{}")
+        (tmp_path / "MEGRE.json").write_text('{"MagneticFieldStrength": 3}')
+        for n, seconds in ((1, 0.02), (2, 0.04)):
+            (tmp_path / f"echo-{n}_MEGRE.json").write_text(f'{{"EchoTime": {seconds}}}')
+            for part in ("mag", "phase"):
+                image(anat(tmp_path) / f"sub-01_echo-{n}_part-{part}_MEGRE.nii.gz")
+        choice = chosen(tmp_path)
+        assert names(choice)["magnitude"] == "sub-01_echo-1_part-mag_MEGRE.nii.gz"
+        assert "echo 1 (20 ms)" in choice.notes[0]
+
     @pytest.mark.parametrize(("of_phase", "taken"), [((1,), 1), ((1, 2), 2), ((2, 3), 3)])
     def test_an_echo_with_phase_beats_a_longer_one_without(
         self, tmp_path: Path, of_phase: tuple[int, ...], taken: int

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from microbleeds.read.sidecar import Sidecar, merged, read_sidecar, sidecar_path
+from microbleeds.read.sidecar import Sidecar, merged, read_sidecar
 from microbleeds.scan import SequenceFacts
 
 
@@ -17,11 +17,6 @@ def sidecar(folder, content):
     text = content if isinstance(content, str) else json.dumps(content)
     (folder / "a.json").write_text(text)
     return read_sidecar(folder / "a.nii.gz")
-
-
-def test_where_it_lies():
-    assert sidecar_path(Path("x/sub-001_swi.nii.gz")) == Path("x/sub-001_swi.json")
-    assert sidecar_path(Path("x/a.b.nii")) == Path("x/a.b.json")
 
 
 def test_none():

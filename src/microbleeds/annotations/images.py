@@ -10,16 +10,15 @@ Conventions:
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from microbleeds.annotations import name_words
 from microbleeds.annotations.statement import Statement
-from microbleeds.read.sidecar import LARGEST_SIDECAR_BYTES, sidecar_path
+from microbleeds.read.sidecar import sidecar_content
 
 Role = Literal["swi", "magnitude", "phase", "mask", "other"]
 NIFTI = (".nii", ".nii.gz")
@@ -164,15 +163,7 @@ def _stated_role(path: Path, root: Path, statement: Statement) -> Role | None:
 
 def _sidecar_role(image: Path) -> Role | None:
     """Return what dcm2niix's ``ImageType`` and series description say."""
-    path = sidecar_path(image)
-    try:
-        if not path.is_file() or path.stat().st_size > LARGEST_SIDECAR_BYTES:
-            return None
-        content: Any = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    if not isinstance(content, dict):
-        return None
+    content, _ = sidecar_content(image)
     kinds = content.get("ImageType")
     kinds = [str(kind).upper() for kind in kinds] if isinstance(kinds, list) else []
     series = str(content.get("SeriesDescription", content.get("ProtocolName", "")))

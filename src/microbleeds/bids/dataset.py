@@ -6,7 +6,6 @@ Only ``sub-*`` folders are read; in them all NIfTI images but those of other mod
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any
 from microbleeds.annotations.images import NIFTI, NamedFile, file_stem, named_file
 from microbleeds.annotations.statement import Statement
 from microbleeds.errors import InputError
-from microbleeds.read.sidecar import LARGEST_SIDECAR_BYTES, sidecar_path
+from microbleeds.read.sidecar import sidecar_content
 
 _OTHER_FOLDERS = frozenset(
     ["func", "dwi", "fmap", "perf", "eeg", "ieeg", "meg", "pet", "beh", "micr", "nirs", "motion", "mrs", "figures"]
@@ -156,7 +155,7 @@ def _images(root: Path, folder: Path) -> tuple[Image, ...]:
 
 def _image(file: NamedFile) -> Image:
     """Add what the sidecar says about the echo."""
-    content = _sidecar(file.path)
+    content, _ = sidecar_content(file.path)
     stem = file_stem(file.path)
     marked = _DCM2NIIX_ECHO.search(stem)
     echo = file.entities.get("echo") or (marked.group(1) if marked else None)
@@ -169,14 +168,3 @@ def _image(file: NamedFile) -> Image:
         echo_time_ms=float(seconds) * 1000 if isinstance(seconds, int | float) else None,
         field_strength_t=float(field) if isinstance(field, int | float) else None,
     )
-
-
-def _sidecar(image: Path) -> dict[str, Any]:
-    path = sidecar_path(image)
-    try:
-        if path.stat().st_size > LARGEST_SIDECAR_BYTES:
-            return {}
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}

@@ -11,7 +11,7 @@ from typing import Any
 from microbleeds import __version__
 from microbleeds.cohort.task import ScanTask
 from microbleeds.errors import InputError
-from microbleeds.read.sidecar import sidecar_path
+from microbleeds.read.inheritance import sidecars
 from microbleeds.report.run_record import sha256_of
 
 
@@ -56,7 +56,5 @@ def path_sha256(path: Path) -> str:
     if not path.is_file():
         raise InputError(f"The file {path} isn't there; check the path.")
     own = sha256_of(path)
-    sidecar = sidecar_path(path)
-    if sidecar == path or not sidecar.is_file():
-        return own
-    return hashlib.sha256(f"{own} {sha256_of(sidecar)}".encode()).hexdigest()
+    theirs = [sha256_of(sidecar) for sidecar in sidecars(path)]
+    return hashlib.sha256(" ".join([own, *theirs]).encode()).hexdigest() if theirs else own

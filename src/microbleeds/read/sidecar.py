@@ -1,4 +1,4 @@
-"""Acquisition facts from the JSON file that BIDS and dcm2niix write beside an image.
+"""Acquisition facts from the JSON files that BIDS and dcm2niix write for an image.
 
 A sidecar helps but is never required: what is missing is ``None``, what is wrong becomes a warning sentence.
 BIDS gives times in seconds; the facts are in milliseconds.
@@ -7,11 +7,12 @@ BIDS gives times in seconds; the facts are in milliseconds.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from microbleeds.read.inheritance import sidecars
 from microbleeds.scan import SequenceFacts
 
 # A sidecar has some kilobytes; a JSON file of more than this is something else.
@@ -33,27 +34,33 @@ class Sidecar:
     warnings: tuple[str, ...] = ()
 
 
-def sidecar_path(image: Path) -> Path:
-    """Return where the sidecar of a NIfTI image would lie."""
-    name = image.name.removesuffix(".gz")
-    return image.with_name(name.removesuffix(Path(name).suffix) + ".json")
-
-
 def read_sidecar(image: Path) -> Sidecar:
-    """Read the sidecar of a NIfTI image; an empty :class:`Sidecar` if there is none."""
-    path = sidecar_path(Path(image))
-    if not path.is_file():
-        return Sidecar()
-    try:
-        if path.stat().st_size > LARGEST_SIDECAR_BYTES:
-            return Sidecar(warnings=(f"The sidecar {path.name} is too large to be one; it was ignored.",))
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        why = type(error).__name__
-        return Sidecar(warnings=(f"The sidecar {path.name} isn't readable JSON ({why}); it was ignored.",))
-    if not isinstance(content, dict):
-        return Sidecar(warnings=(f"The sidecar {path.name} holds no JSON object; it was ignored.",))
-    return _understood(path.name, content)
+    """Read what the sidecars of a NIfTI image say; an empty :class:`Sidecar` if there are none."""
+    content, warnings = sidecar_content(Path(image))
+    understood = _understood(" or ".join(path.name for path in reversed(sidecars(Path(image)))), content)
+    return replace(understood, warnings=(*warnings, *understood.warnings))
+
+
+def sidecar_content(image: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return what the sidecars of a NIfTI image hold together, the nearer first, and what is wrong with them."""
+    content: dict[str, Any] = {}
+    warnings: list[str] = []
+    for path in sidecars(image):
+        try:
+            if path.stat().st_size > LARGEST_SIDECAR_BYTES:
+                warnings.append(f"The sidecar {path.name} is too large to be one; it was ignored.")
+                continue
+            stated = json.loads(path.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError, RecursionError) as error:
+            warnings.append(
+                f"The sidecar {path.name} isn't readable JSON ({type(error).__name__}); it was ignored."
+            )
+            continue
+        if isinstance(stated, dict):
+            content |= stated
+        else:
+            warnings.append(f"The sidecar {path.name} holds no JSON object; it was ignored.")
+    return content, tuple(warnings)
 
 
 def merged(first: SequenceFacts, second: SequenceFacts) -> SequenceFacts:
