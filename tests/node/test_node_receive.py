@@ -126,7 +126,14 @@ class TestDiscretion:
     def test_sentences_are_cleared_of_every_part_of_a_name(self, tmp_path: Path):
         image(1).save_as(tmp_path / "1.dcm", enforce_file_format=True)
         sentence = f"kyriaki PAPADOPOULOU in {tmp_path}/1.dcm, study 1.2.826.77.1"
-        assert cleared(sentence, tmp_path) == "... ... in .../1.dcm, study ..."
+        assert cleared(sentence, tmp_path) == "… … in …/1.dcm, study …"
+
+    def test_names_of_two_letters(self, tmp_path: Path):
+        header = image(1)
+        header.SpecificCharacterSet = "ISO_IR 192"
+        header.PatientName = "Wang^XiaoDong=王^小东"
+        header.save_as(tmp_path / "1.dcm", enforce_file_format=True)
+        assert cleared("小东 or xiaodong_wang or 王小东 is gone", tmp_path) == "… or …_… or … is gone"
 
     def test_the_folder_is_the_owners_alone(self, settings: Settings, archive: Archive):
         config = settings(archive.port)

@@ -12,6 +12,9 @@ from pathlib import Path
 import pydicom
 from pydicom.dataset import Dataset
 
+from microbleeds.read.dicom.discreet import HIDDEN, Discretion
+from microbleeds.read.dicom.headers import patient_of
+
 _SHORTEST = 3
 _IDENTIFYING = (
     "PatientName",
@@ -53,9 +56,11 @@ def cleared(sentence: str, folder: Path) -> str:
     header = next((found for path in paths if (found := _header(path)) is not None), None)
     if paths and header is None:
         return "No header of the study can be read, so that the reason isn't quoted."
-    words |= set() if header is None else identifying(header)
+    if header is not None:
+        sentence = Discretion([patient_of(header)])(sentence)
+        words |= identifying(header)
     for word in sorted(words, key=len, reverse=True):
-        sentence = re.sub(re.escape(word), "...", sentence, flags=re.IGNORECASE)
+        sentence = re.sub(re.escape(word), HIDDEN, sentence, flags=re.IGNORECASE)
     return sentence
 
 

@@ -164,6 +164,15 @@ def sop_class_of(dataset: Dataset) -> str:
     return text(dataset, "SOPClassUID") or ("" if meta is None else text(meta, "MediaStorageSOPClassUID"))
 
 
+def patient_of(dataset: Dataset) -> Patient:
+    """Return who was scanned."""
+    return Patient(
+        identifier=text(dataset, "PatientID").upper(),
+        name=text(dataset, "PatientName").upper().rstrip("^ "),
+        birth_date=text(dataset, "PatientBirthDate"),
+    )
+
+
 def frames_of(path: Path, dataset: Dataset) -> list[Frame]:
     """Return the frames of a file, in the order in which they are stored."""
     header = _header(path, dataset)
@@ -208,11 +217,7 @@ def _header(path: Path, dataset: Dataset) -> Header:
         series_uid=text(dataset, "SeriesInstanceUID"),
         study_uid=text(dataset, "StudyInstanceUID"),
         frame_of_reference_uid=text(dataset, "FrameOfReferenceUID"),
-        patient=Patient(
-            identifier=text(dataset, "PatientID").upper(),
-            name=text(dataset, "PatientName").upper().rstrip("^ "),
-            birth_date=text(dataset, "PatientBirthDate"),
-        ),
+        patient=patient_of(dataset),
         modality=text(dataset, "Modality"),
         number=integer(dataset, "SeriesNumber"),
         label=text(dataset, "SeriesDescription") or text(dataset, "ProtocolName"),
