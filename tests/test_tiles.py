@@ -37,6 +37,23 @@ class TestCores:
         assert tile.size == (20, 20, 10)
         assert len(list(largest_tiles((20, 20, 10), CONFIG, 63_999, halo_cells=4))) > 1
 
+    @pytest.mark.parametrize(
+        ("shape", "most", "tiles", "voxels"), [((73, 90, 78), 6e6, 2, 11.2e6), ((85, 105, 160), 12e6, 4, 36e6)]
+    )
+    def test_as_little_halo_as_can_be(
+        self, shape: tuple[int, int, int], most: float, tiles: int, voxels: float
+    ) -> None:
+        """A cut across the longest axis may save nothing, where its halo is as wide as what is cut off."""
+        found = list(largest_tiles(shape, DetectorConfig(), int(most), halo_cells=16))
+        sizes = [float(np.prod(np.multiply(tile.size, DetectorConfig().cell))) for tile in found]
+        assert len(found) == tiles
+        assert max(sizes) <= most
+        assert sum(sizes) < voxels
+
+    def test_a_limit_that_nothing_keeps(self) -> None:
+        found = list(largest_tiles((40, 40, 40), CONFIG, 10, halo_cells=4))
+        assert {tile.core[0].stop - tile.core[0].start for tile in found} == {4}
+
 
 class TestWindow:
     def test_every_window_is_whole(self) -> None:

@@ -62,7 +62,9 @@ def cut_box(array: NDArray, start: Sequence[int] | NDArray, size: Sequence[int] 
 def largest_tiles(
     shape: tuple[int, ...], config: DetectorConfig, most_voxels: int, halo_cells: int
 ) -> Iterator[Tile]:
-    """Cut a map into the fewest tiles that hold, with their halo, so many voxels; one where the whole fits.
+    """Cut a map into tiles that hold, with their halo, so many voxels, the cheapest way; one where the whole fits.
+
+    Where no cut holds so few, the tiles are as small as a halo is wide: smaller ones would be nearly all halo.
 
     Args:
         shape: cells of the map.
@@ -70,17 +72,34 @@ def largest_tiles(
         most_voxels: of a tile.
         halo_cells: on each side, none beyond the map.
     """
-    cell, coarse = np.asarray(config.cell), _coarse(config)
-    block = -(-np.asarray(shape) // coarse) * coarse
-    while np.prod(np.minimum(block + 2 * halo_cells, shape) * cell) > most_voxels:
-        axis = int(np.argmax(block * cell))
-        if block[axis] <= max(coarse[axis], halo_cells):
-            break  # smaller blocks would be nearly all halo
-        block[axis] = -(-(block[axis] // 2) // coarse[axis]) * coarse[axis]
-    for core in _cores(shape, block):
+    coarse = _coarse(config)
+    blocks = itertools.product(*(_sides(n, int(c), halo_cells) for n, c in zip(shape, coarse, strict=True)))
+    by_cost = sorted(_cost(shape, np.asarray(block), halo_cells, config) for block in blocks)
+    *_, block = next((one for one in by_cost if one[1] <= most_voxels), min(by_cost, key=lambda one: one[1]))
+    for core in _cores(shape, np.asarray(block)):
         start = np.array([max(0, c.start - halo_cells) for c in core])
         stop = np.array([min(n, c.stop + halo_cells) for c, n in zip(core, shape, strict=True)])
         yield Tile(core, _triple(start), _triple(stop - start))
+
+
+def _sides(cells: int, coarse: int, halo_cells: int) -> list[int]:
+    """Return the sides of blocks that fill an axis in one, two, three ... whole coarse voxels each."""
+    least = min(cells, max(coarse, halo_cells))
+    parts = range(1, max(1, cells // least) + 1)
+    return sorted({-(-cells // (n * coarse)) * coarse for n in parts})
+
+
+def _cost(
+    shape: tuple[int, ...], block: NDArray[np.int64], halo_cells: int, config: DetectorConfig
+) -> tuple[int, int, tuple[int, ...]]:
+    """Return the voxels of all tiles together, those of the largest, and the block."""
+    seen = [
+        [min(n, start + int(b) + halo_cells) - max(0, start - halo_cells) for start in range(0, n, int(b))]
+        for n, b in zip(shape, block, strict=True)
+    ]
+    voxels = int(np.prod(config.cell))
+    total = int(np.prod([sum(axis) for axis in seen])) * voxels
+    return total, int(np.prod([max(axis) for axis in seen])) * voxels, tuple(int(b) for b in block)
 
 
 def window_tiles(shape: tuple[int, ...], config: DetectorConfig, window: Stride) -> Iterator[Tile]:

@@ -85,6 +85,16 @@ class TestHeadCore:
         assert 0 < core.sum() < phantom.brain.sum()
         assert not (core & ~phantom.brain).any()
 
+    @pytest.mark.parametrize("bright", [0, 1, 150])
+    def test_hardly_any_signal(self, bright):
+        image = np.zeros((200, 200, 30), np.float32)
+        image.reshape(-1)[:bright] = 7
+        assert head_core(image, (0.5, 0.5, 2.0)).any()
+
+    def test_an_axis_shorter_than_a_block(self):
+        image = np.random.default_rng(0).random((8, 8, 8)).astype(np.float32)
+        assert head_core(image, (0.2, 0.2, 0.2)).any()
+
     def test_otsu_between_two_classes(self):
         rng = np.random.default_rng(0)
         assert 3 < otsu(np.concatenate([rng.normal(0, 1, 500), rng.normal(8, 1, 1500)])) < 5.5

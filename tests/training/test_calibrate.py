@@ -42,6 +42,16 @@ def test_operating_points_by_hand() -> None:
     assert points.screening == pytest.approx(0.22, abs=0.002)
 
 
+def test_a_steep_calibration_leaves_thresholds_above_zero() -> None:
+    """Of few false positives the loosest within four per scan is the faintest, and scores next to nothing."""
+    scans = [scored([0.9, 0.7, 0.05, 0.02], [True, True, False, False]) for _ in range(6)]
+    calibration = Calibration(intercept=0.725, slope=2.698)
+    points = operating_points(curve_of(scans), calibration)
+    faintest = float(calibration.score(np.log(0.02 / 0.98)))
+    assert 0 < points.screening <= faintest < 0.001
+    assert points.screening == pytest.approx(faintest, rel=0.01)
+
+
 def test_operating_points_without_any_bleed() -> None:
     assert operating_points(curve_of([scored([0.5], [False])]), Calibration()) == OperatingPoints()
 

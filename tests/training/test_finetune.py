@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -173,6 +174,28 @@ class TestFinetune:
         with pytest.raises(InputError, match="other settings"):
             self.run(data, out)  # the shipped weights are others
         assert prototypes_path(out / "weights.safetensors").exists()
+
+    def test_a_folder_goes_on_with_the_same_scans_and_sign_only(
+        self, weights: Path, data: Path, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "run"
+        card = self.run(data, out, weights=weights, phase_sign="paramagnetic-bright")
+        with pytest.raises(InputError, match="other scans"):
+            self.run(data, out, weights=weights, phase_sign="paramagnetic-dark")
+        copy = shutil.copytree(data, tmp_path / "copy" / data.name)
+        assert self.run(copy, out, weights=weights, phase_sign="paramagnetic-bright").sha256 == card.sha256
+        write_subject(copy, 40)
+        with pytest.raises(InputError, match="other scans"):
+            self.run(copy, out, weights=weights, phase_sign="paramagnetic-bright")
+
+    def test_twice_keeps_the_settings_of_the_first_training(self, weights: Path) -> None:
+        card = load_detector(weights).card
+        of_paper = card.training.model_copy(update={"preset": "kim2023"})
+        once = finetune_preset(card.model_copy(update={"training": of_paper}), FinetuneSettings())
+        assert once.based_on == "kim2023"
+        tuned = card.training.model_copy(update={"preset": once.name, "based_on": once.based_on})
+        twice = finetune_preset(card.model_copy(update={"training": tuned}), FinetuneSettings())
+        assert twice == once
 
     def test_simulated_heads_are_mixed_in(self, weights: Path, data: Path, tmp_path: Path) -> None:
         for seed in (7, 8):

@@ -15,9 +15,11 @@ from microbleeds.annotations import LabelledScan
 from microbleeds.errors import InputError
 from microbleeds.prepare import PreparationSpec
 from microbleeds.training import collection
+from microbleeds.training import labelled as labelled_module
 from microbleeds.training.cache import cached
 from microbleeds.training.collection import open_collection
 from microbleeds.training.labelled import UserScan
+from microbleeds.training.subjects import TrainingSubject
 
 SPEC = PreparationSpec()
 
@@ -76,6 +78,34 @@ def test_other_labels_are_prepared_anew(tmp_path: Path) -> None:
     fewer = dataclasses.replace(scan, positions_ras_mm=scan.positions_ras_mm[:1], diameters_mm=[2.0])
     (subject,) = cached([UserScan(fewer)], cache, SPEC)
     assert len(subject.bleeds) == 1
+
+
+def test_a_sidecar_and_another_segmentation_are_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan = UserScan(labelled(tmp_path, 0))
+    before = scan.key(SPEC)
+    (tmp_path / "dataset_description.json").write_text("{}")
+    assert scan.labelled.phase is not None
+    scan.labelled.phase.with_name(scan.labelled.phase.name.replace(".nii.gz", ".json")).write_text("{}")
+    described = scan.key(SPEC)
+    monkeypatch.setattr(labelled_module, "segmentation_sha256", lambda: "another")
+    assert len({before, described, scan.key(SPEC)}) == 3
+
+
+def test_a_cache_that_another_run_changes_meanwhile_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (UserScan(labelled(tmp_path, n)) for n in (0, 1))
+    cached([first], tmp_path / "cache", SPEC)
+    read = UserScan.read
+
+    def meanwhile(scan: UserScan, spec: PreparationSpec) -> TrainingSubject:
+        monkeypatch.setattr(UserScan, "read", read)
+        cached([dataclasses.replace(first, phase_sign="paramagnetic-dark")], tmp_path / "cache", SPEC)
+        return scan.read(spec)
+
+    monkeypatch.setattr(UserScan, "read", meanwhile)
+    with pytest.raises(InputError, match="another run"):
+        cached([first, second], tmp_path / "cache", SPEC)
 
 
 def test_names_that_look_alike_on_disk_are_two(tmp_path: Path) -> None:

@@ -227,8 +227,10 @@ class TestTrain:
         assert "too little in 2 validation scans" in card.training.notes
         assert card.training.simulated
         assert "1 simulated scans (data)" in model_record(card, "balanced").training
-        again = train(tmp_path / "data", "toy", run, validation_data=sets[0], device="cpu", workers=0)
+        again = train(tmp_path / "data", "toy", run, validation_data=sets, device="cpu", workers=0)
         assert again.sha256 == card.sha256
+        with pytest.raises(InputError, match="other scans"):  # its best step and thresholds are of both sets
+            train(tmp_path / "data", "toy", run, validation_data=sets[0], device="cpu", workers=0)
 
     def test_goes_on_from_weights_with_their_network(self, tmp_path: Path) -> None:
         for seed in range(2):

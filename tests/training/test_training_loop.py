@@ -16,16 +16,20 @@ from microbleeds.compute import choose
 from microbleeds.errors import InputError
 from microbleeds.networks.config import KIM_2023
 from microbleeds.simulate.cohort import CohortSettings
-from microbleeds.training.batches import Batch, FixedSubjects, make_batch
+from microbleeds.training import finish
+from microbleeds.training import trainer as trainer_module
+from microbleeds.training.batches import Batch, FixedSubjects, MixedSubjects, make_batch
 from microbleeds.training.checkpoint import load_checkpoint, save_checkpoint
 from microbleeds.training.finish import described
 from microbleeds.training.loop import fit
-from microbleeds.training.mining import mine
+from microbleeds.training.mining import mine, searched_for_negatives
 from microbleeds.training.objective import Objective, WeightAverage
 from microbleeds.training.presets import OptimiserSettings, Preset, SamplingSettings, find_preset
 from microbleeds.training.run import claim_folder
 from microbleeds.training.schedule import progress, rate_factor
 from microbleeds.training.simulated import DrawSimulated
+from microbleeds.training.stream import ReplayBuffer
+from microbleeds.training.subjects import TrainingSubject, save_subject
 from microbleeds.training.trace import PrototypeWatch, Trace
 from microbleeds.training.trainer import MOST_LEFT_OUT, RunSettings, Trainer
 from microbleeds.weights import load_detector
@@ -286,14 +290,54 @@ def test_mining_finds_false_positives_in_voxels() -> None:
     with torch.no_grad():
         objective.detector.head.classes.bias.fill_(0.0)  # believes in everything a little
     subjects = [toy_subject(n) for n in range(3)]
-    generator = np.random.default_rng(0)
-    preset = dataclasses.replace(toy_preset(), mine_subjects=2)
-    found = mine(subjects, objective.detector, preset, choose("cpu", "float32"), generator)
+    drawn = searched_for_negatives(FixedSubjects(subjects), 2, np.random.default_rng(0))
+    found = mine(drawn, objective.detector, toy_preset(), choose("cpu", "float32"))
     assert len(found) == 2
     for name, points in found.items():
         subject = next(s for s in subjects if s.name == name)
         assert len(points) > 0
         assert np.all((points > -3) & (points < np.array(subject.grid.shape) + 3))
+
+
+@pytest.mark.parametrize(("own", "share", "expected"), [(8, 0.5, 6), (2, 0.5, 2), (20, 0.99, 1), (20, 0.25, 9)])
+def test_own_scans_are_searched_as_often_as_they_are_learned_from(own: int, share: float, expected: int) -> None:
+    scans = [SimpleNamespace(name=f"own-{n}") for n in range(own)]
+    heads = [SimpleNamespace(name=f"head-{n}") for n in range(160)]
+    source = MixedSubjects(scans, heads, share)  # type: ignore[arg-type]
+    for seed in range(5):
+        drawn = [s.name for s in searched_for_negatives(source, 12, np.random.default_rng(seed))]
+        assert len(set(drawn)) == 12
+        assert sum(name.startswith("own") for name in drawn) == expected
+
+
+def test_each_process_searches_what_only_it_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negatives found by the first process lie in subjects that the others don't have."""
+    searched: list[list[str]] = []
+
+    def found(subjects: list[TrainingSubject], *_: object) -> dict[str, np.ndarray]:
+        searched.append([subject.name for subject in subjects])
+        return {}
+
+    monkeypatch.setattr(trainer_module, "mine", found)
+    trainer = Trainer(toy_preset(), settings(tmp_path / "run"))
+    second = SimpleNamespace(is_global_zero=False, broadcast=lambda of_second: {"of the first": 1}, world_size=2)
+    trainer.fabric = second  # type: ignore[assignment]
+    trainer.mine(FixedSubjects([toy_subject(0)]))
+    assert searched == []
+    assert "of the first" in trainer.mined
+    save_subject(toy_subject(7), tmp_path / "spool" / "000000")
+    trainer.mine(ReplayBuffer(tmp_path / "spool", 2))
+    assert searched == [[toy_subject(7).name]]
+
+
+def test_short_runs_are_watched_too(tmp_path: Path) -> None:
+    losses = dataclasses.replace(toy_preset().losses, prototype_warmup=75)
+    trainer = Trainer(dataclasses.replace(toy_preset(), steps=300, losses=losses), settings(tmp_path))
+    assert "DID NOT TRAIN" not in described(trainer, finish.history(trainer)).training.notes
+    assert "NEVER STARTED" in finish.history(trainer)
+    for _ in range(225):
+        trainer.watch.observe(1.0)
+    assert "PROTOTYPES DID NOT TRAIN" in finish.history(trainer)
 
 
 class TestCheckpoint:

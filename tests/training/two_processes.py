@@ -68,6 +68,7 @@ def main(out: Path) -> None:
     try:
         fit(DyingSubjects(train), validate, preset, parts, fabric=fabric)
     except Killed:
+        (parts.out / f"killed-{fabric.global_rank}.txt").touch()
         fabric.barrier()
     fit(FixedSubjects(train), validate, preset, parts, fabric=fabric)
 

@@ -40,7 +40,7 @@ def head_core(
     Returns:
         [X, Y, Z] mask, never empty.
     """
-    blocks = tuple(max(1, round(_BLOCK_MM / s)) for s in spacing_mm)
+    blocks = tuple(min(n, max(1, round(_BLOCK_MM / s))) for n, s in zip(image.shape, spacing_mm, strict=True))
     small = block_means(image, blocks)
     head = _head(small)
     if head.all():
@@ -54,8 +54,15 @@ def head_core(
 
 
 def otsu(values: NDArray[np.floating]) -> float:
-    """Return the threshold that separates two classes best (Otsu, IEEE Trans Syst Man Cybern 1979;9:62)."""
+    """Return the threshold that separates two classes best (Otsu, IEEE Trans Syst Man Cybern 1979;9:62).
+
+    The extreme values of a thousand don't count, unless all others are equal; where all are, it is their value.
+    """
     low, high = (float(v) for v in np.quantile(values, (0.001, 0.999)))
+    if low == high:
+        low, high = float(values.min()), float(values.max())
+    if low == high:
+        return low
     counts, edges = np.histogram(np.clip(values, low, high), bins=256)
     centres = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)

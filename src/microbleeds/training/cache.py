@@ -13,6 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol
 
+from microbleeds.errors import InputError
 from microbleeds.prepare import PreparationSpec
 from microbleeds.training.subjects import TrainingSubject, load_subject, save_subject
 
@@ -56,8 +57,12 @@ def cached(
             made again.
         spec: how to prepare.
         workers: processes.
+
+    Raises:
+        InputError: if a scan can't be prepared, or another run replaces what was prepared.
     """
-    missing = [scan for scan in scans if not _fresh(cache / _folder(scan), scan.key(spec))]
+    keys = {scan.name: scan.key(spec) for scan in scans}
+    missing = [scan for scan in scans if not _fresh(cache / _folder(scan), keys[scan.name])]
     prepare_one = partial(_prepare_into, cache, spec)
     if workers > 1 and missing:
         # Spawned: a process forked after torch has used its threads can hang.
@@ -66,7 +71,21 @@ def cached(
     else:
         for scan in missing:
             prepare_one(scan)
-    return [load_subject(cache / _folder(scan)) for scan in scans]
+    return [_opened(cache / _folder(scan), keys[scan.name]) for scan in scans]
+
+
+def _opened(folder: Path, key: str) -> TrainingSubject:
+    """Open a prepared subject.
+
+    Raises:
+        InputError: if it is not what was asked for: another run that shares the cache has replaced it meanwhile.
+    """
+    if not _fresh(folder, key):
+        raise InputError(
+            f"{folder} was prepared anew by another run, from other files or in another way; give each its own"
+            " --cache."
+        )
+    return load_subject(folder)
 
 
 def _folder(scan: Preparable) -> str:

@@ -62,6 +62,12 @@ def operating_points(curve: Froc, calibration: Calibration) -> OperatingPoints:
 
 
 def _calibrated(raw: float, calibration: Calibration) -> float:
-    """Calibrate a threshold and round it down, so that the candidate on it still passes."""
+    """Calibrate a threshold and round it down, so that the candidate on it still passes.
+
+    Three digits that count are kept, not three decimals: of few false positives a steep calibration leaves scores
+    below 0.001, and at a threshold of 0 every peak of the map would count.
+    """
     raw = float(np.clip(raw, 1e-6, 1 - 1e-6))
-    return float(np.floor(calibration.score(np.log(raw / (1 - raw))) * 1000) / 1000)
+    score = float(calibration.score(np.log(raw / (1 - raw))))
+    unit = 10.0 ** (np.floor(np.log10(score)) - 2)
+    return float(f"{np.floor(score / unit) * unit:.3g}")

@@ -173,7 +173,10 @@ def _run_fold(
         workers=request.workers,
     )
     sets = [validate_on] if validate_on else []
-    card = carry_out(Plan(preset, settings, train_on, sets, request.cache, request.mix, start, one_folder=True))
+    sign = request.phase_sign
+    card = carry_out(
+        Plan(preset, settings, train_on, sets, request.cache, request.mix, start, sign, one_folder=True)
+    )
     unseen = [scan for scan in collection.scans if folds[scan.group] == fold]
     _search_fold(request, fold, unseen, preset, card.sha256)
 

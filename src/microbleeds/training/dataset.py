@@ -17,9 +17,10 @@ from microbleeds.errors import InputError
 from microbleeds.evaluate import read_truth
 from microbleeds.geometry import Grid, canonical, grid_of
 from microbleeds.prepare import PreparationSpec, prepare
+from microbleeds.read.inheritance import sidecars
 from microbleeds.study import SignChoice, load_study
 from microbleeds.training.cache import cached
-from microbleeds.training.labelled import segmented_brain, tell_of_doubts
+from microbleeds.training.labelled import segmentation_sha256, segmented_brain, stamp, tell_of_doubts
 from microbleeds.training.subjects import TrainingSubject, subject_from
 
 
@@ -85,11 +86,14 @@ class LayoutScan:
         return read_subject(self.data, self.name, spec, self.phase_sign)
 
     def key(self, spec: PreparationSpec) -> str:
-        """Hash of the specification and of the size and time of each of its files."""
+        """Hash of the specification, of the size and time of each file, and of what finds a brain without mask."""
         folders = self.data / self.name, self.data / "derivatives/truth" / self.name
         files = [path for folder in folders for path in sorted(folder.rglob("*.*"))]
-        facts = [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files]
-        stated = [] if self.phase_sign == "auto" else [self.phase_sign]
+        above = {sidecar for image in files if image.suffix == ".gz" for sidecar in sidecars(image)} - {*files}
+        facts = [stamp(path) for path in [*files, *sorted(above)]]
+        stated: list[str] = [] if self.phase_sign == "auto" else [self.phase_sign]
+        if not (self._truth / f"{self.name}_desc-brain_mask.nii.gz").exists():
+            stated.append(segmentation_sha256())
         return hashlib.sha256(json.dumps([spec.model_dump(), facts, *stated]).encode()).hexdigest()
 
     def bleeds(self) -> int:

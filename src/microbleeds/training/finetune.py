@@ -102,7 +102,7 @@ def finetune(
         workers=workers,
     )
     preset = finetune_preset(start.card, how or FinetuneSettings())
-    return carry_out(Plan(preset, settings, kept, judged_on, cache, mix, start))
+    return carry_out(Plan(preset, settings, kept, judged_on, cache, mix, start, phase_sign))
 
 
 def finetune_preset(card: Card, how: FinetuneSettings) -> Preset:
@@ -112,12 +112,13 @@ def finetune_preset(card: Card, how: FinetuneSettings) -> Preset:
     rounded up to what the network takes. The weights are judged before the first step, so that fine-tuning that
     does not help gives back what it started from, and hard negatives are sought then too.
     """
-    base = PRESETS.get(card.training.preset, PRESETS["default"])
+    base = PRESETS.get(card.training.based_on or card.training.preset, PRESETS["default"])
     stride = card.architecture.total_stride
     x, y, z = (-(-side // s) * s for side, s in zip(base.sampling.crop, stride, strict=True))
     return replace(
         base,
         name="finetune",
+        based_on=base.name,
         architecture=card.architecture,
         preparation=card.preparation,
         # Without wide crops: what fine-tuning brings (docs/fine-tuning.md) was measured so.

@@ -42,7 +42,7 @@ def finish(trainer: Trainer, validation: Sequence[TrainingSubject]) -> Card:
     if best is not None:
         model, note = best, f"average of weights, best at step {trainer.best.step}"
     judged = judge(trainer, model, validation)
-    card = described(trainer, note + judged.note + _history(trainer), judged.scores, judged)
+    card = described(trainer, note + judged.note + history(trainer), judged.scores, judged)
     path = trainer.settings.out / "weights.safetensors"
     card = save_weights(path, model, card)
     if trainer.objective.prototypes is not None and bool(trainer.objective.prototypes.started):
@@ -86,13 +86,16 @@ def _kept(why: str, start: Start | None) -> str:
     return f"; {why}: calibration and thresholds are those of {start.card.name}, NOT FITTED to these scans"
 
 
-def _history(trainer: Trainer) -> str:
+def history(trainer: Trainer) -> str:
     """What happened in the run that its user must know."""
     note = ""
     if 0 < trainer.preset.patience <= trainer.best.since:
         note += f"; ended early at step {trainer.step} after {trainer.best.since} validations without a better one"
     if trainer.watch.failing:
         note += f"; PROTOTYPES DID NOT TRAIN (L_con {trainer.watch.mean:.2f})"
+    prototypes = trainer.objective.prototypes
+    if prototypes is not None and not bool(prototypes.started):
+        note += "; THE PROTOTYPES NEVER STARTED (too few steps, or no microbleed was seen)"
     if trainer.left_out:
         note += f"; {trainer.left_out} steps left out (not finite)"
     if trainer.start is not None:
@@ -119,6 +122,7 @@ def described(
             simulated=settings.simulated,
             subjects=trainer.subjects,
             preset=preset.name,
+            based_on=preset.based_on,
             steps=trainer.step,
             seed=settings.seed,
             minutes=round(trainer.elapsed_s / 60, 1),

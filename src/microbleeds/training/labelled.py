@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from microbleeds.annotations import LabelledScan
 from microbleeds.evaluate import truth
 from microbleeds.geometry import Grid
 from microbleeds.prepare import PreparationSpec, Prepared, prepare
+from microbleeds.read.inheritance import sidecars
 from microbleeds.scan import Scan
 from microbleeds.study import SignChoice, load_study
 from microbleeds.training.subjects import TrainingSubject, subject_from
@@ -71,11 +73,12 @@ class UserScan:
         return subject_from(self.name, prepared, labels)
 
     def key(self, spec: PreparationSpec) -> str:
-        """Hash of the specification, the labels, the brain segmentation, and the images' sizes and times."""
+        """Hash of the specification, labels, brain segmentation, and sizes and times of images and sidecars."""
         scan = self.labelled
         points = [np.round(p, 3).tolist() for p in (scan.positions_ras_mm, scan.ignored_ras_mm)]
-        files = [_stamp(path) for path in (scan.swi, scan.magnitude, scan.phase)]
-        facts = [spec.model_dump(), points, files, _stamp(ANATOMY_WEIGHTS)[:2], self.phase_sign]
+        images = [path for path in (scan.swi, scan.magnitude, scan.phase) if path is not None]
+        files = [[stamp(path), *(stamp(sidecar) for sidecar in sidecars(path))] for path in images]
+        facts = [spec.model_dump(), points, files, segmentation_sha256(), self.phase_sign]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
     def bleeds(self) -> int:
@@ -120,6 +123,12 @@ def _inside(brain: NDArray[np.bool_], grid: Grid, positions_mm: NDArray[np.float
     return np.all(held == voxels, axis=1) & brain[held[:, 0], held[:, 1], held[:, 2]]
 
 
-def _stamp(path: Path | None) -> list[object]:
+def stamp(path: Path) -> list[object]:
     """Name, size and time of a file."""
-    return [] if path is None else [path.name, path.stat().st_size, path.stat().st_mtime_ns]
+    return [path.name, path.stat().st_size, path.stat().st_mtime_ns]
+
+
+@cache
+def segmentation_sha256() -> str:
+    """Return the sha256 of the weights that segment brains; others give other masks."""
+    return hashlib.sha256(ANATOMY_WEIGHTS.read_bytes()).hexdigest()

@@ -92,7 +92,7 @@ def _between_steps(
 ) -> None:
     """Do what is due at this step: search hard negatives, validate."""
     if _due(trainer.step, trainer.preset.mine_every, trainer.mined_at):
-        trainer.mine(source.subjects())
+        trainer.mine(source)
     if _due(trainer.step, trainer.preset.validate_every, trainer.validated_at):
         _validate(trainer, validation, trace)
 

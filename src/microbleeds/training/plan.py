@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,6 +54,7 @@ class Plan:
         cache: folder of prepared subjects.
         mix: simulated heads to mix in.
         start: weights to go on from.
+        phase_sign: how veins look in all phase files.
         one_folder: keep scans to train and to validate on in one folder of the cache, since other runs share it
             that split them in another way.
     """
@@ -63,6 +66,7 @@ class Plan:
     cache: Path
     mix: Mix | None = None
     start: Start | None = None
+    phase_sign: SignChoice = "auto"
     one_folder: bool = False
 
     def folder(self, purpose: str) -> Path:
@@ -74,9 +78,16 @@ class Plan:
         """What the card says of the weights that the run goes on from."""
         return "" if self.start is None else f", going on from {self.start.card.name}"
 
-    def asked(self) -> dict[str, object]:
-        """What decides the run beside preset, seed and data."""
-        asked: dict[str, object] = {"rate": self.preset.optimiser.rate}
+    def asked(self, mixed: Sequence[Preparable] = ()) -> dict[str, object]:
+        """What decides the run beside preset, seed and the data's name: the scans, how they are read, the rest."""
+        learned_from = [self.train_on, *self.validate_on, mixed]
+        asked: dict[str, object] = {
+            "rate": self.preset.optimiser.rate,
+            "phase_sign": self.phase_sign,
+            "scans": len(self.train_on),
+            "microbleeds": sum(scan.bleeds() for scan in self.train_on),
+            "scans_sha256": _named([*scans] for scans in learned_from),
+        }
         if self.mix is not None:
             asked["simulated"] = {"data": self.mix.folder.name, "share": self.mix.share}
         if self.preset.frozen_norms:
@@ -93,13 +104,19 @@ def carry_out(plan: Plan) -> Card:
     find all prepared.
 
     Raises:
-        InputError: if the run folder holds another run, or a scan can't be prepared.
+        InputError: if the run folder holds another run, be it of other scans, or a scan can't be prepared.
     """
     settings, spec = plan.settings, plan.preset.preparation
     if not plan.train_on:
         raise InputError("No scan is left to train on; give more subjects.")
     mixed = None if plan.mix is None else open_collection(plan.mix.folder, plan.cache / "converted")
-    claim_folder(settings.out, plan.preset, settings.seed, settings.data, more=plan.asked())
+    claim_folder(
+        settings.out,
+        plan.preset,
+        settings.seed,
+        settings.data,
+        more=plan.asked(() if mixed is None else mixed.scans),
+    )
     validate_on = opened(plan)
     own = cached(plan.train_on, plan.folder("training"), spec, settings.workers)
     bleeds = sum(len(subject.bleeds) for subject in own)
@@ -109,11 +126,17 @@ def carry_out(plan: Plan) -> Card:
         return fit(FixedSubjects(own), validate_on, plan.preset, settings, plan.start)
     simulated = cached(mixed.scans, plan.cache / "simulated", spec, settings.workers)
     log.info("%d simulated scans are mixed in", len(simulated))
-    source = MixedSubjects(own, [replace(s, name=f"simulated/{s.name}") for s in simulated], plan.mix.share)
+    source = MixedSubjects(own, [replace(s, name=f"mixed in: {s.name}") for s in simulated], plan.mix.share)
     kind = "simulated scans" if mixed.simulated else "scans"
     text = f"mixed with {len(simulated)} {kind} ({mixed.name}) in {plan.mix.share:.0%} of the crops"
     settings = replace(settings, data=f"{settings.data}, {text}{plan.parent}")
     return fit(source, validate_on, plan.preset, settings, plan.start)
+
+
+def _named(sets: Iterable[Sequence[Preparable]]) -> str:
+    """Return the sha256 of each scan's name and number of microbleeds; a copy of the data has the same."""
+    named = [[(scan.name, scan.bleeds()) for scan in scans] for scans in sets]
+    return hashlib.sha256(json.dumps(named).encode()).hexdigest()
 
 
 def opened(plan: Plan) -> list[TrainingSubject]:

@@ -137,6 +137,7 @@ class Preset:
     """A training run by name.
 
     Args:
+        based_on: preset that it is a variant of; itself if empty.
         steps: optimiser steps of the whole run.
         validate_every: steps between validations.
         mine_every: steps between minings of hard negatives; 0 for none.
@@ -168,6 +169,7 @@ class Preset:
     at_start: bool = False
     frozen_norms: bool = False
     search_window: tuple[int, int, int] | None = None
+    based_on: str = ""
 
     @property
     def sees_phase(self) -> bool:

@@ -115,14 +115,16 @@ def train(
         workers=workers,
     )
     if simulated is not None:
-        return _train_streamed(simulated, Plan(chosen, settings, (), judged_on, cache, start=start))
+        return _train_streamed(
+            simulated, Plan(chosen, settings, (), judged_on, cache, start=start, phase_sign=phase_sign)
+        )
     if collection is None:
         raise InputError("Training needs a data set (--data) or the simulator (--stream).")
     kept = list(collection.scans)
     if not judged_on:
         kept, held = split(collection, validation_subjects)
         judged_on = [held]
-    return carry_out(Plan(chosen, settings, kept, judged_on, cache, mix, start))
+    return carry_out(Plan(chosen, settings, kept, judged_on, cache, mix, start, phase_sign))
 
 
 def _chosen(preset: Preset, variant: Variant, start: Start | None, rate: float | None) -> Preset:

@@ -60,6 +60,9 @@ def _remembered(entry: Mapping[str, float], step: int, validated_at: int | None)
     return entry["step"] <= (step if validated_at is None or not is_validation else validated_at)
 
 
+WATCH_PATIENCE = 300  # steps that prototypes have to leave their start
+
+
 class PrototypeWatch:
     """Tells when prototypes do not train: their loss stays near 1, as if both were the same.
 
@@ -68,7 +71,7 @@ class PrototypeWatch:
         momentum: of the running mean.
     """
 
-    def __init__(self, patience: int = 300, momentum: float = 0.99) -> None:
+    def __init__(self, patience: int = WATCH_PATIENCE, momentum: float = 0.99) -> None:
         self.patience = patience
         self.momentum = momentum
         self.mean = 1.0

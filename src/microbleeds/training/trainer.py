@@ -23,11 +23,11 @@ from torch import Tensor, nn
 from microbleeds.compute import Precision, choose
 from microbleeds.detect import DetectSettings
 from microbleeds.networks.detector import Detector, channels_last
-from microbleeds.training.batches import Batch
+from microbleeds.training.batches import Batch, SubjectSource
 from microbleeds.training.best import Best
 from microbleeds.training.checkpoint import State, load_checkpoint, save_checkpoint
 from microbleeds.training.crops import Points
-from microbleeds.training.mining import mine
+from microbleeds.training.mining import mine, searched_for_negatives
 from microbleeds.training.objective import Objective, WeightAverage
 from microbleeds.training.optimiser import build_optimiser
 from microbleeds.training.presets import Preset
@@ -36,8 +36,9 @@ from microbleeds.training.schedule import progress, rate_factor
 from microbleeds.training.scoring import SubjectScore, curve_of, score_subjects, summary
 from microbleeds.training.start import Start
 from microbleeds.training.step_clock import StepClock
+from microbleeds.training.stream import ReplayBuffer
 from microbleeds.training.subjects import TrainingSubject
-from microbleeds.training.trace import PrototypeWatch
+from microbleeds.training.trace import WATCH_PATIENCE, PrototypeWatch
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -91,7 +92,9 @@ class Trainer:
         optimiser = build_optimiser(self.objective, preset.optimiser)
         self.module, self.optimiser = self.fabric.setup(self.objective, optimiser)
         self.average = WeightAverage(self.objective.detector, preset.optimiser.average_decay)
-        self.watch = PrototypeWatch()
+        # In a short run less is left after the warm-up than prototypes usually get.
+        left = preset.steps - preset.losses.prototype_warmup
+        self.watch = PrototypeWatch(max(1, min(WATCH_PATIENCE, left // 2)))
         self.step, self.elapsed_s = 0, 0.0
         self.mined: dict[str, Points] = {}
         # A run that goes on from weights may be judged and mined for before its first step.
@@ -185,13 +188,18 @@ class Trainer:
                 " look for broken images, or train on another device."
             )
 
-    def mine(self, subjects: Sequence[TrainingSubject]) -> None:
-        """Look for hard negatives with the average weights; the first process does it for all."""
+    def mine(self, source: SubjectSource) -> None:
+        """Look for hard negatives with the average weights; the first process does it for all.
+
+        Where each process draws subjects of its own, it searches these itself: no other has them.
+        """
         found: dict[str, Points] = {}
-        if self.fabric.is_global_zero:
+        alone = isinstance(source, ReplayBuffer)
+        if alone or self.fabric.is_global_zero:
             generator = np.random.default_rng((self.settings.seed, self.step, 7))
-            found = mine(subjects, self.averaged(), self.preset, self.compute, generator)
-        self.mined = self.mined | self.fabric.broadcast(found)
+            subjects = searched_for_negatives(source, self.preset.mine_subjects, generator)
+            found = mine(subjects, self.averaged(), self.preset, self.compute)
+        self.mined = self.mined | (found if alone else self.fabric.broadcast(found))
         self.mined_at = self.step
         self._tick()
 

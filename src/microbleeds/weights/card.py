@@ -46,6 +46,7 @@ class TrainingDescription(BaseModel):
         simulated: whether the data are simulated scans (cards without this key are of such).
         subjects: scans learned from, without those validated on.
         preset: name of the settings.
+        based_on: preset whose crops, losses and optimiser these settings are of, where they are no preset's own.
         steps: of the optimiser.
         seed: of everything random.
         minutes: of training.
@@ -60,6 +61,7 @@ class TrainingDescription(BaseModel):
     simulated: bool = True
     subjects: int
     preset: str
+    based_on: str = ""
     steps: int
     seed: int
     minutes: float

@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 CHECKPOINT_STEPS = 100
 WARM_UP_STEPS = 50
 REPORT_STEPS = 20
+MOST_LEFT_OUT = 20  # steps in a row; single ones happen (see _take_step)
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class AnatomyTraining:
         coordinates: whether the network sees the paper's coordinate maps.
         workers: processes that draw examples; 0 draws them between steps.
         start: sha256 of the weights that it begins with, empty for random ones.
+        sources: sha256 of what names the heads and scans that it learns from, empty where nobody says.
     """
 
     steps: int = 4000
@@ -57,6 +59,7 @@ class AnatomyTraining:
     coordinates: bool = False
     workers: int = 1
     start: str = ""
+    sources: str = ""
 
 
 def train_network(
@@ -86,6 +89,7 @@ def train_network(
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
     step, spent = _resume(checkpoint, network, optimiser, average, settings)
     means: dict[str, float] = {}
+    left_out = 0
     began = started = time.monotonic()
     samples = stream(
         sources,
@@ -98,10 +102,18 @@ def train_network(
     for sample in samples:
         for group in optimiser.param_groups:
             group["lr"] = settings.learning_rate * _schedule(step, settings.steps)
-        parts = _take_step(network, optimiser, sample, settings)
+        parts, taken = _take_step(network, optimiser, sample, settings)
+        left_out = 0 if taken else left_out + 1
+        if left_out >= MOST_LEFT_OUT:
+            raise FloatingPointError(
+                f"The gradient was not finite in {MOST_LEFT_OUT} steps in a row (now {step});"
+                " look for broken images."
+            )
         step += 1
         _follow(average, network, min(settings.average_decay, (1 + step) / (10 + step)))
         for name, value in parts.items():
+            if not math.isfinite(value):
+                continue  # of a step that was left out
             means[name] = value if name not in means else 0.95 * means[name] + 0.05 * value
         if step % REPORT_STEPS == 0:
             report({"step": step, **means, "seconds_per_step": (time.monotonic() - started) / REPORT_STEPS})
@@ -115,8 +127,8 @@ def train_network(
 
 def _take_step(
     network: nn.Module, optimiser: torch.optim.Optimizer, sample: Sample, settings: AnatomyTraining
-) -> dict[str, float]:
-    """Take one optimiser step and return the parts of the loss.
+) -> tuple[dict[str, float], bool]:
+    """Take one optimiser step and return the parts of the loss, and whether it was taken.
 
     A step whose gradient is not finite is left out: oneDNN's bfloat16 convolutions on the processor now and then
     return NaN for the weights of the smallest level (seen with torch 2.13 on levels of 2 x 2 x 2 voxels).
@@ -127,11 +139,12 @@ def _take_step(
     parts = anatomy_loss(output, sample.regions.to(settings.device))
     optimiser.zero_grad(set_to_none=True)
     torch.stack(list(parts.values())).sum().backward()
-    if torch.isfinite(nn.utils.clip_grad_norm_(network.parameters(), 1.0)):
+    taken = bool(torch.isfinite(nn.utils.clip_grad_norm_(network.parameters(), 1.0)))
+    if taken:
         optimiser.step()
     else:
         logger.warning("A step with a gradient that is not finite was left out.")
-    return {name: value.item() for name, value in parts.items()}
+    return {name: value.item() for name, value in parts.items()}, taken
 
 
 def _schedule(step: int, steps: int) -> float:
@@ -188,7 +201,8 @@ def _resume(
     state = torch.load(checkpoint, map_location=settings.device, weights_only=True)
     if state["settings"] != asdict(settings):
         raise InputError(
-            f"The checkpoint {checkpoint} belongs to other settings; remove it or choose another folder."
+            f"The checkpoint {checkpoint} belongs to other settings or other data;"
+            " remove it or choose another folder."
         )
     network.load_state_dict(state["network"])
     optimiser.load_state_dict(state["optimiser"])

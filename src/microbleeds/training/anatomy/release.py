@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -75,6 +76,7 @@ def train_anatomy(
     if data is not None:
         _refuse_other_heads(data, [file.name.removesuffix(".nii.gz") for file in files[:training_heads]])
     out.mkdir(parents=True, exist_ok=True)
+    settings = replace(settings, sources=_named(files[:training_heads], data))
     before = None if start is None else load_anatomy(start)
     if before is not None:
         settings = replace(
@@ -128,6 +130,16 @@ def _refuse_other_heads(data: Path, trained: Sequence[str]) -> None:
             f"The folder {data} holds scans of {', '.join(other[:3])}, which this training keeps for scores; "
             f"simulate scans of {trained[0]} to {trained[-1]} instead."
         )
+
+
+def _named(files: Sequence[Path], data: Path | None) -> str:
+    """Return the sha256 of what names the label maps and scans, so that a checkpoint knows its own."""
+    named = [f"{file.name} {file.stat().st_size}" for file in files]
+    if data is not None:
+        tables = [data / "participants.tsv", data / "dataset_description.json"]
+        named += [hashlib.sha256(table.read_bytes()).hexdigest() for table in tables if table.is_file()]
+        named += sorted(path.name for path in data.glob("sub-*"))
+    return hashlib.sha256("\n".join(named).encode()).hexdigest()
 
 
 def _volumes(sources: Sources) -> Iterator[Mapping[str, float]]:
