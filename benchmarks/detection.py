@@ -86,7 +86,7 @@ def score(
     scores = evaluate_cohort(_cases(cohort, data, weights, use, operating_point, jobs), repeats=2000)
     path = results / f"detection-{name}-{card.name}-{use}-{operating_point}.json"
     content = {
-        "notice": "Simulated scans: no real microbleed stands behind any number. Intervals are over subjects; "
+        "notice": "Simulated scans: no real microbleed stands behind any number. Intervals are over heads; "
         "all are deformations of the heads named, so they understate what another head would change.",
         "command": f"python benchmarks/detection.py score {name} --data DATA --use {use} "
         f"--operating-point {operating_point}" + ("" if weights is None else f" --weights {weights.name}"),

@@ -13,6 +13,7 @@ from microbleeds.errors import InputError
 from microbleeds.evaluate import Case, read_cases
 from microbleeds.pipeline import Request, run
 from microbleeds.report.run_record import sha256_of
+from microbleeds.training.dataset import heads_of
 from microbleeds.weights import load_detector
 from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
 from side_by_side import side_by_side
@@ -76,5 +77,9 @@ def search_all(
         )
         calls.append(partial(run, request))
     side_by_side(calls, jobs, f"{data.parent.name}/{data.name}")
-    # The parts of a cohort count from sub-001 each; one name is one subject, whose scans are drawn together.
-    return [replace(case, name=f"{data.name}/{case.name}") for case in read_cases(found, data)]
+    # The parts of a cohort count subjects and heads from 1 each.
+    heads = heads_of(data, [anat.parent.name for anat in scans])
+    return [
+        replace(case, name=f"{data.name}/{case.name}", head=f"{data.name}/{heads[case.name]}")
+        for case in read_cases(found, data)
+    ]

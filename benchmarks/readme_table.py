@@ -50,7 +50,7 @@ def _cohort(results: list[dict[str, Any]]) -> list[str]:
         f"**Cohort `{first['cohort']}`**: {scores['subjects']} simulated subjects, "
         f"{scores['negative_subjects']} of them without a visible microbleed, {scores['microbleeds']} visible "
         "microbleeds; heads and seeds never used in training. A hit lies within 5 mm; 95 % intervals over "
-        "subjects in brackets.",
+        "heads in brackets.",
         "",
         "| input | operating point | sensitivity | false positives per subject | in subjects without | precision "
         "| right group (MARS) | by Kim's grouping |",

@@ -109,7 +109,7 @@ def markdown(read: list[dict[str, Any]], rows: list[ShiftRow]) -> list[str]:
     """Return the table as lines of Markdown, a part for each set of weights."""
     lines = [
         "Same heads, bodies and seeds in every row, eight scans of four test heads; only the scanner differs. "
-        f"95 % intervals over subjects in brackets. Bold: below {100 * LEAST_SENSITIVITY:.0f} % at "
+        f"95 % intervals over heads in brackets. Bold: below {100 * LEAST_SENSITIVITY:.0f} % at "
         f"{float(MOST_FALSE_POSITIVES):g} false positives per subject. Simulated scans: no real microbleed stands "
         "behind any number.",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,32 @@ def test_subjects_of_two_parts_stay_apart(tmp_path: Path, monkeypatch: pytest.Mo
         cases += program.search_all(data, tmp_path / "found" / part, subjects)
     scores = evaluate_cohort(cases, repeats=10)
     assert (scores.subjects, scores.scans, scores.negative_subjects) == (5, 5, 2)
+
+
+def test_subjects_that_share_a_head_are_drawn_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four scans of two heads hold what two scans tell; the second part's head 1 is another one."""
+    monkeypatch.setattr(program, "run", lambda request: None)
+    cases = []
+    for part in ("with", "without"):
+        data = tmp_path / "data" / part
+        names = [f"sub-{number:03d}" for number in range(1, 5)]
+        for name in names:
+            (data / name / "anat").mkdir(parents=True)
+            for table in (
+                data / "derivatives" / "truth" / name / "anat" / f"{name}_microbleeds.tsv",
+                tmp_path / "found" / part / name / "findings.tsv",
+            ):
+                table.parent.mkdir(parents=True)
+                seen = table.name != "findings.tsv" or name > "sub-002"
+                table.write_text(HEADER + ("1\t2\t3\n" if seen else ""))
+        rows = "".join(f"{name}\t{1 + number // 2}\n" for number, name in enumerate(names))
+        (data / "participants.tsv").write_text("participant_id\thead\n" + rows)
+        cases += program.search_all(data, tmp_path / "found" / part, 4)
+    heads = [f"{part}/head {number}" for part in ("with", "without") for number in (1, 2)]
+    assert [case.drawn_with for case in cases[::2]] == heads
+    scores = evaluate_cohort(cases, repeats=500)
+    alone = evaluate_cohort([replace(case, head="") for case in cases], repeats=500)
+    assert scores.subjects == alone.subjects == 8
+    lows = [one.radii[0].operating.sensitivity.low for one in (scores, alone)]
+    assert None not in lows
+    assert lows[0] < lows[1], "four heads say less than eight subjects"  # type: ignore[operator]

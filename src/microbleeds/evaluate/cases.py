@@ -85,16 +85,29 @@ class Truth:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One scan to score."""
+    """One scan to score.
+
+    Args:
+        name: of the scan.
+        predictions: what was found.
+        truth: what there is.
+        head: simulated head that it shows; scans of one head are drawn together, as visits of one person are.
+    """
 
     name: str
     predictions: Predictions
     truth: Truth
+    head: str = ""
 
     @property
     def subject(self) -> str:
         """Whose scan it is: visits of one person (``sub-001_ses-1``) are drawn together."""
         return self.name.partition("_ses-")[0]
+
+    @property
+    def drawn_with(self) -> str:
+        """What a bootstrap draws: scans of which this is the same don't speak independently."""
+        return self.head or self.subject
 
 
 def predictions(

@@ -70,8 +70,9 @@ class PatientScores:
 class Scores:
     """The result of :func:`evaluate_cohort`; all below ``radii`` is at the first radius.
 
-    A subject may have several scans (visits). Intervals draw subjects; false positives "per subject", those
-    without microbleeds, burden and 'strictly lobar' are of scans, which is the same where each has one.
+    A subject may have several scans (visits). Intervals draw subjects, or simulated heads where several subjects
+    share one; false positives "per subject", those without microbleeds, burden and 'strictly lobar' are of scans,
+    which is the same where each subject has one.
     ``placement`` says where the hits were placed (``None`` where truth or findings say no group).
     ``false_positive_kinds`` and ``ignored_kinds`` count what the program kept: on a known mimic or elsewhere,
     and on spots where it counts neither way.
@@ -136,10 +137,10 @@ def evaluate_cohort(
     by_radius = {radius: [_score(case, radius, threshold) for case in cases] for radius in radii_mm}
     first = by_radius[radii_mm[0]]
     error, bins = _calibration(first)
-    people = _by_subject(first)
+    people = _drawn_together(first)
     placed = placement_scores([[p for s in one for p in _places(s)] for one in people], repeats=repeats, seed=seed)
     return Scores(
-        subjects=len(people),
+        subjects=len({case.subject for case in cases}),
         scans=len(cases),
         negative_subjects=sum(not len(case.truth.counted_mm) for case in cases),
         microbleeds=sum(len(case.truth.counted_mm) for case in cases),
@@ -177,7 +178,7 @@ def _score(case: Case, radius_mm: float, threshold: float | None) -> _Scored:
 
 def _radius_scores(radius_mm: float, scored: Sequence[_Scored], repeats: int, seed: int) -> RadiusScores:
     """Bootstrap the curve and the operating point together, so that each draw serves all numbers."""
-    intervals = bootstrap(_by_subject(scored), _statistics, repeats=repeats, seed=seed)
+    intervals = bootstrap(_drawn_together(scored), _statistics, repeats=repeats, seed=seed)
     points = len(REPORTED_FALSE_POSITIVES)
     hits, false_positives, missed = _counts(scored).sum(axis=0)
     curve = froc([s.curve for s in scored])
@@ -201,11 +202,11 @@ def _counts(scored: Sequence[_Scored]) -> NDArray[np.int64]:
     return np.array([s.counts for s in scored], dtype=np.int64).reshape(-1, 3)
 
 
-def _by_subject(scored: Sequence[_Scored]) -> list[list[_Scored]]:
-    """Return the scans of each subject."""
+def _drawn_together(scored: Sequence[_Scored]) -> list[list[_Scored]]:
+    """Return the scans that a bootstrap draws together: of each subject, or of each simulated head."""
     people: dict[str, list[_Scored]] = {}
     for one in scored:
-        people.setdefault(one.case.subject, []).append(one)
+        people.setdefault(one.case.drawn_with, []).append(one)
     return list(people.values())
 
 
