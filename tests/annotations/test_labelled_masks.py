@@ -92,6 +92,19 @@ class TestComponents:
         mask = mask_of(ONE).astype(np.float32) * 0.8 + mask_of(TWO) * 0.3
         assert len(self.scan_with(tmp_path, mask).positions_ras_mm) == 1
 
+    @pytest.mark.parametrize(
+        ("value", "kind", "said"),
+        [
+            (-1, np.int8, "negative numbers, down to -1"),
+            (1 / 255, np.float32, r"reaches 0.5, its largest value is 0\.0039"),
+            (0.3, np.float32, r"largest value is 0\.3; write 0 and 1"),
+        ],
+    )
+    def test_what_is_marked_and_not_counted_is_refused(self, tmp_path, value, kind, said):
+        """It would be a scan without microbleeds."""
+        with pytest.raises(InputError, match=said):
+            self.scan_with(tmp_path, (mask_of(ONE) * np.float32(value)).astype(kind))
+
     def test_single_voxels_are_said(self, tmp_path):
         mask = mask_of(ONE)
         mask[60, 60, 12] = 1

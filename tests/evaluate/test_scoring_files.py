@@ -303,6 +303,21 @@ class TestFiles:
         with pytest.raises(InputError, match=said):
             read_truth(tmp_path / "m.nii.gz")
 
+    def test_a_mask_that_reaches_no_half_is_no_truth(self, tmp_path):
+        """Of a program's probabilities it is a scan without findings, but not of what has one value only."""
+        array = np.zeros((8, 8, 8), dtype=np.float32)
+        array[2, 2, 2] = array[6, 6, 6] = 0.3
+        path = tmp_path / "m.nii.gz"
+        nib.save(nib.Nifti1Image(array, np.diag([0.5, 0.5, 2.0, 1.0])), path)
+        for read in (read_truth, read_predictions):
+            with pytest.raises(InputError, match=r"its largest value is 0\.3; write 0 and 1"):
+                read(path)
+        array[6, 6, 6] = 0.2
+        nib.save(nib.Nifti1Image(array, np.diag([0.5, 0.5, 2.0, 1.0])), path)
+        assert len(read_predictions(path).scores) == 0
+        with pytest.raises(InputError, match="write 0 and 1"):
+            read_truth(path)
+
     def test_a_list_of_slicer_says_its_space(self, tmp_path):
         for space, sign in (("LPS", -1), ("RAS", 1), ("1", -1)):
             (tmp_path / "a.csv").write_text(f"# CoordinateSystem = {space}\nx,y,z\n10,-20,30\n")

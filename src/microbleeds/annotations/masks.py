@@ -18,7 +18,16 @@ from scipy import ndimage
 from microbleeds.annotations.meaning import meaning_of
 from microbleeds.annotations.statement import Meaning, Statement
 from microbleeds.errors import InputError
-from microbleeds.evaluate.masks import CUT, TOUCHING, is_label_image, read_volume, refuse_dense, refuse_specks
+from microbleeds.evaluate.masks import (
+    CUT,
+    TOUCHING,
+    is_label_image,
+    read_volume,
+    refuse_dense,
+    refuse_faint,
+    refuse_negative,
+    refuse_specks,
+)
 from microbleeds.geometry import Grid, grid_of
 
 
@@ -52,6 +61,8 @@ def points_of_mask(path: Path, image: Grid, statement: Statement) -> MaskPoints:
     """
     array, mask_image = read_volume(path)
     array = np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0)
+    refuse_negative(path, array)
+    refuse_faint(path, array)
     grid, warnings = _placed(path, mask_image, image)
     whole = is_label_image(array)
     advice = 'it may be a brain mask or an image: name it under "images" in labels.json, such as '

@@ -36,7 +36,7 @@ def read_predictions(path: Path) -> Predictions:
     if path.name.endswith(".json"):
         return _from_json(path)
     if path.name.endswith(MASKS):
-        position, score = points_of_mask(path)
+        position, score = points_of_mask(path, found_by_program=True)
         return predictions(position, score)
     if path.name.endswith(TABLES):
         table = read_table(path)
