@@ -242,6 +242,7 @@ class TestFiles:
             ("a.tsv", "id\tx_mm\ty_mm\tz_mm\tscore\n1\t1.5\t-2\t3\t0.5\n"),
             ("a.csv", "score,x,y,z\n0.5,1.5,-2,3\n"),
             ("a.csv", "1.5;-2;3;0.5\n"),
+            ("a.csv", "sep=;\nx;y;z;score\n1.5;-2;3;0.5\n"),
             ("a.txt", "1.5 -2 3 0.5\n"),
         ],
     )
@@ -326,6 +327,11 @@ class TestFiles:
     def test_a_comma_in_quotes_parts_nothing(self, tmp_path):
         (tmp_path / "a.csv").write_text('x_mm,y_mm,z_mm,region\n1,2,3,"lobe, left"\n')
         assert read_truth(tmp_path / "a.csv").regions == ("lobe, left",)
+
+    def test_an_open_quotation_mark_swallows_no_rows(self, tmp_path):
+        (tmp_path / "a.csv").write_text('x_mm,y_mm,z_mm,note\n1,2,3,"small\n4,5,6,x\n7,8,9,y"\n')
+        with pytest.raises(InputError, match=r"Line 2 of .*a\.csv can't be split into cells"):
+            read_truth(tmp_path / "a.csv")
 
     def test_rows_of_several_scans_are_not_pooled(self, tmp_path):
         (tmp_path / "a.csv").write_text("subject,x_mm,y_mm,z_mm\nsub-001,1,2,3\nsub-002,1,2,3\n")

@@ -84,6 +84,8 @@ def _ready(
             f"{scan.name} has labels in {len(sources)} places ({names}); keep one, or choose with "
             '{"labels_from": "PATTERN"} in labels.json.'
         )
+    if sources and sources[0].refused:
+        raise InputError(sources[0].refused)
     images, warnings = {}, list(scan.warnings)
     for role, path in scan.images.items():
         if path in matlab:
