@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from little_scans import AFFINE, GRID, SHAPE, blank, close, save, write
+from little_scans import AFFINE, GRID, SHAPE, blank, close, flatten, save, write
 from numpy.typing import NDArray
 
 from microbleeds.annotations import labelled_scans
 from microbleeds.errors import InputError
+from microbleeds.evaluate import read_truth
 
 
 def mask_of(*blocks: tuple[slice, slice, slice]) -> NDArray[np.uint8]:
@@ -142,6 +143,14 @@ class TestGrids:
         save(tmp_path / "p7" / "cmb_mask.nii.gz", mask_of(ONE)[:-2], np.eye(4), code=0)
         with pytest.raises(InputError, match="no orientation and has 110 x 150 x 28"):
             labelled_scans(tmp_path)
+
+    def test_one_that_its_affine_places_nowhere_is_refused(self, tmp_path):
+        blank(tmp_path / "p7" / "SWI.nii.gz")
+        flatten(save(tmp_path / "p7" / "cmb_mask.nii.gz", mask_of(ONE)))
+        with pytest.raises(InputError, match=r"affine of the mask .* is singular"):
+            labelled_scans(tmp_path)
+        with pytest.raises(InputError, match=r"affine of the mask .* is singular"):
+            read_truth(tmp_path / "p7" / "cmb_mask.nii.gz")
 
     def test_a_damaged_mask_is_refused(self, tmp_path):
         blank(tmp_path / "p7" / "SWI.nii.gz")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from little_scans import GRID, SPOTS, blank, close, rows, write
+from little_scans import GRID, SPOTS, blank, close, flatten, rows, write
 
 from microbleeds.annotations import LabelledScan, labelled_scans
 from microbleeds.annotations.find import read_data_set
@@ -107,6 +107,18 @@ class TestVoxels:
     def test_outside_the_image_is_said(self, tmp_path):
         scan = one(tmp_path, "sub-1_cmb.csv", "i0,j0,k0\n5,6,7\n500,6,7\n")
         assert any("1 of 2 labels lie outside the image" in warning for warning in scan.warnings)
+
+    @pytest.mark.parametrize("kind", ["swi", "phase"])
+    def test_an_image_that_its_affine_places_nowhere_is_refused_alone(self, tmp_path, kind):
+        for name in ("sub-1", "sub-2"):
+            blank(tmp_path / name / f"{name}_swi.nii.gz")
+            blank(tmp_path / name / f"{name}_phase.nii.gz")
+            write(tmp_path / name / f"{name}_cmb.csv", "i0,j0,k0\n5,6,7\n")
+        flatten(tmp_path / "sub-1" / f"sub-1_{kind}.nii.gz")
+        data = read_data_set(tmp_path)
+        assert [scan.name for scan in data.scans] == ["sub-2"]
+        assert [refused.name for refused in data.refused] == ["sub-1"]
+        assert f"sub-1_{kind}.nii.gz is singular" in data.refused[0].sentence
 
 
 class TestWords:

@@ -94,7 +94,13 @@ def _ready(
         else:
             images[role], said = usable_image(path, statement, cache)
         warnings += said
-    grid = grid_of(opened(images.get("swi") or images["magnitude"]))
+    grids = {role: grid_of(opened(path)) for role, path in images.items()}
+    for role, one in grids.items():
+        if one.is_flat:
+            raise InputError(
+                f"The affine of {images[role]} is singular or not finite; convert the scan from DICOM again."
+            )
+    grid = grids.get("swi") or grids["magnitude"]
     return _Ready(scan, images, grid, sources[0] if sources else None, tuple(warnings))
 
 

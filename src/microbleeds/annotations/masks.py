@@ -25,6 +25,7 @@ from microbleeds.evaluate.masks import (
     read_volume,
     refuse_dense,
     refuse_faint,
+    refuse_flat,
     refuse_negative,
     refuse_specks,
 )
@@ -86,6 +87,7 @@ def points_of_mask(path: Path, image: Grid, statement: Statement) -> MaskPoints:
 def _placed(path: Path, mask: nib.nifti1.Nifti1Pair, image: Grid) -> tuple[Grid, list[str]]:
     """Return the grid of the mask: the scan's if the mask states none of its own."""
     grid = grid_of(mask)
+    refuse_flat(path, grid)
     header = mask.header
     unstated = not int(header["qform_code"]) and not int(header["sform_code"])
     unstated = unstated or bool(np.allclose(grid.affine, np.eye(4)))

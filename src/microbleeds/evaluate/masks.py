@@ -118,6 +118,16 @@ def refuse_faint(path: Path, array: NDArray[np.float32]) -> None:
         )
 
 
+def refuse_flat(path: Path, grid: Grid) -> None:
+    """Refuse a mask that its affine places nowhere, or all in one plane.
+
+    Raises:
+        InputError: if it does.
+    """
+    if grid.is_flat:
+        raise InputError(f"The affine of the mask {path} is singular or not finite; write it on its scan's grid.")
+
+
 def refuse_specks(path: Path, count: int) -> None:
     """Refuse a mask of more components than anyone has microbleeds.
 
@@ -144,6 +154,7 @@ def _read(path: Path) -> tuple[NDArray[np.float32], Grid]:
         raise InputError(f"The mask {path} holds numbers that aren't finite; write it anew.")
     refuse_negative(path, array)
     grid = grid_of(image)
+    refuse_flat(path, grid)
     if np.array_equal(grid.affine, np.eye(4)):
         raise InputError(f"The mask {path} carries an identity affine, so it has no place; give it the scan's.")
     return array, grid
