@@ -339,9 +339,12 @@ class TestFiles:
             with pytest.raises(InputError, match="names 2 scans"):
                 read(tmp_path / "a.csv")
 
-    def test_rows_that_a_reader_called_none_are_not_counted(self, tmp_path):
-        (tmp_path / "a.csv").write_text("x_mm,y_mm,z_mm,certainty\n1,2,3,definite\n9,2,3,no\n")
-        with pytest.raises(InputError, match="says of 1 rows"):
+    @pytest.mark.parametrize(
+        ("column", "word"), [("certainty", "no"), ("label", "Vein"), ("type", "calcification")]
+    )
+    def test_rows_that_a_reader_called_none_are_not_counted(self, tmp_path, column, word):
+        (tmp_path / "a.csv").write_text(f"x_mm,y_mm,z_mm,{column}\n1,2,3,definite\n9,2,3,{word}\n")
+        with pytest.raises(InputError, match=rf"Column {column} .* says of 1 rows that they are none \({word}\)"):
             read_truth(tmp_path / "a.csv")
 
     @pytest.mark.parametrize("name", ["a.json", "a.nii.gz", "a.docx"])
