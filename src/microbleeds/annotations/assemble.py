@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microbleeds.annotations import forms
-from microbleeds.annotations.convert import matlab_image, opened, usable_image
+from microbleeds.annotations.convert import matlab_image, placed_grid, usable_image
 from microbleeds.annotations.labelled_scan import LabelledScan
 from microbleeds.annotations.masks import points_of_mask
 from microbleeds.annotations.matlab import MatFile
@@ -19,7 +19,7 @@ from microbleeds.annotations.sheet import Counting
 from microbleeds.annotations.sources import Source
 from microbleeds.annotations.statement import Meaning, Statement
 from microbleeds.errors import InputError
-from microbleeds.geometry import Grid, grid_of
+from microbleeds.geometry import Grid
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,12 +94,7 @@ def _ready(
         else:
             images[role], said = usable_image(path, statement, cache)
         warnings += said
-    grids = {role: grid_of(opened(path)) for role, path in images.items()}
-    for role, one in grids.items():
-        if one.is_flat:
-            raise InputError(
-                f"The affine of {images[role]} is singular or not finite; convert the scan from DICOM again."
-            )
+    grids = {role: placed_grid(path) for role, path in images.items()}
     grid = grids.get("swi") or grids["magnitude"]
     return _Ready(scan, images, grid, sources[0] if sources else None, tuple(warnings))
 
