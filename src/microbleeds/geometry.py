@@ -79,6 +79,14 @@ class Grid:
         ijk = self.to_ijk(position_ras_mm)
         return np.all((ijk >= -0.5) & (ijk < np.asarray(self.shape) - 0.5), axis=-1)
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether the affine is not finite or squeezes voxels to a plane, so that nothing can be placed by it."""
+        matrix = self.affine[:3, :3]
+        if not np.isfinite(self.affine).all():
+            return True
+        return bool(abs(np.linalg.det(matrix)) <= 1e-3 * np.prod(self.spacing_mm))
+
     def same_as(self, other: Grid, tolerance_mm: float = 0.1) -> bool:
         """Whether both grids have the same shape and place all their corners within ``tolerance_mm``."""
         if self.shape != other.shape:

@@ -66,6 +66,13 @@ def blank(path: Path, shape: tuple[int, int, int] = SHAPE, affine: NDArray = AFF
     return save(path, array, affine)
 
 
+def flatten(path: Path) -> None:
+    """Give an image an sform of zeros, which places nothing."""
+    image = nib.load(path)
+    image.header.set_sform(np.diag([0.0, 0, 0, 1]), code=1)
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj), None, image.header), path)
+
+
 def write(path: Path, text: str) -> Path:
     """Write a text file and its folders."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from little_scans import AFFINE, GRID, SHAPE, SPOTS, blank, head
+from little_scans import AFFINE, GRID, SHAPE, SPOTS, blank, flatten, head
 from numpy.typing import NDArray
 
 from microbleeds.annotations import LabelledScan, forms
@@ -15,6 +15,7 @@ from microbleeds.annotations.check import Evidence, Remark, check, check_files
 from microbleeds.annotations.darkness import contrasts, offsets_mm
 from microbleeds.annotations.signal import signal_mask
 from microbleeds.annotations.together import check_together
+from microbleeds.errors import InputError
 from microbleeds.geometry import Grid, canonical
 
 MM, ARRAY, IMAGE = (forms.OF_COUNTING[kind] for kind in ("mm", "array", "image"))
@@ -209,6 +210,13 @@ class TestFiles:
         remarks = check_files(replace(labelled(GRID.to_mm(SPOTS), swi=swi), phase=phase))
         (remark,) = [r for r in remarks if r.severity == "error"]
         assert "The phase (112 x 150 x 26" in remark.sentence
+
+    def test_an_affine_that_places_nothing(self, tmp_path):
+        """Scans in this program's own layout come here unjudged."""
+        swi, phase = blank(tmp_path / "swi.nii.gz"), blank(tmp_path / "phase.nii.gz")
+        flatten(phase)
+        with pytest.raises(InputError, match=r"affine of .*phase\.nii\.gz is singular"):
+            check_files(replace(labelled(GRID.to_mm(SPOTS), swi=swi), phase=phase))
 
     def test_another_order_of_the_same_voxels_is_fine(self, tmp_path):
         swi = blank(tmp_path / "swi.nii.gz")

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from little_scans import AFFINE, GRID, SHAPE, blank, close, save, write
+from little_scans import AFFINE, GRID, SHAPE, blank, close, flatten, save, write
 from numpy.typing import NDArray
 
 from microbleeds.annotations import labelled_scans
 from microbleeds.errors import InputError
+from microbleeds.evaluate import read_truth
 
 
 def mask_of(*blocks: tuple[slice, slice, slice]) -> NDArray[np.uint8]:
@@ -92,6 +93,19 @@ class TestComponents:
         mask = mask_of(ONE).astype(np.float32) * 0.8 + mask_of(TWO) * 0.3
         assert len(self.scan_with(tmp_path, mask).positions_ras_mm) == 1
 
+    @pytest.mark.parametrize(
+        ("value", "kind", "said"),
+        [
+            (-1, np.int8, "negative numbers, down to -1"),
+            (1 / 255, np.float32, r"reaches 0.5, its largest value is 0\.0039"),
+            (0.3, np.float32, r"largest value is 0\.3; write 0 and 1"),
+        ],
+    )
+    def test_what_is_marked_and_not_counted_is_refused(self, tmp_path, value, kind, said):
+        """It would be a scan without microbleeds."""
+        with pytest.raises(InputError, match=said):
+            self.scan_with(tmp_path, (mask_of(ONE) * np.float32(value)).astype(kind))
+
     def test_single_voxels_are_said(self, tmp_path):
         mask = mask_of(ONE)
         mask[60, 60, 12] = 1
@@ -129,6 +143,14 @@ class TestGrids:
         save(tmp_path / "p7" / "cmb_mask.nii.gz", mask_of(ONE)[:-2], np.eye(4), code=0)
         with pytest.raises(InputError, match="no orientation and has 110 x 150 x 28"):
             labelled_scans(tmp_path)
+
+    def test_one_that_its_affine_places_nowhere_is_refused(self, tmp_path):
+        blank(tmp_path / "p7" / "SWI.nii.gz")
+        flatten(save(tmp_path / "p7" / "cmb_mask.nii.gz", mask_of(ONE)))
+        with pytest.raises(InputError, match=r"affine of the mask .* is singular"):
+            labelled_scans(tmp_path)
+        with pytest.raises(InputError, match=r"affine of the mask .* is singular"):
+            read_truth(tmp_path / "p7" / "cmb_mask.nii.gz")
 
     def test_a_damaged_mask_is_refused(self, tmp_path):
         blank(tmp_path / "p7" / "SWI.nii.gz")

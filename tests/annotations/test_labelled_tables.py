@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from little_scans import GRID, SPOTS, blank, close, rows, write
+from little_scans import GRID, SPOTS, blank, close, flatten, rows, write
 
 from microbleeds.annotations import LabelledScan, labelled_scans
 from microbleeds.annotations.find import read_data_set
@@ -107,6 +107,18 @@ class TestVoxels:
     def test_outside_the_image_is_said(self, tmp_path):
         scan = one(tmp_path, "sub-1_cmb.csv", "i0,j0,k0\n5,6,7\n500,6,7\n")
         assert any("1 of 2 labels lie outside the image" in warning for warning in scan.warnings)
+
+    @pytest.mark.parametrize("kind", ["swi", "phase"])
+    def test_an_image_that_its_affine_places_nowhere_is_refused_alone(self, tmp_path, kind):
+        for name in ("sub-1", "sub-2"):
+            blank(tmp_path / name / f"{name}_swi.nii.gz")
+            blank(tmp_path / name / f"{name}_phase.nii.gz")
+            write(tmp_path / name / f"{name}_cmb.csv", "i0,j0,k0\n5,6,7\n")
+        flatten(tmp_path / "sub-1" / f"sub-1_{kind}.nii.gz")
+        data = read_data_set(tmp_path)
+        assert [scan.name for scan in data.scans] == ["sub-2"]
+        assert [refused.name for refused in data.refused] == ["sub-1"]
+        assert f"sub-1_{kind}.nii.gz is singular" in data.refused[0].sentence
 
 
 class TestWords:
@@ -221,6 +233,80 @@ class TestOneTableForAll:
             labelled_scans(folder)
         write(folder / "labels.json", '{"labels_from": "reader_b/*"}')
         assert len(labelled_scans(folder)[0].positions_ras_mm) == 2
+
+    def test_a_first_row_is_no_header_if_the_columns_are_stated(self, folder):
+        """A subject's name is text, too."""
+        write(folder / "labels.json", '{"columns": ["subject", "x_mm", "y_mm", "z_mm"]}')
+        for text in ("sub-007,1,2,3\n", "sub-007,n/a,n/a,n/a\n", "Person,links,vorn,oben\nsub-007,1,2,3\n"):
+            write(folder / "all.csv", text + "sub-008,4,5,6\n")
+            counts = [len(scan.positions_ras_mm) for scan in labelled_scans(folder)]
+            assert counts == [int("1" in text), 1, 0]
+
+
+class TestCells:
+    """Cells that stand under a wrong name, or in another cell, are refused."""
+
+    @pytest.mark.parametrize("header", ["x_mm,y_mm,z_mm\n", "", "x_mm,y_mm,z_mm,size_mm\n"])
+    def test_decimal_commas_between_commas(self, tmp_path, header):
+        with pytest.raises(InputError, match=r"sub-1_cmb\.csv has 6 cells where [34] belong.*semicolons"):
+            one(tmp_path, "sub-1_cmb.csv", header + "-2,3,-78,8,34,9\n")
+
+    def test_empty_cells_at_the_end_do_no_harm(self, tmp_path):
+        assert len(one(tmp_path, "sub-1_cmb.csv", "x_mm,y_mm,z_mm\n1,2,3,,\n").positions_ras_mm) == 1
+
+    def test_a_viewer_writes_more_cells_than_it_names(self, tmp_path):
+        text = "# columns = id,x,y,z,label\n1,10,20,30,F-1,,,2,0\n"
+        close(one(tmp_path, "sub-1.fcsv", text).positions_ras_mm, [[10, 20, 30]])
+
+    @pytest.mark.parametrize("end", ["", 'x"', '"'])
+    def test_an_open_quotation_mark(self, tmp_path, end):
+        """It would take all rows up to the next one."""
+        text = f'x_mm,y_mm,z_mm,comment\n# two\n1,2,3,"small, unclear\n4,5,6,x\n7,8,9,{end}\n'
+        with pytest.raises(InputError, match=r"Line 3 of .*sub-1_cmb\.csv can't be split into cells"):
+            one(tmp_path, "sub-1_cmb.csv", text)
+
+    def test_a_closed_one_keeps_its_comma(self, tmp_path):
+        text = 'x_mm,y_mm,z_mm,comment\n1,2,3,"small, unclear"\n4,5,6,5" wide\n'
+        assert len(one(tmp_path, "sub-1_cmb.csv", text).positions_ras_mm) == 2
+
+
+class TestHeader:
+    @pytest.mark.parametrize(
+        "above", ["sep=;\n", "Reader A\n", "Reader A, 2nd reading\n\n", "Reader A;;\n3 scans;;\n"]
+    )
+    def test_what_stands_above_it_is_left_aside(self, tmp_path, above):
+        scan = one(tmp_path, "sub-1_cmb.csv", above + "x_mm;y_mm;z_mm\n" + rows(MM, ";"))
+        close(scan.positions_ras_mm, MM)
+        assert any("left aside" in w for w in scan.warnings) == above.startswith("Reader")
+
+    @pytest.mark.parametrize("header", ["#,x_mm,y_mm,z_mm", "# n, X (mm), Y (mm), Z (mm)"])
+    def test_in_a_comment(self, tmp_path, header):
+        text = f"# by hand\n{header}\n" + rows(np.c_[np.arange(len(MM)), MM], ",")
+        close(one(tmp_path, "sub-1_cmb.csv", text).positions_ras_mm, MM)
+
+    @pytest.mark.parametrize("name", ["sub-1_cmb.csv", "sub-1_cmb.txt", "points.csv"])
+    def test_a_table_of_a_scan_without_positions_is_refused(self, tmp_path, name):
+        """Its scan would be one without microbleeds."""
+        with pytest.raises(InputError, match=rf"{name} \(rechts, vorn, oben\) name no positions"):
+            one(tmp_path, name, "rechts,vorn,oben\n1,2,3\n")
+        (refused,) = read_data_set(tmp_path).refused
+        assert refused.name == "sub-1"
+        assert not read_data_set(tmp_path).scans
+
+    def test_beside_other_labels_it_is_a_note_that_training_logs(self, tmp_path, caplog):
+        write(tmp_path / "sub-1" / "anat" / "sub-1_volumes.csv", "region,ml\nlobe,3\n")
+        write(tmp_path / "sub-1" / "anat" / "sub-1_task-rest_events.tsv", "onset\tduration\n1\t2\n")
+        write(tmp_path / "sub-1" / "anat" / "sub-1.txt", "Scanned on Friday\nby night, at 10\n")
+        assert len(one(tmp_path, "sub-1_cmb.csv", "x_mm,y_mm,z_mm\n1,2,3\n").positions_ras_mm) == 1
+        assert [r.getMessage() for r in caplog.records] == [
+            "The sub-1_volumes.csv names no positions; it was not taken for labels."
+        ]
+
+    def test_a_table_that_cant_be_read_makes_no_negative(self, tmp_path):
+        with pytest.raises(InputError, match=r"Column j0 of sub-1_cmb\.txt"):
+            one(tmp_path, "sub-1_cmb.txt", "i0,j0,k0\n1,left,3\n")
+        assert [refused.name for refused in read_data_set(tmp_path).refused] == ["sub-1"]
+        assert not read_data_set(tmp_path).scans
 
 
 class TestStatement:

@@ -66,6 +66,26 @@ class TestWorkbookPerScan:
         workbook(folder / "Label" / "HR" / "001.xlsx", {"Sheet1": [["slice", "x", "y"], *lines(SEEN)]})
         close(labelled_scans(folder)[0].positions_ras_mm, GRID.to_mm(SPOTS))
 
+    @pytest.mark.parametrize("above", [[], [["Reader A"], ["2nd reading", None, 2024]]])
+    def test_the_header_of_the_published_custom(self, folder, above):
+        table = [*above, ["slice", "column (x)", "row (y)"], *lines(SEEN)]
+        workbook(folder / "Label" / "HR" / "001.xlsx", {"Sheet1": table})
+        close(labelled_scans(folder)[0].positions_ras_mm, GRID.to_mm(SPOTS))
+
+    def test_four_numbers_without_a_header_are_refused(self, folder):
+        table = lines(np.c_[np.arange(len(SEEN)), SEEN])
+        workbook(folder / "Label" / "HR" / "001.xlsx", {"Sheet1": table})
+        with pytest.raises(
+            InputError, match=r"Sheet1 of 001\.xlsx has 4 cells where 3 belong \(slice, column, row\)"
+        ):
+            labelled_scans(folder)
+
+    def test_a_sheet_of_a_scan_without_positions_is_refused(self, folder):
+        workbook(folder / "all.xlsx", {"001": [["Schicht", "Spalte"], [1, 2]], "002": lines(SEEN)})
+        (folder / "Label" / "HR" / "001.xlsx").unlink()
+        with pytest.raises(InputError, match=r"sheet 001 of all\.xlsx \(Schicht, Spalte\) name no positions"):
+            labelled_scans(folder)
+
     def test_empty_margins_and_notes_do_no_harm(self, folder):
         table = [[], [None, None, "slice", "column", "row"], *([None, None, *line] for line in lines(SEEN))]
         notes = [["reader", "remark"], ["JD", "second look on Friday"]]

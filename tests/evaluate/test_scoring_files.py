@@ -242,6 +242,7 @@ class TestFiles:
             ("a.tsv", "id\tx_mm\ty_mm\tz_mm\tscore\n1\t1.5\t-2\t3\t0.5\n"),
             ("a.csv", "score,x,y,z\n0.5,1.5,-2,3\n"),
             ("a.csv", "1.5;-2;3;0.5\n"),
+            ("a.csv", "sep=;\nx;y;z;score\n1.5;-2;3;0.5\n"),
             ("a.txt", "1.5 -2 3 0.5\n"),
         ],
     )
@@ -303,6 +304,21 @@ class TestFiles:
         with pytest.raises(InputError, match=said):
             read_truth(tmp_path / "m.nii.gz")
 
+    def test_a_mask_that_reaches_no_half_is_no_truth(self, tmp_path):
+        """Of a program's probabilities it is a scan without findings, but not of what has one value only."""
+        array = np.zeros((8, 8, 8), dtype=np.float32)
+        array[2, 2, 2] = array[6, 6, 6] = 0.3
+        path = tmp_path / "m.nii.gz"
+        nib.save(nib.Nifti1Image(array, np.diag([0.5, 0.5, 2.0, 1.0])), path)
+        for read in (read_truth, read_predictions):
+            with pytest.raises(InputError, match=r"its largest value is 0\.3; write 0 and 1"):
+                read(path)
+        array[6, 6, 6] = 0.2
+        nib.save(nib.Nifti1Image(array, np.diag([0.5, 0.5, 2.0, 1.0])), path)
+        assert len(read_predictions(path).scores) == 0
+        with pytest.raises(InputError, match="write 0 and 1"):
+            read_truth(path)
+
     def test_a_list_of_slicer_says_its_space(self, tmp_path):
         for space, sign in (("LPS", -1), ("RAS", 1), ("1", -1)):
             (tmp_path / "a.csv").write_text(f"# CoordinateSystem = {space}\nx,y,z\n10,-20,30\n")
@@ -312,15 +328,23 @@ class TestFiles:
         (tmp_path / "a.csv").write_text('x_mm,y_mm,z_mm,region\n1,2,3,"lobe, left"\n')
         assert read_truth(tmp_path / "a.csv").regions == ("lobe, left",)
 
+    def test_an_open_quotation_mark_swallows_no_rows(self, tmp_path):
+        (tmp_path / "a.csv").write_text('x_mm,y_mm,z_mm,note\n1,2,3,"small\n4,5,6,x\n7,8,9,y"\n')
+        with pytest.raises(InputError, match=r"Line 2 of .*a\.csv can't be split into cells"):
+            read_truth(tmp_path / "a.csv")
+
     def test_rows_of_several_scans_are_not_pooled(self, tmp_path):
         (tmp_path / "a.csv").write_text("subject,x_mm,y_mm,z_mm\nsub-001,1,2,3\nsub-002,1,2,3\n")
         for read in (read_truth, read_predictions):
             with pytest.raises(InputError, match="names 2 scans"):
                 read(tmp_path / "a.csv")
 
-    def test_rows_that_a_reader_called_none_are_not_counted(self, tmp_path):
-        (tmp_path / "a.csv").write_text("x_mm,y_mm,z_mm,certainty\n1,2,3,definite\n9,2,3,no\n")
-        with pytest.raises(InputError, match="says of 1 rows"):
+    @pytest.mark.parametrize(
+        ("column", "word"), [("certainty", "no"), ("label", "Vein"), ("type", "calcification")]
+    )
+    def test_rows_that_a_reader_called_none_are_not_counted(self, tmp_path, column, word):
+        (tmp_path / "a.csv").write_text(f"x_mm,y_mm,z_mm,{column}\n1,2,3,definite\n9,2,3,{word}\n")
+        with pytest.raises(InputError, match=rf"Column {column} .* says of 1 rows that they are none \({word}\)"):
             read_truth(tmp_path / "a.csv")
 
     @pytest.mark.parametrize("name", ["a.json", "a.nii.gz", "a.docx"])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microbleeds.annotations import forms
-from microbleeds.annotations.convert import matlab_image, opened, usable_image
+from microbleeds.annotations.convert import matlab_image, placed_grid, usable_image
 from microbleeds.annotations.labelled_scan import LabelledScan
 from microbleeds.annotations.masks import points_of_mask
 from microbleeds.annotations.matlab import MatFile
@@ -19,7 +19,7 @@ from microbleeds.annotations.sheet import Counting
 from microbleeds.annotations.sources import Source
 from microbleeds.annotations.statement import Meaning, Statement
 from microbleeds.errors import InputError
-from microbleeds.geometry import Grid, grid_of
+from microbleeds.geometry import Grid
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +84,8 @@ def _ready(
             f"{scan.name} has labels in {len(sources)} places ({names}); keep one, or choose with "
             '{"labels_from": "PATTERN"} in labels.json.'
         )
+    if sources and sources[0].refused:
+        raise InputError(sources[0].refused)
     images, warnings = {}, list(scan.warnings)
     for role, path in scan.images.items():
         if path in matlab:
@@ -92,7 +94,8 @@ def _ready(
         else:
             images[role], said = usable_image(path, statement, cache)
         warnings += said
-    grid = grid_of(opened(images.get("swi") or images["magnitude"]))
+    grids = {role: placed_grid(path) for role, path in images.items()}
+    grid = grids.get("swi") or grids["magnitude"]
     return _Ready(scan, images, grid, sources[0] if sources else None, tuple(warnings))
 
 

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import pdist, squareform
 
-from microbleeds.annotations.convert import opened
+from microbleeds.annotations.convert import placed_grid
 from microbleeds.annotations.darkness import contrasts, offsets_mm, other_readings
 from microbleeds.annotations.labelled_scan import LabelledScan
-from microbleeds.geometry import Grid, canonical, grid_of
+from microbleeds.geometry import Grid, canonical
 from microbleeds.scan import Volume
 
 Severity = Literal["error", "warning", "note"]
@@ -70,13 +70,13 @@ def check_files(scan: LabelledScan) -> list[Remark]:
     """Judge what the headers of a scan's images say, without reading their voxels.
 
     Raises:
-        InputError: if an image can't be opened.
+        InputError: if an image can't be opened, or its affine places nothing.
     """
-    grid = grid_of(opened(scan.image))
+    grid = placed_grid(scan.image)
     remarks = [Remark("warning", "assumed", sentence) for sentence in scan.warnings]
     for role, path in (("magnitude", scan.magnitude), ("phase", scan.phase)):
         if path is not None and path != scan.image:
-            remarks += _grid_remarks(role, grid_of(opened(path)), grid)
+            remarks += _grid_remarks(role, placed_grid(path), grid)
     if scan.phase is None:
         remarks.append(
             Remark("note", "no-phase", "There is no phase image; calcifications can't be told by their sign.")

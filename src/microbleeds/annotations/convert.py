@@ -19,6 +19,7 @@ from microbleeds.annotations.matlab import read_variable
 from microbleeds.annotations.statement import Statement
 from microbleeds.atomic import atomic_file
 from microbleeds.errors import InputError
+from microbleeds.geometry import Grid, grid_of
 
 # Published for the SWI set of Dou et al. 2016 (0.45 x 0.45 mm, slices of 2 mm).
 DOU_VOXEL_MM = (0.45, 0.45, 2.0)
@@ -107,6 +108,18 @@ def opened(path: Path) -> nib.nifti1.Nifti1Pair:
     if not isinstance(image, nib.nifti1.Nifti1Pair) or len(image.shape) < 3:
         raise InputError(f"{path} is no NIfTI volume; convert it to .nii.gz first.")
     return image
+
+
+def placed_grid(path: Path) -> Grid:
+    """Return the grid of an image from its header.
+
+    Raises:
+        InputError: if the image can't be opened, or its affine places nothing.
+    """
+    grid = grid_of(opened(path))
+    if grid.is_flat:
+        raise InputError(f"The affine of {path} is singular or not finite; convert the scan from DICOM again.")
+    return grid
 
 
 def states_no_orientation(image: nib.nifti1.Nifti1Pair) -> bool:

@@ -6,6 +6,7 @@ RAS mm on the grid of the scan's own file. What can't be understood is refused i
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from microbleeds.annotations.statement import Statement, read_statement
 from microbleeds.annotations.tables import TABLES
 from microbleeds.annotations.workbook import WORKBOOKS
 from microbleeds.errors import InputError
+
+log = logging.getLogger(__name__)
 
 # A folder with more files than this is a home directory, not a data set.
 MOST_FILES = 200_000
@@ -43,7 +46,7 @@ class DataSet:
 
 
 def labelled_scans(folder: Path, cache: Path | None = None) -> list[LabelledScan]:
-    """Read all labelled scans of a folder, sorted by name.
+    """Read all labelled scans of a folder, sorted by name; sentences about the whole are logged.
 
     Args:
         folder: data set in any of the forms of docs/your-data.md.
@@ -58,6 +61,8 @@ def labelled_scans(folder: Path, cache: Path | None = None) -> list[LabelledScan
         first, more = data.refused[0], len(data.refused) - 1
         others = f" ({more} more: run `microbleeds check-data`)" if more else ""
         raise InputError(f"{first.sentence}{others}")
+    for note in data.notes:
+        log.warning("%s", note)
     return list(data.scans)
 
 

@@ -18,7 +18,17 @@ from scipy import ndimage
 from microbleeds.annotations.meaning import meaning_of
 from microbleeds.annotations.statement import Meaning, Statement
 from microbleeds.errors import InputError
-from microbleeds.evaluate.masks import CUT, TOUCHING, is_label_image, read_volume, refuse_dense, refuse_specks
+from microbleeds.evaluate.masks import (
+    CUT,
+    TOUCHING,
+    is_label_image,
+    read_volume,
+    refuse_dense,
+    refuse_faint,
+    refuse_flat,
+    refuse_negative,
+    refuse_specks,
+)
 from microbleeds.geometry import Grid, grid_of
 
 
@@ -52,6 +62,8 @@ def points_of_mask(path: Path, image: Grid, statement: Statement) -> MaskPoints:
     """
     array, mask_image = read_volume(path)
     array = np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0)
+    refuse_negative(path, array)
+    refuse_faint(path, array)
     grid, warnings = _placed(path, mask_image, image)
     whole = is_label_image(array)
     advice = 'it may be a brain mask or an image: name it under "images" in labels.json, such as '
@@ -75,6 +87,7 @@ def points_of_mask(path: Path, image: Grid, statement: Statement) -> MaskPoints:
 def _placed(path: Path, mask: nib.nifti1.Nifti1Pair, image: Grid) -> tuple[Grid, list[str]]:
     """Return the grid of the mask: the scan's if the mask states none of its own."""
     grid = grid_of(mask)
+    refuse_flat(path, grid)
     header = mask.header
     unstated = not int(header["qform_code"]) and not int(header["sform_code"])
     unstated = unstated or bool(np.allclose(grid.affine, np.eye(4)))

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from microbleeds.annotations.sheet import UNKNOWN, Sheet, cell
 from microbleeds.annotations.statement import Meaning, Statement
 from microbleeds.errors import InputError
+from microbleeds.evaluate.words import CLASSES, NO_BLEEDS
 
-_CLASSES = ("label", "class", "type", "category", "certainty", "rating", "kind", "mars")
 _BLEEDS = frozenset(
     [
         "bleed",
@@ -26,30 +26,7 @@ _BLEEDS = frozenset(
     ]
 )
 _POSSIBLE = frozenset(["possible", "uncertain", "unsure", "probable", "maybe", "questionable"])
-_NO_BLEEDS = frozenset(
-    [
-        "mimic",
-        "none",
-        "no",
-        "false",
-        "negative",
-        "0",
-        "vessel",
-        "vein",
-        "calcification",
-        "calcium",
-        "artefact",
-        "artifact",
-        "mineralisation",
-        "mineralization",
-        "cavernoma",
-        "non-cmb",
-        "noncmb",
-        "nocmb",
-        "normal",
-    ]
-)
-_KNOWN = _BLEEDS | _POSSIBLE | _NO_BLEEDS
+_KNOWN = _BLEEDS | _POSSIBLE | NO_BLEEDS
 
 
 def meanings_of_rows(
@@ -58,7 +35,7 @@ def meanings_of_rows(
     """Tell bleeds, what is to be ignored, and what a reader marked as none."""
     given = {key.lower(): meaning for key, meaning in statement.labels.items()}
     told = given.keys() | _KNOWN
-    read = {name: [cell(row, columns[name]).lower() for row in body] for name in _CLASSES if name in columns}
+    read = {name: [cell(row, columns[name]).lower() for row in body] for name in CLASSES if name in columns}
     name = next((name for name in read if any(word in told for word in read[name])), next(iter(read), None))
     words = read[name] if name else [""] * len(body)
     unsaid = []
@@ -70,7 +47,7 @@ def meanings_of_rows(
         words = [""] * len(words)
     if name != "certainty" and "certainty" in read:
         # A column of kinds may stand beside it: a microbleed that is possible only is no definite one.
-        doubts = given.keys() | _POSSIBLE | _NO_BLEEDS
+        doubts = given.keys() | _POSSIBLE | NO_BLEEDS
         pairs = zip(words, read["certainty"], strict=True)
         words = [sure if sure in doubts and word in ("", *_BLEEDS) else word for word, sure in pairs]
     meanings = [meaning_of(word, given, statement, f"Column {name} of {sheet.where}") for word in words]
@@ -89,7 +66,7 @@ def meaning_of(word: str, given: dict[str, Meaning], statement: Statement, where
     """
     if word in given:
         return given[word]
-    if word in _NO_BLEEDS:
+    if word in NO_BLEEDS:
         return "none"
     if word in _POSSIBLE:
         return "ignore" if statement.possible == "ignore" else "bleed"

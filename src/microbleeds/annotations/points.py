@@ -12,40 +12,26 @@ Columns that are understood (upper and lower case, blanks and brackets don't mat
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from microbleeds.annotations.columns import names_positions, plain_name, position_columns
 from microbleeds.annotations.meaning import meanings_of_rows
-from microbleeds.annotations.sheet import UNKNOWN, Counting, Points, Sheet, cell
+from microbleeds.annotations.sheet import (
+    MOST_TITLES,
+    UNKNOWN,
+    Counting,
+    Points,
+    Sheet,
+    cell,
+    has_position,
+    number_of,
+)
 from microbleeds.annotations.statement import Statement
 from microbleeds.errors import InputError
 
-_AXES = ("x", "y", "z")
-# Names of the three columns, what they count and what the name itself says (space, or base).
-_MM: tuple[tuple[tuple[str, str, str], str], ...] = (
-    (("x_mm", "y_mm", "z_mm"), ""),
-    (("x_ras_mm", "y_ras_mm", "z_ras_mm"), "RAS"),
-    (("x_ras", "y_ras", "z_ras"), "RAS"),
-    (("r", "a", "s"), "RAS"),
-    (("x_lps_mm", "y_lps_mm", "z_lps_mm"), "LPS"),
-    (("x_lps", "y_lps", "z_lps"), "LPS"),
-    (("l", "p", "s"), "LPS"),
-)
-_ARRAY: tuple[tuple[tuple[str, str, str], int | None], ...] = (
-    (("i", "j", "k"), None),
-    (("i0", "j0", "k0"), 0),
-    (("i1", "j1", "k1"), 1),
-    (("i_voxel", "j_voxel", "k_voxel"), None),
-    (("x_voxel", "y_voxel", "z_voxel"), None),
-    (("x_vox", "y_vox", "z_vox"), None),
-    (("vox_x", "vox_y", "vox_z"), None),
-)
-_SLICE = ("slice", "slice_number", "slice_no", "slice_nr", "slice_index", "slice_num", "z_slice")
-_COLUMN = ("column", "col", "columns", "x_column", "x_column_wise", "x_col", "x_pixel", "x")
-_ROW = ("row", "rows", "y_row", "y_row_wise", "y_pixel", "y")
 _NAMES = (
     "participant_id", "subject", "subject_id", "sub", "scan", "scan_id", "patient", "patient_id", "case",
     "case_id", "name", "file", "filename", "file_name", "image",
@@ -70,13 +56,14 @@ def points_of_sheet(sheet: Sheet, statement: Statement, counting: Counting = "mm
         The points; ``None`` if the sheet has a header that names no position (some other table).
 
     Raises:
-        InputError: if a cell can't be understood.
+        InputError: if a cell can't be understood, or a row has more cells than the header.
     """
     header, body, warnings = _header_and_body(sheet, statement, counting)
     columns = {name: n for n, name in reversed(list(enumerate(header)))}
     found = _positions(columns, sheet, statement)
     if found is None:
         return None
+    _refuse_long(sheet, header, body)
     names, kind, base, space, said = found
     rows, numbers = _numbers(sheet, body, [columns[name] for name in names], header)
     values = numbers * [1.0 if letter in "RAS" else -1.0 for letter in space]
@@ -95,62 +82,78 @@ def points_of_sheet(sheet: Sheet, statement: Statement, counting: Counting = "mm
     )
 
 
-def _normal(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-
-
-def _number(written: str) -> float | None:
-    """Return a number, NaN for unknown, ``None`` for text. A decimal comma is understood."""
-    text = written.strip().lower()
-    if text in UNKNOWN:
-        return float("nan")
-    try:
-        return float(text if "." in text else text.replace(",", "."))
-    except ValueError:
-        return None
-
-
 def _header_and_body(
     sheet: Sheet, statement: Statement, counting: Counting
 ) -> tuple[list[str], list[tuple[str, ...]], list[str]]:
     """Split header and rows; without a header the columns are named by the form's convention, which is said."""
     rows = list(sheet.rows)
-    has_header = bool(rows) and any(_number(text) is None for text in rows[0])
-    body = rows[1:] if has_header else rows
+    titles = _titles(rows)
     if statement.columns is not None:
-        return [_normal(name) for name in statement.columns], body, []
-    if has_header:
-        return [_normal(text) for text in rows[0]], body, []
+        stated = [plain_name(name) for name in statement.columns]
+        return stated, rows[_first_row(rows, stated) if titles is None else titles + 1 :], []
+    if titles is not None:
+        written = " ".join(text for row in rows[:titles] for text in row if text)
+        said = [f"What stands above the header of {sheet.where} ({written[:40]!r}) was left aside."]
+        return [plain_name(text) for text in rows[titles]], rows[titles + 1 :], said if titles else []
+    if rows and any(number_of(text) is None for text in rows[0]):
+        return [plain_name(text) for text in rows[0]], rows[1:], []
     if not rows:
         return ["x_mm", "y_mm", "z_mm"], [], ["The table is empty; it was taken as no microbleed."]
     names = ["slice", "column", "row"] if counting == "image" else ["x_mm", "y_mm", "z_mm"]
     if len(rows[0]) < 3:
         raise InputError(f"The {sheet.where} has {len(rows[0])} columns and no header; three numbers are needed.")
-    return names, body, [f"The table has no header; its columns were taken as {', '.join(names)}."]
+    return names, rows, [f"The table has no header; its columns were taken as {', '.join(names)}."]
+
+
+def _titles(rows: Sequence[tuple[str, ...]]) -> int | None:
+    """Return how many rows stand above the header that names positions; ``None`` if no such header is found."""
+    found = next((n for n, row in enumerate(rows[: MOST_TITLES + 1]) if names_positions(row)), None)
+    return None if found is None or any(has_position(row) for row in rows[:found]) else found
+
+
+def _first_row(rows: Sequence[tuple[str, ...]], stated: Sequence[str]) -> int:
+    """Return 1 if the first row is a header, of names other than the stated ones, and else 0.
+
+    A subject's name is text in a row too, so only what stands in the columns of positions tells.
+    """
+    found = position_columns(stated)
+    if found is None or not rows:
+        return 0
+    numbers = [number_of(cell(rows[0], stated.index(name))) for name in found.names]
+    return int(None in numbers and all(number is None or np.isnan(number) for number in numbers))
+
+
+def _refuse_long(sheet: Sheet, header: Sequence[str], body: Sequence[tuple[str, ...]]) -> None:
+    """Refuse rows of more cells than the header: their cells stand under wrong names."""
+    if sheet.path.suffix.lower() == ".fcsv":  # 3D Slicer writes more cells than it names
+        return
+    for row in body:
+        cells = max((n for n, text in enumerate(row, 1) if text), default=0)
+        if cells > len(header):
+            remedy = "" if sheet.sheet else "; with decimal commas separate columns by semicolons"
+            raise InputError(
+                f"A row of {sheet.where} has {cells} cells where {len(header)} belong ({', '.join(header)}): name "
+                f"all columns{remedy}."
+            )
 
 
 def _positions(
     columns: dict[str, int], sheet: Sheet, statement: Statement
 ) -> tuple[tuple[str, str, str], Counting, int | None, str, list[str]] | None:
     """Return the three columns, what they count, their base and space, and what was assumed."""
-    for names, space in _MM:
-        if all(name in columns for name in names):
-            return names, "mm", None, space or statement.space or sheet.space or "RAS", []
-    for names, base in _ARRAY:
-        if all(name in columns for name in names):
-            return names, "array", base, "RAS", []
-    slices = next((name for name in _SLICE if name in columns), None)
-    column = next((name for name in _COLUMN if name in columns), None)
-    row = next((name for name in _ROW if name in columns), None)
-    if slices and column and row:
-        return (column, row, slices), "image", None, "RAS", []
-    if not all(name in columns for name in _AXES):
+    found = position_columns(columns)
+    if found is None:
         return None
+    stated_space = statement.space or sheet.space or "RAS"
+    if found.counting == "mm":
+        return found.names, "mm", None, found.space or stated_space, []
+    if found.counting is not None:
+        return found.names, found.counting, found.base, "RAS", []
     if statement.units == "voxel":
-        return ("x", "y", "z"), "array", None, "RAS", []
+        return found.names, "array", None, "RAS", []
     said = 'Columns x, y, z name no unit; mm were assumed (state {"units": "voxel"} in labels.json otherwise).'
     assumed = [] if statement.units == "mm" or sheet.space else [said]
-    return ("x", "y", "z"), "mm", None, statement.space or sheet.space or "RAS", assumed
+    return found.names, "mm", None, stated_space, assumed
 
 
 def _numbers(
@@ -160,7 +163,7 @@ def _numbers(
     kept, values = [], []
     for n, row in enumerate(body):
         texts = [cell(row, c) for c in columns]
-        numbers = [_number(text) for text in texts]
+        numbers = [number_of(text) for text in texts]
         for text, number, c in zip(texts, numbers, columns, strict=True):
             if number is None or np.isinf(number):
                 raise InputError(f"Column {header[c]} of {sheet.where} holds {text[:40]!r}, which is no number.")
@@ -177,7 +180,7 @@ def _diameters(sheet: Sheet, body: Sequence[tuple[str, ...]], columns: dict[str,
     name = next((name for name in _DIAMETERS if name in columns), None)
     if name is None:
         return np.full(len(body), np.nan)
-    values = [_number(cell(row, columns[name])) for row in body]
+    values = [number_of(cell(row, columns[name])) for row in body]
     if None in values:
         raise InputError(f"Column {name} of {sheet.where} holds text where a number belongs; correct it.")
     diameters = _DIAMETERS[name] * np.asarray(values, dtype=np.float64)

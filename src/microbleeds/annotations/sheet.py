@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from microbleeds.annotations.statement import Meaning
 
 Counting = Literal["mm", "array", "image"]
+# Rows that may stand above a header.
+MOST_TITLES = 10
 UNKNOWN = frozenset(("", "n/a", "na", "nan", "none", "null", "-"))
 
 
@@ -77,6 +80,22 @@ class Points:
             names=(),
             named=(),
         )
+
+
+def number_of(written: str) -> float | None:
+    """Return a number, NaN for unknown, ``None`` for text. A decimal comma is understood."""
+    text = written.strip().lower()
+    if text in UNKNOWN:
+        return float("nan")
+    try:
+        return float(text if "." in text else text.replace(",", "."))
+    except ValueError:
+        return None
+
+
+def has_position(row: Sequence[str]) -> bool:
+    """Whether a row has at least three finite numbers."""
+    return sum(number is not None and math.isfinite(number) for number in map(number_of, row)) >= 3
 
 
 def cell(row: Sequence[str], column: int) -> str:

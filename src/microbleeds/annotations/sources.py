@@ -20,6 +20,15 @@ from microbleeds.annotations.tables import read_sheet
 from microbleeds.annotations.workbook import read_workbook
 from microbleeds.errors import InputError
 
+# What BIDS defines for other things.
+_OTHER_TABLES = tuple(
+    f"_{suffix}.tsv"
+    for suffix in (
+        "scans", "sessions", "dseg", "events", "physio", "stim", "timeseries", "aslcontext", "channels",
+        "electrodes", "optodes", "motion", "blood", "beh",
+    )
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class LabelFiles:
@@ -47,12 +56,14 @@ class Source:
         points: what it holds; ``None`` for a mask, which is read with its scan.
         statement: what is stated about this file.
         matlab: whether it is a MATLAB file.
+        refused: why it can't be used, and so its scan can't either; empty if it can.
     """
 
     path: Path
     points: Points | None
     statement: Statement
     matlab: bool = False
+    refused: str = ""
 
 
 class _Matching:
@@ -63,6 +74,7 @@ class _Matching:
         self.sources: dict[str, list[Source]] = defaultdict(list)
         self.refused: list[Refused] = []
         self.notes: list[str] = []
+        self._puzzles: list[tuple[Sequence[ScanFiles], Source, str]] = []
 
     def give(self, what: str, found: Sequence[ScanFiles], source: Source) -> None:
         """Give a source to the one scan that it belongs to."""
@@ -70,6 +82,20 @@ class _Matching:
             self.sources[found[0].name].append(source)
         else:
             self.refused.append(Refused(source.path.name, _unmatched(what, found, self.scans)))
+
+    def puzzle(self, found: Sequence[ScanFiles], source: Source, note: str = "") -> None:
+        """Keep a file that can't be used, the scans to which it seems to belong; a note if it may be no labels."""
+        self._puzzles.append((found, source, note))
+
+    def settle(self) -> None:
+        """Give such a file to its scan if nothing else labels that, which would be a negative otherwise."""
+        for found, source, note in self._puzzles:
+            if len(found) == 1 and not self.sources[found[0].name]:
+                self.sources[found[0].name].append(source)
+            elif note:
+                self.notes.append(note)
+            else:
+                self.refused.append(Refused(source.path.name, source.refused))
 
 
 def sources_of(
@@ -95,10 +121,12 @@ def sources_of(
         try:
             _give_sheets(path, root, statement, matching)
         except InputError as error:
-            matching.refused.append(Refused(path.name, str(error)))
+            found = scan_of_file(named_file(path, root, statement), scans)
+            matching.puzzle(found, Source(path, None, statement, refused=str(error)))
     for path, content in labels.matlab.items():
         if content.points is not None and wanted(path):
             _give_centres(path, content.points, root, statement, matching)
+    matching.settle()
     return dict(matching.sources), matching.refused, matching.notes
 
 
@@ -107,16 +135,9 @@ def _give_sheets(path: Path, root: Path, statement: Statement, matching: _Matchi
     told = with_sidecar(statement, path)
     text = path.suffix.lower() not in (".xlsx", ".xlsm", ".xls")
     sheets = [read_sheet(path)] if text else read_workbook(path)
-    understood = []
-    for sheet in sheets:
-        points = _understood(sheet, told, text)
-        if points is None:
-            if path.suffix.lower() != ".txt":
-                matching.notes.append(f"The {sheet.where} names no positions; it was not taken for labels.")
-        else:
-            understood.append((sheet, points))
-    named = named_file(path, root, statement)
-    by_file = scan_of_file(named, matching.scans)
+    read = [(sheet, points_of_sheet(sheet, told, "mm" if text else "image")) for sheet in sheets if sheet]
+    understood = [(sheet, points) for sheet, points in read if points is not None]
+    by_file = scan_of_file(named_file(path, root, statement), matching.scans)
     for sheet, points in understood:
         source = Source(path, points, told)
         if _names_scans(points, by_file, matching.scans):
@@ -125,6 +146,21 @@ def _give_sheets(path: Path, root: Path, statement: Statement, matching: _Matchi
             matching.give(f"Sheet {sheet.sheet} of {path.name}", scan_of_name(sheet.sheet, matching.scans), source)
         else:
             matching.give(f"The table {path.name}", by_file, source)
+    for sheet in (sheet for sheet, points in read if points is None):
+        note = f"The {sheet.where} names no positions; it was not taken for labels."
+        by_sheet = scan_of_name(sheet.sheet, matching.scans) if sheet.sheet else []
+        found = by_file if len(by_file) == 1 and not understood else by_sheet
+        matching.puzzle(found, Source(path, None, told, refused=_without_positions(sheet, told)), note)
+
+
+def _without_positions(sheet: Sheet, statement: Statement) -> str:
+    """Say what a table names in place of positions."""
+    columns = [name[:20] for name in statement.columns or sheet.rows[0] if name]
+    names = ", ".join(columns[:6]) + (" ..." if len(columns) > 6 else "")
+    return (
+        f"The columns of {sheet.where} ({names}) name no positions; name them as docs/your-data.md says, or state "
+        'which files hold labels, {"labels_from": "PATTERN"} in labels.json.'
+    )
 
 
 def _names_scans(points: Points, by_file: Sequence[ScanFiles], scans: Sequence[ScanFiles]) -> bool:
@@ -133,16 +169,6 @@ def _names_scans(points: Points, by_file: Sequence[ScanFiles], scans: Sequence[S
     if len(by_file) != 1 or (known and points.named_by_scan):
         return bool(points.named)
     return len(scans) == 1 and known
-
-
-def _understood(sheet: Sheet, statement: Statement, text: bool) -> Points | None:
-    """Return the points of a sheet; a text file that is no table (a README) has none."""
-    try:
-        return points_of_sheet(sheet, statement, "mm" if text else "image")
-    except InputError:
-        if sheet.path.suffix.lower() == ".txt":
-            return None
-        raise
 
 
 def _give_rows(sheet: Sheet, source: Source, points: Points, matching: _Matching) -> None:
@@ -162,10 +188,11 @@ def _give_rows(sheet: Sheet, source: Source, points: Points, matching: _Matching
 
 def _give_centres(path: Path, name: str, root: Path, statement: Statement, matching: _Matching) -> None:
     """Give the centres of a MATLAB file, which count array numbers from 1."""
+    found = scan_of_file(named_file(path, root, statement), matching.scans)
     try:
         values = read_centres(path, name)
     except InputError as error:
-        matching.refused.append(Refused(path.name, str(error)))
+        matching.puzzle(found, Source(path, None, statement, refused=str(error)))
         return
     order = _order(statement, path)
     base, said = (0 if (values < 0.5).any() else 1), []
@@ -182,7 +209,6 @@ def _give_centres(path: Path, name: str, root: Path, statement: Statement, match
         np.full(len(values), np.nan),
         warnings=tuple(said),
     )
-    found = scan_of_file(named_file(path, root, statement), matching.scans)
     matching.give(f"The MATLAB file {path.name}", found, Source(path, points, statement, matlab=True))
 
 
@@ -201,7 +227,7 @@ def _order(statement: Statement, path: Path) -> list[int]:
 
 def _is_bids_table(path: Path) -> bool:
     """Whether a table is one that BIDS defines for other things."""
-    return path.name == "participants.tsv" or path.name.endswith(("_scans.tsv", "_sessions.tsv", "_dseg.tsv"))
+    return path.name == "participants.tsv" or path.name.endswith(_OTHER_TABLES)
 
 
 def _unmatched(what: str, found: Sequence[ScanFiles], scans: Sequence[ScanFiles]) -> str:

@@ -24,14 +24,20 @@ _MOST_COMPONENTS = 2000
 _LARGEST_SHARE = 0.02
 
 
-def points_of_mask(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def points_of_mask(path: Path, found_by_program: bool = False) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the centroids [N, 3] in RAS mm and the scores [N] of a mask's components.
+
+    Args:
+        path: NIfTI image.
+        found_by_program: whether the values may be a program's probabilities, of which none needs to reach 0.5.
 
     Raises:
         InputError: if the file isn't a 3D image of finite numbers, states no orientation, or can't be a mask of
             microbleeds.
     """
     array, grid = _read(path)
+    if not found_by_program or _has_one_value(array):
+        refuse_faint(path, array)
     whole = is_label_image(array)
     marked = array > 0 if whole else array >= CUT
     refuse_dense(path, marked, "give a mask of microbleeds")
@@ -87,6 +93,41 @@ def refuse_dense(path: Path, marked: NDArray[np.bool_], advice: str) -> None:
         raise InputError(f"{path} marks {share:.0%} of its volume, far more than microbleeds fill; {advice}.")
 
 
+def refuse_negative(path: Path, array: NDArray[np.float32]) -> None:
+    """Refuse negative numbers: 255 as a signed byte is -1, which would be no microbleed.
+
+    Raises:
+        InputError: if there are.
+    """
+    if array.min() < 0:
+        raise InputError(
+            f"The mask {path} holds negative numbers, down to {array.min():.3g}; give a mask of 0 and 1, labels "
+            "or probabilities."
+        )
+
+
+def refuse_faint(path: Path, array: NDArray[np.float32]) -> None:
+    """Refuse a mask that marks something, but nothing as much as :data:`CUT`: its header may scale 1 to less.
+
+    Raises:
+        InputError: if it does.
+    """
+    if array.any() and array.max() < CUT:
+        raise InputError(
+            f"Nothing in the mask {path} reaches {CUT}, its largest value is {array.max():.2g}; write 0 and 1."
+        )
+
+
+def refuse_flat(path: Path, grid: Grid) -> None:
+    """Refuse a mask that its affine places nowhere, or all in one plane.
+
+    Raises:
+        InputError: if it does.
+    """
+    if grid.is_flat:
+        raise InputError(f"The affine of the mask {path} is singular or not finite; write it on its scan's grid.")
+
+
 def refuse_specks(path: Path, count: int) -> None:
     """Refuse a mask of more components than anyone has microbleeds.
 
@@ -100,14 +141,20 @@ def refuse_specks(path: Path, count: int) -> None:
         )
 
 
+def _has_one_value(array: NDArray[np.float32]) -> bool:
+    """Whether all that is marked has one value, as in a mask and not in a map of probabilities."""
+    marked = array[array != 0]
+    return bool(marked.size and (marked == marked[0]).all())
+
+
 def _read(path: Path) -> tuple[NDArray[np.float32], Grid]:
     """Read a mask that has a place of its own."""
     array, image = read_volume(path)
     if not np.isfinite(array).all():
         raise InputError(f"The mask {path} holds numbers that aren't finite; write it anew.")
-    if array.min() < 0:
-        raise InputError(f"The mask {path} holds negative numbers; give a mask, labels or probabilities.")
+    refuse_negative(path, array)
     grid = grid_of(image)
+    refuse_flat(path, grid)
     if np.array_equal(grid.affine, np.eye(4)):
         raise InputError(f"The mask {path} carries an identity affine, so it has no place; give it the scan's.")
     return array, grid

@@ -15,12 +15,12 @@ from microbleeds.errors import InputError
 from microbleeds.evaluate.cases import Predictions, Truth, predictions, truth
 from microbleeds.evaluate.masks import points_of_mask
 from microbleeds.evaluate.tables import Table, read_table
+from microbleeds.evaluate.words import CLASSES, NO_BLEEDS
 
 MASKS = (".nii", ".nii.gz")
 TABLES = (".tsv", ".csv", ".txt")
 _TRUTH_TABLE = "_microbleeds.tsv"
 _SUBJECTS = ("participant_id", "subject", "subject_id", "patient", "patient_id", "scan")
-_NO_BLEEDS = ("no", "none", "false", "0", "mimic")
 _UNSURE = ("border", "uncertain", "unknown")  # what findings.json says of a place that may be another group's
 
 
@@ -36,7 +36,7 @@ def read_predictions(path: Path) -> Predictions:
     if path.name.endswith(".json"):
         return _from_json(path)
     if path.name.endswith(MASKS):
-        position, score = points_of_mask(path)
+        position, score = points_of_mask(path, found_by_program=True)
         return predictions(position, score)
     if path.name.endswith(TABLES):
         table = read_table(path)
@@ -76,9 +76,7 @@ def read_truth(path: Path) -> Truth:
         raise InputError(f"The truth {path} is no table (.tsv, .csv) and no mask (.nii.gz).")
     table = read_table(path)
     _refuse_several(table)
-    rejected = sum((word or "").lower() in _NO_BLEEDS for word in table.text("certainty"))
-    if rejected:
-        raise InputError(f"Column certainty of {path} says of {rejected} rows that they are none; take them out.")
+    _refuse_rejected(table)
     beside = path.with_name(path.name.replace(_TRUTH_TABLE, "_mimics.tsv"))
     mimics = read_table(beside) if beside != path and beside.exists() else None
     return truth(
@@ -103,6 +101,17 @@ def _refuse_several(table: Table) -> None:
             raise InputError(
                 f"Column {column} of {table.path} names {len(names)} scans ({names[0]}, {names[1]}, ...); "
                 "give each scan a table, sub-001.tsv and so on in one folder."
+            )
+
+
+def _refuse_rejected(table: Table) -> None:
+    """Refuse rows of which a reader says that they are no microbleed: they would count as missed."""
+    for column in CLASSES:
+        rejected = [word for word in table.text(column) if word is not None and word.lower() in NO_BLEEDS]
+        if rejected:
+            raise InputError(
+                f"Column {column} of {table.path} says of {len(rejected)} rows that they are none "
+                f"({rejected[0]}); take them out."
             )
 
 

@@ -22,6 +22,8 @@ from microbleeds.errors import InputError
 
 Space = Literal["RAS", "LPS"]
 _SLICER_SPACE = re.compile(r"#\s*CoordinateSystem\s*=\s*(LPS|RAS|0|1)\b", re.IGNORECASE)
+# Written by Excel in the first line of a text table.
+_SEPARATOR = re.compile(r'\s*"?sep=([;,\t|])', re.IGNORECASE)
 _UNKNOWN = {"", "n/a", "na", "nan"}
 _TRUE, _FALSE = {"1", "true", "yes", "1.0"}, {"0", "false", "no", "0.0"}
 
@@ -88,15 +90,14 @@ def read_table(path: Path) -> Table:
     """Read a point list.
 
     Raises:
-        InputError: if the file can't be read as text or its rows are ragged.
+        InputError: if the file can't be read as text, a quotation mark isn't closed or its rows are ragged.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The table {path} can't be read as text; check the path and the file.") from error
     space = space_of(lines) or "RAS"
-    lines = [line for line in lines if line.strip() and not line.startswith("#")]
-    rows = _cells(lines)
+    rows = _cells([(n, line) for n, line in enumerate(lines, 1) if line.strip() and line[0] != "#"], Path(path))
     if not rows:
         raise InputError(f"The table {path} is empty; a scan without findings has a header x_mm y_mm z_mm.")
     has_header = any(not _is_number(cell) for cell in rows[0])
@@ -116,11 +117,45 @@ def space_of(lines: Sequence[str]) -> Space | None:
     return "RAS" if found in ("RAS", "0") else "LPS"
 
 
-def _cells(lines: Sequence[str]) -> list[list[str]]:
-    """Split lines at the separator of the first one."""
-    separator = next((mark for mark in ("\t", ";", ",") if lines and mark in lines[0]), None)
-    split = csv.reader(lines, delimiter=separator) if separator else (line.split() for line in lines)
-    return [[cell.strip().strip('"') for cell in row] for row in split]
+def stated_separator(line: str) -> str | None:
+    """Return the separator that Excel states in a first line such as ``sep=;``; ``None`` if it is another line."""
+    found = _SEPARATOR.match(line)
+    return found[1] if found else None
+
+
+def separator_of(line: str) -> str | None:
+    """Return the mark at which a line is split; ``None`` for blanks."""
+    return next((mark for mark in ("\t", ";", ",") if mark in line), None)
+
+
+def split_line(line: str, separator: str | None, where: str) -> list[str]:
+    """Split one line of a table into its cells.
+
+    A quotation mark that is not closed in its line would take all further rows into its cell.
+
+    Raises:
+        InputError: that begins with ``where``, if a quotation mark is not closed or text follows a closed one.
+    """
+    if separator is None:
+        return line.split()
+    try:
+        (row,) = csv.reader([line], delimiter=separator, strict=True)
+    except csv.Error as error:
+        raise InputError(
+            f"{where} can't be split into cells ({error}); take quotation marks and line breaks out of its cells."
+        ) from error
+    return [cell.strip() for cell in row]
+
+
+def _cells(numbered: Sequence[tuple[int, str]], path: Path) -> list[list[str]]:
+    """Split numbered lines at the separator of the first one, or at the one that it states."""
+    if not numbered:
+        return []
+    stated = stated_separator(numbered[0][1])
+    separator = stated or separator_of(numbered[0][1])
+    body = numbered[1:] if stated else numbered
+    rows = (split_line(line, separator, f"Line {n} of {path}") for n, line in body)
+    return [[cell.strip('"') for cell in row] for row in rows]
 
 
 def _header(row: Sequence[str]) -> tuple[str, ...]:

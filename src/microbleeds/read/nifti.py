@@ -118,11 +118,9 @@ def _judged_grid(path: Path, image: nib.nifti1.Nifti1Pair) -> Grid:
     _refuse_type(path, image.header.get_data_dtype())
     shape = tuple(int(n) for n in image.shape)
     _refuse_shape(path, shape)
-    affine = np.asarray(image.affine, dtype=np.float64)
-    volume = np.prod(np.linalg.norm(affine[:3, :3], axis=0))
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) <= 1e-3 * volume:
-        raise InputError(f"The affine of {path} is singular or not finite; convert the scan from DICOM again.")
     grid = grid_of(image)
+    if grid.is_flat:
+        raise InputError(f"The affine of {path} is singular or not finite; convert the scan from DICOM again.")
     _refuse_spacing(path, grid, np.asarray(image.header.get_zooms()[:3], dtype=np.float64))
     return grid
 
