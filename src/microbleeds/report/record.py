@@ -224,7 +224,7 @@ class Counts(Strict):
     strictly_lobar: bool | None = Field(
         description="At least one lobar and none deep or in the brainstem; the cerebellum counts as neither "
         "(Boston criteria v2.0). Null where the answer hangs on a finding of unknown place or near another group, "
-        "and where the segmentation looks wrong."
+        "and where the segmentation looks wrong, unless a reader gave the places."
     )
     groups_uncertain: bool = Field(
         default=False, description="The segmentation looks wrong: lobar, deep and infratentorial are uncertain."
