@@ -117,6 +117,37 @@ class TestCohort:
         scores = evaluate_cohort(read_cases(tmp_path / "found", tmp_path / "truth"), repeats=10)
         assert scores.patients.strictly_lobar_confusion == [[1, 0, 0], [0, 1, 0]]
 
+    def test_what_findings_leave_open_is_unknown(self, tmp_path):
+        """A finding near another group, and a doubtful segmentation that leaves nothing to count."""
+        lobar = truth([[0, 0, 0]], groups=("lobar",), regions=("frontal",))
+        deep = truth([[0, 0, 0]], groups=("deep",), regions=("thalamus",))
+        near = finding([0, 0, 0], 0.9) | {"place_confidence": "border"}
+        spinal = finding([0, 0, 0], 0.9, group="infratentorial", region=None)
+        doubted = {"groups_uncertain": True}
+        confusions = []
+        for there, findings, counts in (
+            (lobar, [near], {}),
+            (deep, [spinal], {}),
+            (deep, [], doubted),
+            (lobar, [], {}),
+        ):
+            (tmp_path / "findings.json").write_text(json.dumps({"findings": findings, "counts": counts}))
+            case = Case("a", read_predictions(tmp_path / "findings.json"), there)
+            confusions.append(evaluate_cohort([case], repeats=5).patients.strictly_lobar_confusion)
+        assert confusions == [
+            [[0, 0, 0], [0, 0, 1]],
+            [[0, 0, 1], [0, 0, 0]],
+            [[0, 0, 1], [0, 0, 0]],
+            [[0, 0, 0], [1, 0, 0]],
+        ]
+
+    def test_ignored_candidates_count_in_no_burden(self):
+        """Two are kept, of which one lies on what is not visible: class 1, not 2-4."""
+        there = truth([[0, 0, 0], [40, 0, 0]], visible=[True, False])
+        scores = evaluate_cohort([Case("a", predictions([[0, 0, 0], [40, 0, 0]]), there)], repeats=5)
+        assert scores.ignored_kinds == {"microbleed-not-visible": 1}
+        assert scores.patients.burden_confusion[1] == [0, 1, 0, 0, 0]
+
     def test_mineralisation_is_ignored_and_has_a_row_of_its_own(self):
         there = truth(
             [],

@@ -304,7 +304,9 @@ def _strictly_lobar(scored: Sequence[_Scored]) -> list[list[int]] | None:
         if true is None:
             continue
         sure = np.logical_and(found.sure[counted], _told_apart(groups, regions)).tolist()
-        predicted = is_strictly_lobar(groups, regions, sure)
+        # Nothing that counts is no answer either where the program trusts none of its places.
+        doubted = found.groups_uncertain and not groups
+        predicted = None if doubted else is_strictly_lobar(groups, regions, sure)
         confusion[int(true), 2 if predicted is None else int(predicted)] += 1
     return confusion.tolist()
 
