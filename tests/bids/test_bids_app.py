@@ -343,6 +343,39 @@ class TestStale:
         assert left == {"desc-since1"}
         assert not [path for path in (out / "sub-01" / "ses-2").rglob("*") if path.is_file()]
 
+    def test_a_session_whose_folder_is_gone(self, raw: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        run(raw, out)
+        shutil.rmtree(raw / "sub-01" / "ses-2")
+        assert "sub-01_ses-2" not in {row["scan"] for row in group(AppRequest(raw, out))}
+        run(raw, out, subjects=("02",))
+        assert (out / "logs" / "scans" / "sub-01_ses-2.json").exists(), "another subject was asked for"
+        run(raw, out, subjects=("01",), sessions=("3",))
+        assert not (out / "logs" / "scans" / "sub-01_ses-2.json").exists()
+        assert not [path for path in (out / "sub-01" / "ses-2").rglob("*") if path.is_file()]
+        assert "ses-2" not in (out / "sub-01.html").read_text()
+        assert (out / "logs" / "scans" / "sub-01_ses-1.json").exists()
+
+    def test_a_subject_whose_folder_is_gone(self, raw: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        run(raw, out)
+        shutil.rmtree(raw / "sub-01")
+        run(raw, out, subjects=("02",))
+        run(raw, out, sessions=("1",))
+        assert (out / "sub-01.html").exists(), "only a part was asked for"
+        run(raw, out)
+        assert not list((out / "logs").rglob("sub-01*"))
+        assert not [path for path in (out / "sub-01").rglob("*") if path.is_file()]
+        assert not (out / "sub-01.html").exists()
+        assert (out / "results" / "sub-01_ses-1" / "findings.json").exists()
+
+    def test_the_group_without_the_data_set_at_hand(self, raw: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        run(raw, out)
+        assert len(group(AppRequest(tmp_path / "elsewhere", out))) == 6
+        with pytest.raises(InputError, match="holds no results of"):
+            group(AppRequest(data_set(tmp_path / "other", {"sub-99": 1}), out))
+
     def test_a_followup_that_fails_now(self, raw: Path, tmp_path: Path) -> None:
         out = tmp_path / "out"
         run(raw, out)
