@@ -233,6 +233,29 @@ class TestPairing:
         assert everything.radii[0].operating.sensitivity == first.radii[0].operating.sensitivity
         assert everything.radii[0].operating.hits == 4 * first.radii[0].operating.hits
 
+    @pytest.mark.parametrize("names", [["sub-02.tsv"], ["sub-01_ses-2.tsv"], ["sub-02_ses-1.tsv", "sub-03.tsv"]])
+    def test_findings_without_truth_are_refused(self, tmp_path, names: list[str]):
+        """Left out, their false positives would count nowhere."""
+        truths = {"sub-01_ses-1.tsv": 1}
+        found = truths | dict.fromkeys(names, 3)
+        with pytest.raises(InputError, match=f"{names[0][:-4]}.* has findings .*no truth.*header and no rows"):
+            read_cases(*self.folders(tmp_path, truths, found))
+        (tmp_path / "truth" / names[0]).write_text("x_mm\ty_mm\tz_mm\n")
+        if len(names) == 1:
+            assert len(read_cases(tmp_path / "found", tmp_path / "truth")) == 2
+
+    def test_the_output_folder_of_the_bids_app(self, tmp_path):
+        for session in ("ses-1", "ses-2"):
+            write_findings(tmp_path / "out" / "results" / f"sub-01_{session}", [finding([0, 0, 0], 0.9)])
+            (tmp_path / "out" / "sub-01" / session / "anat").mkdir(parents=True)
+            write_subject(tmp_path / "data", f"sub-01_{session}", "")
+        (tmp_path / "out" / "results" / "sub-01_followup").mkdir()
+        cases = read_cases(tmp_path / "out", tmp_path / "data")
+        assert [(case.name, len(case.predictions.scores)) for case in cases] == [
+            ("sub-01_ses-1", 1),
+            ("sub-01_ses-2", 1),
+        ]
+
     def test_mimics_are_no_second_truth(self, tmp_path):
         found, truths = self.folders(tmp_path, {"sub-01_microbleeds.tsv": 1}, {"sub-01.tsv": 1})
         (truths / "sub-01_mimics.tsv").write_text(MIMIC_HEADER + "1\tvein\t50\t0\t0\t1\t1\tmimic\n")
