@@ -176,6 +176,20 @@ class TestCohort:
         assert scores.radii[0].mean_sensitivity.value == 1
         assert scores.radii[0].operating.f1.value == 1
 
+    def test_a_perfect_cohort_has_intervals_with_width(self):
+        places = {"groups": ("lobar",), "regions": ("frontal_white",)}
+        there, found = truth([[1, 2, 3]], **places), predictions([[1, 2, 3]], [0.8], **places)
+        cases = [Case(f"a{n}", found, there) for n in range(8)]
+        cases += [Case(f"b{n}", predictions([]), truth([])) for n in range(4)]
+        scores = evaluate_cohort(cases, repeats=50)
+        near, share = scores.radii[0].operating, 0.025 ** (1 / 8)
+        shares = (near.sensitivity, near.precision, near.f1, scores.radii[0].mean_sensitivity, scores.right_group)
+        for interval in (*shares, scores.radii[0].sensitivity_at["1"], scores.placement.by_scale["BOMBS"]):
+            assert (interval.value, interval.high) == (1, 1)
+            assert interval.low == pytest.approx(share)
+        assert near.false_positives_per_subject.high == pytest.approx(3.689 / 12, abs=1e-3)
+        assert near.false_positives_per_negative_subject.high == pytest.approx(3.689 / 4, abs=1e-3)
+
     def test_cohort_without_lesions_or_findings(self):
         scores = evaluate_cohort([Case("a", predictions([]), truth([]))], repeats=10)
         assert scores.radii[0].operating.sensitivity.value is None
