@@ -200,6 +200,13 @@ class TestLevels:
         assert (anat / "sub-01_ses-3_desc-since1_comparison.json").exists()
         assert not (tmp_path / "out" / "results" / "sub-02_followup").exists()
 
+    def test_only_visits_that_were_compared_are_cited(self, raw: Path, tmp_path: Path) -> None:
+        for subject, cited in (("02", False), ("01", True)):
+            run(raw, tmp_path / subject, subjects=(subject,))
+            text = (tmp_path / subject / "logs" / "CITATION.md").read_text()
+            assert ("matched one to one" in text) == cited
+            assert "No reader has confirmed" in text
+
     def test_earlier_derivatives_give_way_only_to_whole_new_ones(
         self, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -296,4 +296,6 @@ def _cite(layout: Layout, entries: Sequence[Entry]) -> None:
     path = layout.logs / "settings.json"
     compute: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     compute.pop("asked_device", None)
-    write_citation(layout, [entry.record for entry in entries if entry.record is not None], compute)
+    records = [entry.record for entry in entries if entry.record is not None]
+    followed = any(outcome.succeeded for outcome in read_outcomes(layout.followups))
+    write_citation(layout, records, compute, followed=followed)
