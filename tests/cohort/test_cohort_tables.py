@@ -18,6 +18,8 @@ from microbleeds.cohort.pool import PoolSettings
 from microbleeds.cohort.table import Entry, table_rows, write_table
 from microbleeds.cohort.task import Outcome, SearchOptions
 from microbleeds.errors import InputError
+from microbleeds.regions import CSF, VENTRICLE
+from microbleeds.report.record import RegionVolume
 
 
 def entries(numbers: list[int]) -> list[Entry]:
@@ -88,6 +90,28 @@ class TestTable:
         assert "a &lt;b&gt;scan" in page
         assert '<a href="sub-0.html">s0</a>' in page
         assert "https://" not in page
+
+    def test_what_is_not_known_to_be_strictly_lobar_is_no_no(self) -> None:
+        made = entries([1, 1, 1])
+        assert "<b>3</b><span>strictly lobar</span>" in render(table_rows(made), title="x", links={})
+        for n in (0, 1):
+            record = made[n].record
+            assert record is not None
+            unknown = record.counts.model_copy(update={"strictly_lobar": None})
+            made[n] = Entry(made[n].outcome, record.model_copy(update={"counts": unknown}))
+        page = render(table_rows(made), title="x", links={})
+        assert "<b>1</b><span>strictly lobar of 1 known, 2 unknown</span>" in page
+
+    def test_the_brain_is_without_fluid(self) -> None:
+        record = record_of({"swi": "x"}, 1)
+        assert record.segmentation is not None
+        fluid = [RegionVolume(index=code, name="fluid", volume_ml=200) for code in (CSF, VENTRICLE)]
+        for regions, expected in (([*record.segmentation.regions, *fluid], 90), ([], None)):
+            seen = record.segmentation.model_copy(update={"regions": regions})
+            (row,) = table_rows(
+                [Entry(Outcome(name="a", state="done"), record.model_copy(update={"segmentation": seen}))]
+            )
+            assert row["brain_ml"] == expected
 
     def test_charts_of_the_page(self) -> None:
         numbers = [1, 0, 1, 2, 1, 2, 1, 90]
