@@ -181,6 +181,21 @@ class TestGather:
         assert "table (.tsv) with the columns swi, magnitude and phase" in str(refused.refused)
         assert "labels.json" not in str(refused.refused)
 
+    def test_folders_without_a_suitable_image_are_named(self, tmp_path: Path) -> None:
+        image(tmp_path / "anna" / "SWI.nii.gz")
+        image(tmp_path / "anna" / "T1.nii.gz")
+        image(tmp_path / "b" / "anat_t1.nii.gz")
+        image(tmp_path / "masks" / "anna_mask.nii.gz")
+        image(tmp_path / "carl" / "T1.nii.gz")
+        (tmp_path / "carl" / "IM0001").write_bytes(bytes(128) + b"DICM")
+        for session in (1, 2):
+            image(tmp_path / "sub-1" / f"ses-{session}" / "anat" / f"sub-1_ses-{session}_T1w.nii.gz")
+        image(tmp_path / "sub-1" / "ses-1" / "anat" / "sub-1_ses-1_swi.nii.gz")
+        found = {one.name: one for one in gather(tmp_path)}
+        assert {name for name, one in found.items() if not one.absent} == {"anna", "carl", "sub-1_ses-1"}
+        assert {name for name, one in found.items() if one.absent} == {"b", "sub-1_ses-2"}
+        assert "anat_t1.nii.gz" in str(found["b"].refused)
+
     def test_nothing_there(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="holds no scan"):
             gather(tmp_path)
@@ -199,7 +214,7 @@ def test_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "run_all",
         lambda tasks, work, client, finished, abreast: [(o := work(t), finished(o))[0] for t in tasks],
     )
-    for name in ("a", "broken", "logs"):
+    for name in ("a", "broken", "logs", "b/anat_t1"):
         image(tmp_path / "in" / f"{name}.nii.gz")
     out = tmp_path / "out"
     seen: list[int] = []
@@ -216,6 +231,7 @@ def test_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "a": "done",
         "broken": "failed",
         "logs_": "done",
+        "b": "absent",
     }
     assert (out / "a" / "findings.json").exists()
     assert "The image is broken." in (out / "scans.html").read_text()
