@@ -200,6 +200,13 @@ class TestLevels:
         assert (anat / "sub-01_ses-3_desc-since1_comparison.json").exists()
         assert not (tmp_path / "out" / "results" / "sub-02_followup").exists()
 
+    def test_only_visits_that_were_compared_are_cited(self, raw: Path, tmp_path: Path) -> None:
+        for subject, cited in (("02", False), ("01", True)):
+            run(raw, tmp_path / subject, subjects=(subject,))
+            text = (tmp_path / subject / "logs" / "CITATION.md").read_text()
+            assert ("matched one to one" in text) == cited
+            assert "No reader has confirmed" in text
+
     def test_earlier_derivatives_give_way_only_to_whole_new_ones(
         self, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -342,6 +349,39 @@ class TestStale:
         left = {path.name.split("_")[2] for path in (out / "sub-01").rglob("*_desc-since*")}
         assert left == {"desc-since1"}
         assert not [path for path in (out / "sub-01" / "ses-2").rglob("*") if path.is_file()]
+
+    def test_a_session_whose_folder_is_gone(self, raw: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        run(raw, out)
+        shutil.rmtree(raw / "sub-01" / "ses-2")
+        assert "sub-01_ses-2" not in {row["scan"] for row in group(AppRequest(raw, out))}
+        run(raw, out, subjects=("02",))
+        assert (out / "logs" / "scans" / "sub-01_ses-2.json").exists(), "another subject was asked for"
+        run(raw, out, subjects=("01",), sessions=("3",))
+        assert not (out / "logs" / "scans" / "sub-01_ses-2.json").exists()
+        assert not [path for path in (out / "sub-01" / "ses-2").rglob("*") if path.is_file()]
+        assert "ses-2" not in (out / "sub-01.html").read_text()
+        assert (out / "logs" / "scans" / "sub-01_ses-1.json").exists()
+
+    def test_a_subject_whose_folder_is_gone(self, raw: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        run(raw, out)
+        shutil.rmtree(raw / "sub-01")
+        run(raw, out, subjects=("02",))
+        run(raw, out, sessions=("1",))
+        assert (out / "sub-01.html").exists(), "only a part was asked for"
+        run(raw, out)
+        assert not list((out / "logs").rglob("sub-01*"))
+        assert not [path for path in (out / "sub-01").rglob("*") if path.is_file()]
+        assert not (out / "sub-01.html").exists()
+        assert (out / "results" / "sub-01_ses-1" / "findings.json").exists()
+
+    def test_the_group_without_the_data_set_at_hand(self, raw: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        run(raw, out)
+        assert len(group(AppRequest(tmp_path / "elsewhere", out))) == 6
+        with pytest.raises(InputError, match="holds no results of"):
+            group(AppRequest(data_set(tmp_path / "other", {"sub-99": 1}), out))
 
     def test_a_followup_that_fails_now(self, raw: Path, tmp_path: Path) -> None:
         out = tmp_path / "out"

@@ -13,7 +13,7 @@ from microbleeds.geometry import Grid, canonical
 from microbleeds.regions import CSF, code_of
 from microbleeds.report.assemble import assemble
 from microbleeds.report.labels import write_labels
-from microbleeds.report.record import ModelRecord, OperatingPoint, Record, write_record
+from microbleeds.report.record import ModelRecord, OperatingPoint, Record, SegmentationRecord, write_record
 from microbleeds.report.review.page import write_review
 from microbleeds.report.run_record import sha256_of
 from microbleeds.report.scale_tables import recounted
@@ -86,14 +86,22 @@ def head() -> Head:
     return Head(scan, brain, _regions(position, brain), assemble(scan, candidates, PLACES, _model()))
 
 
-def result(folder: Path, border: int | None = None) -> Path:
-    """Write the files of a finished result that reading needs; the finding ``border`` is near another group."""
+def result(folder: Path, border: int | None = None, *, doubtful: bool = False) -> Path:
+    """Write the files of a finished result that reading needs.
+
+    Args:
+        folder: to write to.
+        border: the finding that is near another group.
+        doubtful: whether the segmentation looks wrong.
+    """
     made = head()
+    confidence = {one.id: "uncertain" for one in made.record.findings if doubtful} | {border: "border"}
     findings = [
-        one.model_copy(update={"place_confidence": "border"}) if one.id == border else one
+        one.model_copy(update={"place_confidence": confidence.get(one.id, one.place_confidence)})
         for one in made.record.findings
     ]
-    record = recounted(made.record, findings)
+    seen = SegmentationRecord(located=True, confident=not doubtful, brain_ml=190, regions=[])
+    record = recounted(made.record.model_copy(update={"segmentation": seen}), findings)
     folder.mkdir(parents=True)
     write_record(record, folder / "findings.json")
     write_labels(record.findings, made.scan.source_grid, folder / "labels.nii.gz")

@@ -146,6 +146,21 @@ class TestReading:
             page.click("#findings li:nth-child(2) button.rejected")
             assert number(page, "strictly_lobar") == ("unknown" if border == 1 else "yes")
 
+    def test_a_reader_overrules_a_doubtful_segmentation(self, opened, tmp_path: Path):
+        page = opened(folder=result(tmp_path / "doubtful", doubtful=True))
+        begin(page)
+        assert number(page, "strictly_lobar") == "unknown"
+        page.click("#findings li:nth-child(2) .jump")
+        page.keyboard.press("l")
+        assert number(page, "strictly_lobar") == "no", "one is deep by the reader's word"
+        page.click("#findings li:nth-child(2) button.rejected")
+        assert number(page, "strictly_lobar") == "unknown"
+        page.click("#findings li:nth-child(1) .jump")
+        page.keyboard.press("l")
+        assert number(page, "strictly_lobar") == "yes"
+        page.click("#findings li:nth-child(1) button.rejected")
+        assert number(page, "strictly_lobar") == "unknown", "nothing counts, but who knows"
+
     def test_a_place_is_found_by_the_programs_vote(self, opened):
         """From the second finding around the middle, where four lobes meet, voxel by voxel."""
         page, made = opened(), head()

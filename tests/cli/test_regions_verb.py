@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -90,7 +91,11 @@ class TestRegions:
         codes = np.asarray(nib.load(out / "regions.nii.gz").dataobj)
         assert codes[24, 36, 11] == code_of("thalamus", "right"), "the file's first axis runs to the left"
         assert codes[48, 36, 11] == code_of("thalamus", "left")
-        assert "thalamus" in capsys.readouterr().out
+        said = " ".join(capsys.readouterr().out.split())
+        assert "thalamus" in said
+        numbers = re.search(r"Brain without fluid (\d+) ml, search mask (\d+) ml", said)
+        assert numbers is not None
+        assert f"Brain without ventricles and other fluid: {numbers[1]} ml" in (out / "regions.html").read_text()
 
     def test_run_record(self, scan, tmp_path):
         run("regions", scan, "--out", tmp_path / "out", "--device", "cpu")

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from little_card import little_anatomy_card, little_card
 from little_cohort import image, write_result
+from microbleeds.cohort import settle
 from microbleeds.cohort.search import request_of, search
+from microbleeds.cohort.settle import with_weights
 from microbleeds.cohort.task import ScanTask, SearchOptions, read_outcome
+from microbleeds.networks.config import DetectorConfig
+from microbleeds.weights import Calibration, OperatingPoints
 
 Change = Callable[[ScanTask], ScanTask]
 
@@ -62,6 +68,25 @@ class TestResume:
     def test_what_changed_is_done_again(self, task: ScanTask, change: Change) -> None:
         assert search(task, write_result).state == "done"
         assert search(change(task), write_result).state == "done"
+
+    @pytest.mark.parametrize(
+        ("detector", "anatomy", "state"),
+        [
+            ({"operating_points": OperatingPoints(balanced=0.2)}, {}, "done"),
+            ({"calibration": Calibration(slope=2)}, {}, "done"),
+            ({"search_window": (32, 32, 16)}, {}, "done"),
+            ({}, {"volume_ranges_ml": {"left_thalamus": (4, 9)}}, "done"),
+            ({"scores": {"sensitivity": 0.9}}, {"scores": {"dice": 0.9}}, "kept"),
+        ],
+    )
+    def test_the_card_counts_as_the_weights_do(
+        self, task: ScanTask, monkeypatch: pytest.MonkeyPatch, detector: dict, anatomy: dict, state: str
+    ) -> None:
+        for fields, of_anatomy, expected in (({}, {}, "done"), (detector, anatomy, state)):
+            loaded = SimpleNamespace(card=little_card(DetectorConfig(), **fields))
+            monkeypatch.setattr(settle, "load_detector", lambda _, loaded=loaded: loaded)
+            monkeypatch.setattr(settle, "load_anatomy", lambda of=of_anatomy: (None, little_anatomy_card(**of)))
+            assert search(replace(task, options=with_weights(task.options)), write_result).state == expected
 
     def test_a_failed_scan_is_tried_again(self, task: ScanTask) -> None:
         failed = search(task, lambda _: 1 / 0)

@@ -18,6 +18,8 @@ from microbleeds.cohort.pool import PoolSettings
 from microbleeds.cohort.table import Entry, table_rows, write_table
 from microbleeds.cohort.task import Outcome, SearchOptions
 from microbleeds.errors import InputError
+from microbleeds.regions import CSF, VENTRICLE
+from microbleeds.report.record import RegionVolume
 
 
 def entries(numbers: list[int]) -> list[Entry]:
@@ -89,6 +91,28 @@ class TestTable:
         assert '<a href="sub-0.html">s0</a>' in page
         assert "https://" not in page
 
+    def test_what_is_not_known_to_be_strictly_lobar_is_no_no(self) -> None:
+        made = entries([1, 1, 1])
+        assert "<b>3</b><span>strictly lobar</span>" in render(table_rows(made), title="x", links={})
+        for n in (0, 1):
+            record = made[n].record
+            assert record is not None
+            unknown = record.counts.model_copy(update={"strictly_lobar": None})
+            made[n] = Entry(made[n].outcome, record.model_copy(update={"counts": unknown}))
+        page = render(table_rows(made), title="x", links={})
+        assert "<b>1</b><span>strictly lobar of 1 known, 2 unknown</span>" in page
+
+    def test_the_brain_is_without_fluid(self) -> None:
+        record = record_of({"swi": "x"}, 1)
+        assert record.segmentation is not None
+        fluid = [RegionVolume(index=code, name="fluid", volume_ml=200) for code in (CSF, VENTRICLE)]
+        for regions, expected in (([*record.segmentation.regions, *fluid], 90), ([], None)):
+            seen = record.segmentation.model_copy(update={"regions": regions})
+            (row,) = table_rows(
+                [Entry(Outcome(name="a", state="done"), record.model_copy(update={"segmentation": seen}))]
+            )
+            assert row["brain_ml"] == expected
+
     def test_charts_of_the_page(self) -> None:
         numbers = [1, 0, 1, 2, 1, 2, 1, 90]
         made = entries(numbers)
@@ -157,6 +181,21 @@ class TestGather:
         assert "table (.tsv) with the columns swi, magnitude and phase" in str(refused.refused)
         assert "labels.json" not in str(refused.refused)
 
+    def test_folders_without_a_suitable_image_are_named(self, tmp_path: Path) -> None:
+        image(tmp_path / "anna" / "SWI.nii.gz")
+        image(tmp_path / "anna" / "T1.nii.gz")
+        image(tmp_path / "b" / "anat_t1.nii.gz")
+        image(tmp_path / "masks" / "anna_mask.nii.gz")
+        image(tmp_path / "carl" / "T1.nii.gz")
+        (tmp_path / "carl" / "IM0001").write_bytes(bytes(128) + b"DICM")
+        for session in (1, 2):
+            image(tmp_path / "sub-1" / f"ses-{session}" / "anat" / f"sub-1_ses-{session}_T1w.nii.gz")
+        image(tmp_path / "sub-1" / "ses-1" / "anat" / "sub-1_ses-1_swi.nii.gz")
+        found = {one.name: one for one in gather(tmp_path)}
+        assert {name for name, one in found.items() if not one.absent} == {"anna", "carl", "sub-1_ses-1"}
+        assert {name for name, one in found.items() if one.absent} == {"b", "sub-1_ses-2"}
+        assert "anat_t1.nii.gz" in str(found["b"].refused)
+
     def test_nothing_there(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="holds no scan"):
             gather(tmp_path)
@@ -175,7 +214,7 @@ def test_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "run_all",
         lambda tasks, work, client, finished, abreast: [(o := work(t), finished(o))[0] for t in tasks],
     )
-    for name in ("a", "broken", "logs"):
+    for name in ("a", "broken", "logs", "b/anat_t1"):
         image(tmp_path / "in" / f"{name}.nii.gz")
     out = tmp_path / "out"
     seen: list[int] = []
@@ -192,6 +231,7 @@ def test_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "a": "done",
         "broken": "failed",
         "logs_": "done",
+        "b": "absent",
     }
     assert (out / "a" / "findings.json").exists()
     assert "The image is broken." in (out / "scans.html").read_text()

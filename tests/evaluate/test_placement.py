@@ -139,5 +139,32 @@ class TestRemoval:
         scores = removal_scores([self.CASE, low], None, 5.0)
         assert (scores.lowest_score, scores.candidates, scores.false_positives_removed) == (0.05, 3, 2)
 
+    def test_the_operating_point_of_findings_json_decides(self, tmp_path):
+        """Neither everything ruled out nor a reader's addition, of score 0, moves it."""
+        out = {"position_ras_mm": [0, 0, 0], "score": 0.99, "kept": False, "removed_by": "anatomy"}
+        faint = out | {"position_ras_mm": [50, 0, 0], "score": 0.02}
+        added = {"position_ras_mm": [0, 90, 0], "score": 0.0, "kept": True, "removed_by": None}
+        for extra in ([], [added]):
+            record = {"model": {"operating_point": {"cut": 0.2}}, "findings": [out, faint, *extra]}
+            (tmp_path / "findings.json").write_text(json.dumps(record))
+            case = Case("a", read_predictions(tmp_path / "findings.json"), truth([[0, 0, 0]]))
+            scores = removal_scores([case], None, 5.0)
+            assert (scores.lowest_score, scores.candidates, scores.bleeds_lost) == (0.2, 1, 1)
+
+    def test_a_table_of_ours_tells_no_operating_point(self, tmp_path):
+        (tmp_path / "a.tsv").write_text(
+            "x_mm\ty_mm\tz_mm\tscore\tkept\tremoved_by\n"
+            "0\t0\t0\t0.6\t1\tn/a\n0\t90\t0\t0\t1\tn/a\n40\t0\t0\t0.7\t0\tanatomy\n80\t0\t0\t0.1\t0\tanatomy\n"
+        )
+        scores = removal_scores([Case("a", read_predictions(tmp_path / "a.tsv"), truth([]))], None, 5.0)
+        assert (scores.lowest_score, scores.candidates) == (0.6, 1)
+
+    def test_each_scan_has_its_own_operating_point(self):
+        ruled_out = predictions([[0, 0, 0]], scores=[0.3], kept=[False], ruled_out=[True], cut=0.4)
+        low = predictions([[0, 0, 0]], scores=[0.3], kept=[False], ruled_out=[True], cut=0.2)
+        cases = [Case("a", ruled_out, truth([])), Case("b", low, truth([]))]
+        assert removal_scores(cases, None, 5.0).candidates == 1
+        assert removal_scores(cases, 0.1, 5.0).candidates == 2
+
     def test_nothing_kept(self):
         assert removal_scores([Case("a", predictions([]), truth([]))], None, 5.0).lowest_score is None

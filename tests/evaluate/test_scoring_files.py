@@ -117,6 +117,37 @@ class TestCohort:
         scores = evaluate_cohort(read_cases(tmp_path / "found", tmp_path / "truth"), repeats=10)
         assert scores.patients.strictly_lobar_confusion == [[1, 0, 0], [0, 1, 0]]
 
+    def test_what_findings_leave_open_is_unknown(self, tmp_path):
+        """A finding near another group, and a doubtful segmentation that leaves nothing to count."""
+        lobar = truth([[0, 0, 0]], groups=("lobar",), regions=("frontal",))
+        deep = truth([[0, 0, 0]], groups=("deep",), regions=("thalamus",))
+        near = finding([0, 0, 0], 0.9) | {"place_confidence": "border"}
+        spinal = finding([0, 0, 0], 0.9, group="infratentorial", region=None)
+        doubted = {"groups_uncertain": True}
+        confusions = []
+        for there, findings, counts in (
+            (lobar, [near], {}),
+            (deep, [spinal], {}),
+            (deep, [], doubted),
+            (lobar, [], {}),
+        ):
+            (tmp_path / "findings.json").write_text(json.dumps({"findings": findings, "counts": counts}))
+            case = Case("a", read_predictions(tmp_path / "findings.json"), there)
+            confusions.append(evaluate_cohort([case], repeats=5).patients.strictly_lobar_confusion)
+        assert confusions == [
+            [[0, 0, 0], [0, 0, 1]],
+            [[0, 0, 1], [0, 0, 0]],
+            [[0, 0, 1], [0, 0, 0]],
+            [[0, 0, 0], [1, 0, 0]],
+        ]
+
+    def test_ignored_candidates_count_in_no_burden(self):
+        """Two are kept, of which one lies on what is not visible: class 1, not 2-4."""
+        there = truth([[0, 0, 0], [40, 0, 0]], visible=[True, False])
+        scores = evaluate_cohort([Case("a", predictions([[0, 0, 0], [40, 0, 0]]), there)], repeats=5)
+        assert scores.ignored_kinds == {"microbleed-not-visible": 1}
+        assert scores.patients.burden_confusion[1] == [0, 1, 0, 0, 0]
+
     def test_mineralisation_is_ignored_and_has_a_row_of_its_own(self):
         there = truth(
             [],
@@ -144,6 +175,20 @@ class TestCohort:
         scores = evaluate_cohort(cases, repeats=10)
         assert scores.radii[0].mean_sensitivity.value == 1
         assert scores.radii[0].operating.f1.value == 1
+
+    def test_a_perfect_cohort_has_intervals_with_width(self):
+        places = {"groups": ("lobar",), "regions": ("frontal_white",)}
+        there, found = truth([[1, 2, 3]], **places), predictions([[1, 2, 3]], [0.8], **places)
+        cases = [Case(f"a{n}", found, there) for n in range(8)]
+        cases += [Case(f"b{n}", predictions([]), truth([])) for n in range(4)]
+        scores = evaluate_cohort(cases, repeats=50)
+        near, share = scores.radii[0].operating, 0.025 ** (1 / 8)
+        shares = (near.sensitivity, near.precision, near.f1, scores.radii[0].mean_sensitivity, scores.right_group)
+        for interval in (*shares, scores.radii[0].sensitivity_at["1"], scores.placement.by_scale["BOMBS"]):
+            assert (interval.value, interval.high) == (1, 1)
+            assert interval.low == pytest.approx(share)
+        assert near.false_positives_per_subject.high == pytest.approx(3.689 / 12, abs=1e-3)
+        assert near.false_positives_per_negative_subject.high == pytest.approx(3.689 / 4, abs=1e-3)
 
     def test_cohort_without_lesions_or_findings(self):
         scores = evaluate_cohort([Case("a", predictions([]), truth([]))], repeats=10)
@@ -201,6 +246,29 @@ class TestPairing:
         assert (everything.subjects, everything.scans, first.subjects, first.scans) == (6, 24, 6, 6)
         assert everything.radii[0].operating.sensitivity == first.radii[0].operating.sensitivity
         assert everything.radii[0].operating.hits == 4 * first.radii[0].operating.hits
+
+    @pytest.mark.parametrize("names", [["sub-02.tsv"], ["sub-01_ses-2.tsv"], ["sub-02_ses-1.tsv", "sub-03.tsv"]])
+    def test_findings_without_truth_are_refused(self, tmp_path, names: list[str]):
+        """Left out, their false positives would count nowhere."""
+        truths = {"sub-01_ses-1.tsv": 1}
+        found = truths | dict.fromkeys(names, 3)
+        with pytest.raises(InputError, match=f"{names[0][:-4]}.* has findings .*no truth.*header and no rows"):
+            read_cases(*self.folders(tmp_path, truths, found))
+        (tmp_path / "truth" / names[0]).write_text("x_mm\ty_mm\tz_mm\n")
+        if len(names) == 1:
+            assert len(read_cases(tmp_path / "found", tmp_path / "truth")) == 2
+
+    def test_the_output_folder_of_the_bids_app(self, tmp_path):
+        for session in ("ses-1", "ses-2"):
+            write_findings(tmp_path / "out" / "results" / f"sub-01_{session}", [finding([0, 0, 0], 0.9)])
+            (tmp_path / "out" / "sub-01" / session / "anat").mkdir(parents=True)
+            write_subject(tmp_path / "data", f"sub-01_{session}", "")
+        (tmp_path / "out" / "results" / "sub-01_followup").mkdir()
+        cases = read_cases(tmp_path / "out", tmp_path / "data")
+        assert [(case.name, len(case.predictions.scores)) for case in cases] == [
+            ("sub-01_ses-1", 1),
+            ("sub-01_ses-2", 1),
+        ]
 
     def test_mimics_are_no_second_truth(self, tmp_path):
         found, truths = self.folders(tmp_path, {"sub-01_microbleeds.tsv": 1}, {"sub-01.tsv": 1})

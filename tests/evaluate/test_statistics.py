@@ -15,6 +15,7 @@ from microbleeds.evaluate import (
     calibration,
     is_strictly_lobar,
 )
+from microbleeds.evaluate.intervals import Interval, of_rate, of_share
 
 
 def mean(values) -> np.ndarray:
@@ -42,6 +43,28 @@ class TestBootstrap:
     def test_undefined_is_none(self):
         (interval,) = bootstrap([], mean)
         assert (interval.low, interval.value, interval.high) == (None, None, None)
+
+
+class TestExactEnds:
+    """Figures of the tables of Clopper and Pearson, and of Poisson's."""
+
+    def test_shares_and_rates_without_width(self):
+        never, always = Interval(0.0, 0.0, 0.0), Interval(1.0, 1.0, 1.0)
+        assert of_share(never, 10).high == pytest.approx(0.3085, abs=1e-4)
+        assert of_share(always, 10).low == pytest.approx(0.6915, abs=1e-4)
+        assert of_rate(never, 8).high == pytest.approx(3.6889 / 8, abs=1e-4)
+        assert (of_share(never, 10).low, of_share(always, 10).high, of_rate(never, 8).low) == (0, 1, 0)
+
+    @pytest.mark.parametrize(
+        "interval",
+        [Interval(0.5, 0.5, 0.5), Interval(0.0, 0.0, 0.2), Interval(1.0, None, None)],
+    )
+    def test_others_stay(self, interval):
+        assert of_share(interval, 10) == interval
+        assert of_rate(interval, 10) == interval
+
+    def test_of_nothing(self):
+        assert of_share(Interval(0.0, 0.0, 0.0), 0).high == of_rate(Interval(0.0, 0.0, 0.0), 0).high == 0
 
 
 class TestCalibration:

@@ -92,6 +92,15 @@ class TestPage:
             assert words in page, words
         assert page.count(DISCLAIMER) >= 2
 
+    def test_ruled_out_are_those_that_would_count(self, head: Head):
+        """The list behind the fold has all of them."""
+        (out,) = (finding for finding in head.record.findings if finding.removed_by == "anatomy")
+        faint = out.model_copy(update={"id": 99, "score": 0.1})
+        more = head.record.model_copy(update={"findings": [*head.record.findings, faint]})
+        text = render_html(more, head.scan, head.brain)
+        assert "Ruled out by place</dt><dd>1</dd>" in text
+        assert "Removed candidates: 2 by place" in text
+
     def test_files_and_headers_cannot_bring_html(self, page: str):
         assert "<script>alert(1)" not in page
         assert "<MR>" not in page

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from little_head import Head, segmented
 
-from microbleeds.regions import REGIONS, code_of
+from microbleeds.regions import CSF, REGIONS, VENTRICLE, code_of
 from microbleeds.report.region_table import colour_of, region_name
 from microbleeds.report.regions_image import segmentation_record, write_regions
 
@@ -82,6 +82,17 @@ class TestTable:
             expected_ml, abs=5e-4
         )
         assert record.brain_ml == pytest.approx(head.brain.sum() * 0.003, abs=0.1)
+
+    def test_the_brain_is_without_fluid(self, head: Head, tmp_path):
+        seen = segmented(head)
+        seen.regions[seen.regions == code_of("cerebellum", "left")] = CSF
+        solid_ml = (~np.isin(seen.regions, (0, CSF, VENTRICLE))).sum() * 0.003
+        assert segmentation_record(seen).parenchyma_ml == pytest.approx(solid_ml, abs=0.1)
+        assert segmentation_record(replace(seen, located=False)).parenchyma_ml is None
+        write_regions(seen, head.scan, tmp_path)
+        sidecar = json.loads((tmp_path / "regions.json").read_text(encoding="utf-8"))
+        assert sidecar["BrainVolumeMl"] == pytest.approx(solid_ml, abs=0.1)
+        assert sidecar["SearchMaskVolumeMl"] == pytest.approx(head.brain.sum() * 0.003, abs=0.1)
 
     def test_every_region_has_a_look(self):
         assert all(colour_of(region).startswith("#") and region_name(region) for region in REGIONS.values())

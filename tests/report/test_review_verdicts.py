@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from little_head import Head, source_grid
+from little_head import BLEEDS_MM, PLACES, Head, model, segmented, source_grid
 from reader_verdicts import HASH, addition, content, placement, verdict
 
 from microbleeds.errors import InputError
+from microbleeds.report.assemble import assemble
+from microbleeds.report.dicom.reading import reading_of
+from microbleeds.report.dicom.statements import statements
+from microbleeds.report.html import render_html
 from microbleeds.report.record import Record, read_record
 from microbleeds.report.review.signed import REJECTED, SignedResult, sign
 from microbleeds.report.review.verdicts import MOST_BYTES, Verdicts, read_verdicts
 from microbleeds.report.scale_tables import recounted
+from microbleeds.scan import Candidate
 
 
 def signed(
@@ -135,6 +142,29 @@ class TestSigning:
         )
         assert "places: 1 confirmed, 0 corrected" in after.review.sentence
         assert deep.id in after.review.unreviewed, "a place is no verdict"
+
+    def test_a_reader_overrules_a_doubtful_segmentation(self, head: Head):
+        candidates = [Candidate(p, 0.9, 2.5) for p in BLEEDS_MM[:2]]
+        doubtful = replace(segmented(head), confident=False)
+        record = assemble(head.scan, candidates, PLACES[:2], model(), (), doubtful)
+        lobar, deep = (
+            placement(f.id, f.region, f.side) for f in sorted(record.kept, key=lambda f: f.group != "lobar")
+        )
+        for places, strictly, uncertain in (
+            ([lobar], None, True),
+            ([deep], False, True),
+            ([lobar, deep], False, False),
+            ([lobar, placement(deep["finding"], "occipital_white", "left")], True, False),
+        ):
+            after = signed(record, places=places)
+            assert (after.record.counts.strictly_lobar, after.record.counts.groups_uncertain) == (
+                strictly,
+                uncertain,
+            )
+            said = " ".join(statements(after.record, reading_of(after.review)))
+            assert ("The segmentation looks wrong: the groups are uncertain." in said) == uncertain
+            badge = re.search(r"<span>lobar .*?</span>", render_html(after.record, head.scan, head.brain))
+            assert ("uncertain" in badge[0]) == uncertain
 
     def test_a_place_corrected_counts_on_every_scale(self, head: Head):
         deep = next(f for f in head.record.kept if f.group == "deep")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from microbleeds.bids.choose import choose_scan
-from microbleeds.bids.dataset import Session, natural, read_sessions
+from microbleeds.bids.dataset import Session, natural, read_sessions, session_names
 from microbleeds.bids.description import refuse_foreign, write_citation, write_description
 from microbleeds.bids.followup import (
     FollowTask,
@@ -103,6 +103,8 @@ def participants(
         raise InputError(f"No session of {raw} can be searched: {outcomes[0].sentence}")
     options = with_weights(request.options)
     write_description(layout, raw)
+    subjects = list(dict.fromkeys(session.subject for session in sessions))
+    _forget_gone(request, subjects, layout)
     for outcome in outcomes:
         write_outcome(outcome, layout.scans / f"{outcome.name}.json")
         withdraw_scan(outcome, layout)
@@ -121,7 +123,6 @@ def participants(
             scan_done,
             abreast=request.pool.abreast(len(tasks)),
         )
-        subjects = list(dict.fromkeys(session.subject for session in sessions))
         pairs = follow_tasks(read_sessions(raw, subjects), layout, options)
         _end_followups(set(subjects) - {str(pair.origin.subject) for pair in pairs}, layout)
         followed: list[Outcome] = []
@@ -138,6 +139,8 @@ def participants(
 def group(request: AppRequest) -> list[dict[str, Any]]:
     """Write the group's table and page from all scans that the participant level has finished.
 
+    Scans whose session the data set no longer has are left out; where the data set isn't at hand, all are taken.
+
     Returns:
         The table's rows.
 
@@ -145,9 +148,10 @@ def group(request: AppRequest) -> list[dict[str, Any]]:
         InputError: if there are none.
     """
     layout = Layout(request.out_dir.absolute())
-    outcomes = read_outcomes(layout.scans)
+    there = session_names(request.bids_dir)
+    outcomes = [one for one in read_outcomes(layout.scans) if not there or one.name in there]
     if not outcomes:
-        raise InputError(f"{layout.root} holds no results; run the participant level first.")
+        raise InputError(f"{layout.root} holds no results of {request.bids_dir}; run the participant level first.")
     ordered = sorted(outcomes, key=lambda one: (natural(one.subject or ""), natural(one.session or "")))
     followups = {subject: read_followup(subject, layout) for subject in {str(one.subject) for one in ordered}}
     entries = [
@@ -247,6 +251,23 @@ def _end_followups(subjects: Collection[str], layout: Layout) -> None:
         layout.followup_note(subject).unlink(missing_ok=True)
 
 
+def _forget_gone(request: AppRequest, subjects: Collection[str], layout: Layout) -> None:
+    """Remove notes and derivatives of sessions that the data set no longer has.
+
+    Subjects that are gone lose theirs only if all were asked for. Results stay: a reader may have signed them.
+    """
+    there, all_asked = session_names(request.bids_dir), not request.subjects and not request.sessions
+    for outcome in read_outcomes(layout.scans):
+        subject = str(outcome.subject)
+        if outcome.name in there or not (all_asked or subject in subjects):
+            continue
+        withdraw_scan(outcome, layout)
+        (layout.scans / f"{outcome.name}.json").unlink()
+        if subject not in subjects:
+            _end_followups({subject}, layout)
+            layout.page(subject).unlink(missing_ok=True)
+
+
 def _more(outcome: Outcome, followup: FollowUp | None) -> dict[str, Any]:
     """Return the columns that the follow-up of its subject adds to a scan's row."""
     if followup is None or not outcome.succeeded:
@@ -275,4 +296,6 @@ def _cite(layout: Layout, entries: Sequence[Entry]) -> None:
     path = layout.logs / "settings.json"
     compute: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     compute.pop("asked_device", None)
-    write_citation(layout, [entry.record for entry in entries if entry.record is not None], compute)
+    records = [entry.record for entry in entries if entry.record is not None]
+    followed = any(outcome.succeeded for outcome in read_outcomes(layout.followups))
+    write_citation(layout, records, compute, followed=followed)

@@ -90,6 +90,16 @@ def read_sessions(root: Path, subjects: Sequence[str] = (), sessions: Sequence[s
     return found
 
 
+def session_names(root: Path) -> set[str]:
+    """Return the names (``sub-01_ses-2``) of all sessions of a data set; none if it isn't there."""
+    subjects = [path for path in Path(root).glob("sub-*") if path.is_dir()]
+    return {
+        Session(subject.name.removeprefix("sub-"), label, ()).name
+        for subject in subjects
+        for label in _session_folders(subject) or (None,)
+    }
+
+
 def natural(text: str) -> list[tuple[int, str]]:
     """Return a key that sorts ``2`` before ``10``."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text) if part]
@@ -104,7 +114,7 @@ def _refuse_missing(what: str, wanted: Sequence[str], there: Any) -> None:
 
 def _of_subject(root: Path, label: str, folder: Path) -> Iterator[Session]:
     """Yield a subject's sessions, the earliest first; one without sessions is one session."""
-    inner = {path.name.removeprefix("ses-"): path for path in folder.glob("ses-*") if path.is_dir()}
+    inner = _session_folders(folder)
     if not inner:
         yield Session(label, None, _images(root, folder))
         return
@@ -116,6 +126,11 @@ def _of_subject(root: Path, label: str, folder: Path) -> Iterator[Session]:
     # Labels decide unless every session has a time: a mixture has no order.
     timed = all(session.time for session in read)
     yield from sorted(read, key=lambda one: ((one.time or "") if timed else "", natural(one.session or "")))
+
+
+def _session_folders(subject: Path) -> dict[str, Path]:
+    """Return a subject's folders of sessions by label."""
+    return {path.name.removeprefix("ses-"): path for path in subject.glob("ses-*") if path.is_dir()}
 
 
 def _times(table: Path, key: str) -> dict[str, str]:

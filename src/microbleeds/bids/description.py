@@ -75,18 +75,21 @@ def write_description(layout: Layout, raw: Path) -> None:
     _write_text(layout.root / "README.md", _readme(title))
 
 
-def write_citation(layout: Layout, records: Sequence[Record], compute: Mapping[str, Any]) -> None:
+def write_citation(
+    layout: Layout, records: Sequence[Record], compute: Mapping[str, Any], *, followed: bool
+) -> None:
     """Write `logs/CITATION.md`: a paragraph for a paper, with versions and hashes of weights.
 
     Args:
         layout: of the output.
         records: of all scans with a result.
         compute: what the run settled (device, precision).
+        followed: whether visits were compared.
     """
-    _write_text(layout.logs / "CITATION.md", citation(records, compute))
+    _write_text(layout.logs / "CITATION.md", citation(records, compute, followed=followed))
 
 
-def citation(records: Sequence[Record], compute: Mapping[str, Any]) -> str:
+def citation(records: Sequence[Record], compute: Mapping[str, Any], *, followed: bool) -> str:
     """Return the paragraph; see :func:`write_citation`."""
     kinds = Counter((record.scan.kind, record.scan.phase is not None) for record in records)
     words = {
@@ -103,6 +106,7 @@ def citation(records: Sequence[Record], compute: Mapping[str, Any]) -> str:
     points = {record.model.operating_point for record in records}
     at = "; ".join(sorted(f"'{p.name}' (score from {p.cut:.2f})" for p in {p.name: p for p in points}.values()))
     versions = ", ".join(f"{name} {version}" for name, version in package_versions().items())
+    compared = "Visits of one person were aligned rigidly and their findings matched one to one. "
     done = ", ".join(f"{name} {value}" for name, value in compute.items()) or "not recorded"
     return f"""# How this was made
 
@@ -110,8 +114,7 @@ def citation(records: Sequence[Record], compute: Mapping[str, Any]) -> str:
 > proposal network to stride 4 on SWI and phase that follows Kim et al. (arXiv 2306.13020); weights: {weights};
 > operating point: {at or "none yet"}. Candidates with hardly any parenchyma around them were removed.
 > Regions come from an automatic segmentation and are counted by MARS (Gregoire 2009), BOMBS (Cordonnier 2009) and
-> Kim et al. Visits of one person were aligned rigidly and their findings matched one to one. No reader has
-> confirmed the findings.
+> Kim et al. {compared if followed else ""}No reader has confirmed the findings.
 
 {RESEARCH_USE}
 

@@ -52,7 +52,10 @@ def _table(segmentation: SegmentationRecord) -> Table:
         row = MARS.row_of(region)
         if row is not None:
             volumes[row, region.side] += size.volume_ml
-    table = Table("group", "region", "right ml", "left ml", title=f"Brain {segmentation.brain_ml:.0f} ml")
+    brain_ml = segmentation.parenchyma_ml
+    known = "" if brain_ml is None else f"Brain without fluid {brain_ml:.0f} ml, "
+    title = f"{known}{'search' if known else 'Search'} mask {segmentation.brain_ml:.0f} ml"
+    table = Table("group", "region", "right ml", "left ml", title=title)
     for row, group in MARS.groups.items():
         table.add_row(group, row, *(f"{volumes[row, side]:.1f}" for side in ("right", "left")))
     return table

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
-from microbleeds.annotations.images import NIFTI, named_file
+from microbleeds.annotations.images import NIFTI, NamedFile, named_file
 from microbleeds.annotations.scan_files import scans_of
 from microbleeds.annotations.statement import Statement
 from microbleeds.errors import InputError
@@ -29,12 +29,16 @@ _NAME_ALL = "keep one, or give a table (.tsv) with the columns swi, magnitude an
 
 @dataclass(frozen=True)
 class Gathered:
-    """One scan: a name that is a file name and unique, and role to path; or why there is none."""
+    """One scan: a name that is a file name and unique, and role to path; or why there is none.
+
+    ``absent`` tells that there is no suitable image; else what was refused is a failure.
+    """
 
     name: str
     inputs: Mapping[str, Path]
     notes: tuple[str, ...] = ()
     refused: str | None = None
+    absent: bool = False
 
 
 def gather(place: Path, reserved: Collection[str] = ()) -> list[Gathered]:
@@ -57,19 +61,39 @@ def gather(place: Path, reserved: Collection[str] = ()) -> list[Gathered]:
 
 
 def _of_folder(folder: Path) -> list[Gathered]:
-    """Group NIfTI images by their names; every folder below the first that holds other files is a DICOM study."""
+    """Group NIfTI images by their names; a folder below the first without suitable ones may be a DICOM study."""
     files = _files(folder)
     images = [path for path in files if path.name.lower().endswith(NIFTI)]
     named = [named_file(path, folder, Statement()) for path in images]
     scans, refused = scans_of(named, folder, _NAME_ALL)
     found = [Gathered(scan.name, scan.images, scan.warnings) for scan in scans]
     found += [Gathered(one.name, {}, (), one.sentence) for one in refused]
-    taken = {path.relative_to(folder).parts[0] for path in images}
+    taken = {file.path.relative_to(folder).parts[0] for file in named if file.role != "other"}
     others: dict[str, list[Path]] = defaultdict(list)
     for path in files:
         others[path.relative_to(folder).parts[0]].append(path)
     studies = [name for name, inside in others.items() if name not in taken and any(map(_may_be_dicom, inside))]
-    return found + [Gathered(_name_of(Path(name)), {"swi": folder / name}) for name in studies]
+    found += [Gathered(_name_of(Path(name)), {"swi": folder / name}) for name in studies]
+    apart = set(studies)
+    return found + _without_suitable([f for f in named if f.path.relative_to(folder).parts[0] not in apart])
+
+
+def _without_suitable(files: Sequence[NamedFile]) -> list[Gathered]:
+    """Name the subjects, or folders below the first, that have images but none that can be searched."""
+    units: dict[tuple[str, ...], list[NamedFile]] = defaultdict(list)
+    for file in files:
+        units[file.bids_key or file.folder_key[:1]].append(file)
+    return [
+        Gathered("_".join(unit), {}, (), f"No SWI and no T2*-weighted image: {_listed(inside)}.", absent=True)
+        for unit, inside in units.items()
+        # Masks alone belong to scans elsewhere, as do files that nothing names.
+        if unit and "other" in (roles := {file.role for file in inside}) and roles <= {"mask", "other"}
+    ]
+
+
+def _listed(files: Sequence[NamedFile]) -> str:
+    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+    return ", ".join(file.path.name for file in files[:3]) + more
 
 
 def _may_be_dicom(path: Path) -> bool:

@@ -82,7 +82,7 @@ def _tasks(found: Sequence[Gathered], out: Path, options: SearchOptions) -> tupl
         if one.refused is None:
             tasks.append(task)
         else:
-            refused.append(outcome_of(task, "failed", sentence=one.refused))
+            refused.append(outcome_of(task, "absent" if one.absent else "failed", sentence=one.refused))
             write_outcome(refused[-1], note)
     return tasks, refused
 

@@ -43,6 +43,7 @@ class Summary:
     microbleeds: int
     median: float
     strictly_lobar: int
+    lobar_unknown: int
     warned: int
 
 
@@ -100,6 +101,7 @@ def summarise(rows: Sequence[Row]) -> Summary:
         microbleeds=sum(numbers),
         median=median(numbers) if numbers else 0,
         strictly_lobar=sum(row["strictly_lobar"] is True for row in done),
+        lobar_unknown=sum(row["strictly_lobar"] is None for row in done),
         warned=sum(int(row["warnings"]) > 0 for row in done),
     )
 

@@ -31,7 +31,7 @@ class SearchOptions:
         operating_point: as in :class:`microbleeds.pipeline.Request`.
         phase_sign: as in :class:`microbleeds.pipeline.Request`.
         weights: of the detector; the shipped ones if ``None``.
-        weights_sha256: name to hash of all weights in use.
+        weights_sha256: name to hash of the card of all weights in use.
         device: torch device.
         precision: of convolutions.
         threads: of a worker.

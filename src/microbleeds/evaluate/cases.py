@@ -26,6 +26,8 @@ class Predictions:
         regions: [N] region names, or ``None``.
         sides: [N] ``left``, ``right``, ``none``, or ``None`` where not said.
         sure: [N] whether the program is sure of the place.
+        cut: score from which on candidates count, ``None`` where the program doesn't say.
+        groups_uncertain: whether the program says that no group is to be trusted.
     """
 
     positions_mm: NDArray[np.float64]
@@ -36,6 +38,8 @@ class Predictions:
     regions: tuple[str | None, ...]
     sides: tuple[str | None, ...]
     sure: NDArray[np.bool_]
+    cut: float | None = None
+    groups_uncertain: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +123,8 @@ def predictions(
     regions: tuple[str | None, ...] | None = None,
     sides: tuple[str | None, ...] | None = None,
     sure: ArrayLike | None = None,
+    cut: float | None = None,
+    groups_uncertain: bool = False,
 ) -> Predictions:
     """Return predictions with what wasn't said filled in: score 1, kept, nothing ruled out, no group, sure of it.
 
@@ -139,6 +145,8 @@ def predictions(
         regions=regions or (None,) * count,
         sides=sides or (None,) * count,
         sure=_flags(sure, count, default=True),
+        cut=cut,
+        groups_uncertain=groups_uncertain,
     )
 
 

@@ -1,12 +1,15 @@
 """Bootstrap intervals over subjects (percentile method, Efron and Tibshirani 1993, chapter 13).
 
 Subjects are drawn, not microbleeds: those of one subject share a head and a scanner and aren't independent.
+Where nothing happened, or always, every draw says the same and an interval would have no width: then the exact
+bound of Clopper and Pearson (1934) or, for a rate, of Garwood (1936) is its other end.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -49,6 +52,37 @@ def bootstrap(
             chosen = generator.integers(0, len(subjects), len(subjects))
             draws[n] = statistic([subjects[i] for i in chosen])
     return [_interval(v, draw, level) for v, draw in zip(value, draws.T, strict=True)]
+
+
+def of_share(interval: Interval, total: int, level: float = 0.95) -> Interval:
+    """Give the interval of a share its exact end where all draws are 0 or all are 1.
+
+    Args:
+        interval: of the share.
+        total: how many it is of.
+        level: as the bootstrap's.
+    """
+    if not _without_width(interval, total) or interval.value not in (0, 1):
+        return interval
+    least = ((1 - level) / 2) ** (1 / total)
+    return replace(interval, low=least) if interval.value == 1 else replace(interval, high=1 - least)
+
+
+def of_rate(interval: Interval, total: int, level: float = 0.95) -> Interval:
+    """Give the interval of a number per scan its exact end where all draws are 0.
+
+    Args:
+        interval: of the rate.
+        total: scans.
+        level: as the bootstrap's.
+    """
+    if not _without_width(interval, total) or interval.value != 0:
+        return interval
+    return replace(interval, high=-math.log((1 - level) / 2) / total)
+
+
+def _without_width(interval: Interval, total: int) -> bool:
+    return total > 0 and interval.low is not None and interval.low == interval.high
 
 
 def _interval(value: float, draws: NDArray[np.float64], level: float) -> Interval:

@@ -7,6 +7,8 @@ In a data set names tell: a scan is ``sub-001``, or ``sub-001_ses-1`` where sess
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 from microbleeds.errors import InputError
@@ -21,8 +23,8 @@ def read_cases(findings: Path, truths: Path) -> list[Case]:
     """Read one scan (two files) or a data set (two folders with the same ``sub-*`` names).
 
     Raises:
-        InputError: if a scan of the data set has no findings (none found isn't the same as not run), or two files
-            may be a scan's.
+        InputError: if a scan has no findings (none found isn't the same as not run) or no truth (which isn't the
+            same as no microbleeds), or two files may be a scan's.
     """
     findings, truths = Path(findings), Path(truths)
     for path in (findings, truths):
@@ -32,14 +34,49 @@ def read_cases(findings: Path, truths: Path) -> list[Case]:
     scans = _truths_in(folder) if folder.is_dir() else {}
     if not scans:
         return [Case(findings.stem or str(findings), read_predictions(findings), read_truth(truths))]
+    findings = _results_of_app(findings)
     subjects = [_subject(name) for name in scans]
     found = {name: _findings_of(findings, name, alone=subjects.count(_subject(name)) == 1) for name in scans}
     missing = [name for name, path in found.items() if path is None]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise InputError(f"There are no findings for {missing[0]}{more} in {findings}; run detect on each scan.")
+    _refuse_without_truth(findings, scans)
     there = [(name, path) for name, path in found.items() if path is not None]
     return [Case(name, read_predictions(path), read_truth(scans[name])) for name, path in there]
+
+
+def _results_of_app(folder: Path) -> Path:
+    """Return the results within the output folder of the BIDS App; another folder is what it is."""
+    results = folder / "results"
+    return results if any(results.glob("sub-*/findings.json")) else folder
+
+
+def _refuse_without_truth(folder: Path, scans: Collection[str]) -> None:
+    """Refuse findings of scans that have no truth: left out, their false positives would count nowhere."""
+    names = _found_in(folder)
+    true, found = Counter(map(_subject, scans)), Counter(map(_subject, names))
+    # A session that one side alone names does not matter.
+    single = {subject for subject in found if found[subject] == true[subject] == 1}
+    extra = sorted(name for name in names if name not in scans and _subject(name) not in single)
+    if extra:
+        more = f" (and {len(extra) - 1} more)" if len(extra) > 1 else ""
+        raise InputError(
+            f"{extra[0]}{more} has findings in {folder} but no truth; a scan without microbleeds needs a table "
+            "with a header and no rows, findings of any other must be taken away."
+        )
+
+
+def _found_in(folder: Path) -> set[str]:
+    """Return the names of the scans that a folder has findings of."""
+    names: set[str] = set()
+    for path in folder.glob("sub-*"):
+        sessions = [inner for inner in path.glob("ses-*") if inner.is_dir()]
+        listed = path.is_file() and path.name.endswith((*TABLES, *MASKS, ".json"))
+        if listed or (not sessions and path.is_dir() and _NAME.fullmatch(path.name)):
+            names.add(_name_of(path))
+        names |= {_name_of(session) for session in sessions}
+    return names
 
 
 def _truths_in(folder: Path) -> dict[str, Path]:

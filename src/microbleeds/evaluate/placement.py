@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from microbleeds.evaluate.intervals import Interval, bootstrap
+from microbleeds.evaluate.intervals import Interval, bootstrap, of_share
 from microbleeds.regions import MARS, SCALES, Scale
 
 GROUPS = ("lobar", "deep", "infratentorial")
@@ -129,8 +129,8 @@ def placement_scores(
     if not everyone:
         return None
     shares = [_numbers(pairs) for pairs in compared]
-    intervals = bootstrap(shares, _shares, repeats=repeats, seed=seed)
-    scales = bootstrap([_by_scale(pairs) for pairs in compared], _shares, repeats=repeats, seed=seed)
+    intervals = _intervals(shares, repeats, seed)
+    scales = _intervals([_by_scale(pairs) for pairs in compared], repeats, seed)
     totals = Counter(pair.true.group for pair in everyone)
     return PlacementScores(
         compared=len(everyone),
@@ -146,6 +146,13 @@ def placement_scores(
         confusion=_confusion(everyone),
         regions=_region_confusions(everyone),
     )
+
+
+def _intervals(numbers: Sequence[NDArray[np.int64]], repeats: int, seed: int) -> list[Interval]:
+    """Return the shares that are right of each subject's [..., 2 (right, all)], with intervals."""
+    totals = np.sum(numbers, axis=0)[..., 1].reshape(-1)
+    intervals = bootstrap(numbers, _shares, repeats=repeats, seed=seed)
+    return [of_share(interval, int(total)) for interval, total in zip(intervals, totals, strict=True)]
 
 
 def _by_scale(pairs: Sequence[PlacedPair]) -> NDArray[np.int64]:

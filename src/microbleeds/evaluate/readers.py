@@ -129,6 +129,8 @@ def _from_json(path: Path) -> Predictions:
             tuple(finding.get("region") for finding in found),
             tuple(finding.get("side") for finding in found),
             [finding.get("place_confidence") not in _UNSURE for finding in found],
+            record.get("model", {}).get("operating_point", {}).get("cut"),
+            record.get("counts", {}).get("groups_uncertain", False),
         )
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(f"The findings {path} can't be read as JSON; check the path.") from error

@@ -1,7 +1,7 @@
 """What the rule on places removed: false positives, and true microbleeds that it should have left.
 
-Candidates that their place ruled out are put back, at and above the operating point, and the cohort is matched
-again: what that adds in hits was lost, what it adds in false positives was removed.
+Candidates that their place ruled out are put back, at and above the scan's operating point, and the cohort is
+matched again: what that adds in hits was lost, what it adds in false positives was removed.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ class RemovalScores:
     """What the rule removed of what would have counted.
 
     Args:
-        lowest_score: candidates below it don't count, whatever their place; ``None`` where nothing counted.
-        candidates: ruled out by their place, from that score on.
+        lowest_score: candidates below it don't count, whatever their place (the lowest of all scans, each of which
+            may have its own operating point); ``None`` where nothing tells.
+        candidates: ruled out by their place, from their scan's operating point on.
         bleeds_lost: visible microbleeds that only a ruled-out candidate found.
         false_positives_removed: those that would have counted.
     """
@@ -38,15 +39,24 @@ def removal_scores(cases: Sequence[Case], threshold: float | None, radius_mm: fl
 
     Args:
         cases: predictions and truth of each scan.
-        threshold: operating point; where ``None``, the lowest score that any program kept.
+        threshold: operating point; where ``None``, the one that each scan's findings say.
         radius_mm: a hit lies within it.
     """
-    kept = np.concatenate([np.zeros(0), *(case.predictions.scores[case.predictions.kept] for case in cases)])
-    lowest = threshold if threshold is not None else float(kept.min()) if len(kept) else None
-    if lowest is None:
+    unsaid = _lowest_kept([case for case in cases if case.predictions.cut is None])
+    own = [unsaid if case.predictions.cut is None else case.predictions.cut for case in cases]
+    cuts = own if threshold is None else [threshold] * len(cases)
+    told = [(case, cut) for case, cut in zip(cases, cuts, strict=True) if cut is not None]
+    if not told:
         return RemovalScores(None, 0, 0, 0)
-    numbers = np.sum([_one(case, threshold, lowest, radius_mm) for case in cases], axis=0)
-    return RemovalScores(lowest, *(int(number) for number in numbers))
+    numbers = np.sum([_one(case, threshold, cut, radius_mm) for case, cut in told], axis=0)
+    return RemovalScores(min(cut for _, cut in told), *(int(number) for number in numbers))
+
+
+def _lowest_kept(cases: Sequence[Case]) -> float | None:
+    """Return the lowest score that counted, in place of an operating point; a reader's additions have score 0."""
+    kept = np.concatenate([np.zeros(0), *(case.predictions.scores[case.predictions.kept] for case in cases)])
+    scored = kept[kept != 0]
+    return float(scored.min()) if len(scored) else None
 
 
 def _one(case: Case, threshold: float | None, lowest: float, radius_mm: float) -> NDArray[np.int64]:

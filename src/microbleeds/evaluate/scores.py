@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from microbleeds.evaluate.calibration import calibration
 from microbleeds.evaluate.cases import Case
 from microbleeds.evaluate.froc import REPORTED_FALSE_POSITIVES, SubjectResult, froc, result_of
-from microbleeds.evaluate.intervals import Interval, bootstrap, finite
+from microbleeds.evaluate.intervals import Interval, bootstrap, finite, of_rate, of_share
 from microbleeds.evaluate.matching import HIT_RADIUS_MM, STRICT_RADIUS_MM, Match, match
 from microbleeds.evaluate.patient import BURDEN_CLASSES, burden_agreement, is_strictly_lobar
 from microbleeds.evaluate.placement import Place, PlacedPair, PlacementScores, placement_scores
@@ -179,8 +179,9 @@ def _score(case: Case, radius_mm: float, threshold: float | None) -> _Scored:
 def _radius_scores(radius_mm: float, scored: Sequence[_Scored], repeats: int, seed: int) -> RadiusScores:
     """Bootstrap the curve and the operating point together, so that each draw serves all numbers."""
     intervals = bootstrap(_drawn_together(scored), _statistics, repeats=repeats, seed=seed)
-    points = len(REPORTED_FALSE_POSITIVES)
-    hits, false_positives, missed = _counts(scored).sum(axis=0)
+    *at, mean, sensitivity, precision, f1, false, in_negatives = intervals
+    hits, false_positives, missed = (int(number) for number in _counts(scored).sum(axis=0))
+    bleeds, negative = hits + missed, sum(s.curve.truth_count == 0 for s in scored)
     curve = froc([s.curve for s in scored])
     named = {
         "threshold": curve.thresholds,
@@ -190,9 +191,18 @@ def _radius_scores(radius_mm: float, scored: Sequence[_Scored], repeats: int, se
     }
     return RadiusScores(
         radius_mm=radius_mm,
-        operating=OperatingScores(int(hits), int(false_positives), int(missed), *intervals[points + 1 :]),
-        sensitivity_at={f"{x:g}": i for x, i in zip(REPORTED_FALSE_POSITIVES, intervals, strict=False)},
-        mean_sensitivity=intervals[points],
+        operating=OperatingScores(
+            hits=hits,
+            false_positives=false_positives,
+            missed=missed,
+            sensitivity=of_share(sensitivity, bleeds),
+            precision=of_share(precision, hits + false_positives),
+            f1=of_share(f1, bleeds + false_positives),
+            false_positives_per_subject=of_rate(false, len(scored)),
+            false_positives_per_negative_subject=of_rate(in_negatives, negative),
+        ),
+        sensitivity_at={f"{x:g}": of_share(i, bleeds) for x, i in zip(REPORTED_FALSE_POSITIVES, at, strict=True)},
+        mean_sensitivity=of_share(mean, bleeds),
         curve={name: [finite(value) for value in values] for name, values in named.items()},
     )
 
@@ -305,7 +315,9 @@ def _strictly_lobar(scored: Sequence[_Scored]) -> list[list[int]] | None:
         if true is None:
             continue
         sure = np.logical_and(found.sure[counted], _told_apart(groups, regions)).tolist()
-        predicted = is_strictly_lobar(groups, regions, sure)
+        # Nothing that counts is no answer either where the program trusts none of its places.
+        doubted = found.groups_uncertain and not groups
+        predicted = None if doubted else is_strictly_lobar(groups, regions, sure)
         confusion[int(true), 2 if predicted is None else int(predicted)] += 1
     return confusion.tolist()
 

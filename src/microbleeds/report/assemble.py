@@ -40,7 +40,8 @@ from microbleeds.scan import Candidate, Scan
 BORDER_MM = 2.5
 UNSURE = (
     "The automatic segmentation looks wrong on this scan: groups and regions are uncertain, and whether the "
-    "findings are strictly lobar is unknown; none was removed for its place. Check the overlay of the regions."
+    "findings are strictly lobar is unknown, until a reader gives their places; none was removed for its place. "
+    "Check the overlay of the regions."
 )
 
 

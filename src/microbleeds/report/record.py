@@ -21,6 +21,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from microbleeds.errors import InputError
+from microbleeds.regions import CSF, VENTRICLE
 
 SCHEMA_VERSION: Literal["1.2.0"] = "1.2.0"
 RESEARCH_USE = "Research use. Not a medical device."
@@ -110,8 +111,14 @@ class SegmentationRecord(Strict):
 
     located: bool = Field(description="False where the scan shows too little of the head to tell regions.")
     confident: bool = Field(description="False where the segmentation looks wrong: groups are uncertain then.")
-    brain_ml: float = Field(ge=0, description="Parenchyma, ventricles and a thin rim of fluid.")
+    brain_ml: float = Field(ge=0, description="The search mask: parenchyma, ventricles and a thin rim of fluid.")
     regions: list[RegionVolume] = Field(description="Fine regions and fluid; empty if unknown.")
+
+    @property
+    def parenchyma_ml(self) -> float | None:
+        """The brain without ventricles and other fluid; ``None`` where regions are unknown."""
+        solid = [region.volume_ml for region in self.regions if region.index not in (CSF, VENTRICLE)]
+        return round(sum(solid), 1) if self.regions else None
 
 
 class ModelRecord(Strict):
@@ -224,7 +231,7 @@ class Counts(Strict):
     strictly_lobar: bool | None = Field(
         description="At least one lobar and none deep or in the brainstem; the cerebellum counts as neither "
         "(Boston criteria v2.0). Null where the answer hangs on a finding of unknown place or near another group, "
-        "and where the segmentation looks wrong."
+        "and where the segmentation looks wrong, unless a reader gave the places."
     )
     groups_uncertain: bool = Field(
         default=False, description="The segmentation looks wrong: lobar, deep and infratentorial are uncertain."

@@ -80,7 +80,8 @@ def write_regions(segmentation: Segmented, scan: Scan, folder: Path) -> None:
         "GeneratedBy": [{"Name": "microbleeds", "Version": __version__}],
         "Scales": {name: scale.source for name, scale in SCALES.items()},
         "Confident": described.confident,
-        "BrainVolumeMl": described.brain_ml,
+        "BrainVolumeMl": described.parenchyma_ml,
+        "SearchMaskVolumeMl": described.brain_ml,
         "Warnings": region_warnings(segmentation, scan),
     }
     (Path(folder) / "regions.json").write_text(json.dumps(sidecar, indent=2) + "\n", encoding="utf-8")

@@ -6,7 +6,8 @@ Conventions:
       its fine region through :data:`microbleeds.regions.SCALES`.
     * BOMBS says *certain* and *uncertain* for definite and possible, and parts sizes at 5 mm and 10 mm.
     * A finding whose place the segmentation can't be trusted with counts in the group that it seems to be in, and
-      the counts say that they are uncertain; so they do where such a segmentation leaves nothing to count.
+      the counts say that they are uncertain; so they do where such a segmentation leaves nothing to count. A place
+      that a reader gave hangs on no segmentation.
 """
 
 from __future__ import annotations
@@ -34,7 +35,6 @@ def count(findings: Sequence[Finding], places_doubtful: bool) -> Counts:
     groups = Counter(finding.group for finding in kept)
     rows = Counter(finding.row for finding in kept)
     definite = sum(finding.certainty == "definite" for finding in kept)
-    uncertain = places_doubtful or any(finding.place_confidence == "uncertain" for finding in kept)
     return Counts(
         total=len(kept),
         lobar=groups["lobar"],
@@ -45,15 +45,25 @@ def count(findings: Sequence[Finding], places_doubtful: bool) -> Counts:
         possible=len(kept) - definite,
         regions={row: rows[row] for row in MARS.groups},
         burden_class=burden_class(len(kept)),  # type: ignore[arg-type]
-        strictly_lobar=None if uncertain else _strictly_lobar(kept),
-        groups_uncertain=uncertain,
+        strictly_lobar=_strictly_lobar(kept, places_doubtful),
+        groups_uncertain=any(_doubted(f, places_doubtful) for f in kept) if kept else places_doubtful,
     )
 
 
-def _strictly_lobar(kept: Sequence[Finding]) -> bool | None:
-    """Whether findings are strictly lobar; ``None`` where it hangs on one of unknown place or at a border."""
-    sure = [f.group != "none" and f.place_confidence != "border" for f in kept]
+def _strictly_lobar(kept: Sequence[Finding], places_doubtful: bool) -> bool | None:
+    """Whether findings are strictly lobar; ``None`` where it hangs on one whose place isn't sure."""
+    if places_doubtful and not kept:
+        return None
+    sure = [
+        f.group != "none" and f.place_confidence != "border" and not _doubted(f, places_doubtful) for f in kept
+    ]
     return is_strictly_lobar([f.group for f in kept], [f.region for f in kept], sure)
+
+
+def _doubted(finding: Finding, places_doubtful: bool) -> bool:
+    """Whether a finding's place is the word of a segmentation that looks wrong."""
+    confidence = finding.place_confidence
+    return confidence == "uncertain" or (places_doubtful and confidence != "reader")
 
 
 def form(findings: Sequence[Finding]) -> list[ScaleRow]:

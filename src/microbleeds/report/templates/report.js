@@ -28,7 +28,7 @@
       lobar: number((f) => f.group === "lobar"),
       deep: number((f) => f.group === "deep"),
       infratentorial: number((f) => f.group === "infratentorial"),
-      groups_uncertain: doubtful,
+      groups_uncertain: groupsUncertain(counted, doubtful),
       unplaced: number((f) => f.group === "none"),
       definite: number((f) => f.certainty === "definite"),
       possible: number((f) => f.certainty === "possible"),
