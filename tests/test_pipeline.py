@@ -135,6 +135,15 @@ class TestRun:
         assert written.total_seconds > 0
         assert "cpu" in written.compute
 
+    def test_another_contrast_is_refused_and_a_magnitude_as_swi_is_said(self, study, tmp_path):
+        t1 = study["swi"].rename(study["swi"].with_name("sub-01_T1w.nii.gz"))
+        for role in ("swi", "magnitude"):
+            with pytest.raises(InputError, match="its name says that it is a T1-weighted image"):
+                run(Request(tmp_path / "out", **{role: t1}, device="cpu"))
+        magnitude = t1.rename(t1.with_name("sub-01_part-mag_GRE.nii.gz"))
+        record = run(Request(tmp_path / "out", magnitude, device="cpu"))
+        assert any("was taken as the SWI" in w and "--magnitude" in w for w in record.warnings)
+
     def test_weights_of_the_anatomy_can_be_given(self, study, tmp_path, monkeypatch):
         asked: list[Path | None] = []
         monkeypatch.setattr(

@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from microbleeds.annotations.doubts import doubts_about
 from microbleeds.atomic import atomic_folder
 from microbleeds.compute import Precision, choose
 from microbleeds.detect import detect, settings_for
@@ -103,6 +104,7 @@ def run(request: Request, announce: Callable[[str], None] = lambda stage: None) 
     """
     refuse_unwritable_names(*(value for value in vars(request).values() if isinstance(value, Path)))
     _refuse_to_destroy(request)
+    doubts = _doubts(request)
     watch = Stopwatch()
 
     def stage(name: str) -> Any:
@@ -135,7 +137,8 @@ def run(request: Request, announce: Callable[[str], None] = lambda stage: None) 
             )
         with stage("report"):
             disclaimer = DISCLAIMER if card.training.simulated else f"{RESEARCH_USE} {model.training}"
-            record = assemble(scan, candidates, places, model, segmentation.warnings, segmentation, disclaimer)
+            warnings = (*doubts, *segmentation.warnings)
+            record = assemble(scan, candidates, places, model, warnings, segmentation, disclaimer)
             record = _with_dicom(record, study, segmentation, folder / "dicom", watch.started)
             _write(record, scan, segmentation, folder)
         hashes = {"detector": card.sha256, "anatomy": anatomy.sha256}
@@ -162,6 +165,13 @@ def _opened(request: Request) -> AbstractContextManager[Study]:
         phase_sign=request.phase_sign,
         series=request.series,
     )
+
+
+def _doubts(request: Request) -> tuple[str, ...]:
+    """Return sentences on files that may not be what they were given as; refuse those that surely aren't."""
+    swi = () if request.swi is None else doubts_about(request.swi, "swi")
+    magnitude = () if request.magnitude is None else doubts_about(request.magnitude, "magnitude")
+    return (*swi, *magnitude)
 
 
 def _with_dicom(
