@@ -46,6 +46,12 @@ def page(head: Head) -> str:
     return render_html(head.record, head.scan, head.brain)
 
 
+@pytest.fixture(scope="module")
+def part_of_a_head(head: Head) -> Record:
+    """Nothing is found, on a scan that shows too little of the head."""
+    return assemble(head.scan, [], [], model(), segmentation=replace(segmented(head), located=False))
+
+
 class TestPage:
     def test_well_formed_with_unique_ids(self, page: str):
         parsed = Page(page)
@@ -62,6 +68,20 @@ class TestPage:
                 value = attributes.get(name) or ""
                 assert value.startswith(("data:", "#")) or not value, (tag, value[:60])
         assert not re.search(r"https?://|@import|url\(", page.replace("http-equiv", ""))
+
+    def test_nothing_is_said_by_place_where_regions_are_unknown(self, head: Head, part_of_a_head: Record):
+        assert part_of_a_head.counts.strictly_lobar is None
+        page = render_html(part_of_a_head, head.scan, head.brain)
+        assert page.count("<dd>not assessable</dd>") == 2
+        assert "no form can be filled in" in page
+        assert "data-form-group=" not in page
+        assert 'class="shape' not in page
+        assert 'data-count="lobar"' not in page
+        assert Page(page).open == []
+
+    def test_a_silhouette_never_grows_beyond_its_letters(self, page: str):
+        for width, most in re.findall(r'<figure style="flex:([\d.]+);max-width:(\d+)px">\n<svg viewBox="-8', page):
+            assert float(most) <= 3.3 * float(width)
 
     def test_size(self, page: str):
         assert len(page) < 1_000_000

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from little_head import Head, source_grid
+from little_head import Head, segmented, source_grid
 from reader_verdicts import HASH, addition, content, placement, verdict
 
 from microbleeds.errors import InputError
 from microbleeds.report.record import Record, read_record
+from microbleeds.report.regions_image import segmentation_record
 from microbleeds.report.review.signed import REJECTED, SignedResult, sign
 from microbleeds.report.review.verdicts import MOST_BYTES, Verdicts, read_verdicts
 from microbleeds.report.scale_tables import recounted
@@ -23,6 +25,13 @@ def signed(
 ) -> SignedResult:
     given = Verdicts.model_validate_json(json.dumps(content(verdicts, added, places=places or [])))
     return sign(record, given, source_grid(), findings_sha256=HASH, verdicts_sha256="cd" * 32)
+
+
+def test_a_signed_part_of_a_head_says_nothing_by_place_but_what_the_reader_placed(head: Head):
+    unknown = segmentation_record(replace(segmented(head), located=False))
+    record = recounted(head.record, []).model_copy(update={"segmentation": unknown})
+    assert signed(record).record.counts.strictly_lobar is None
+    assert signed(record, added=[addition()]).record.counts.strictly_lobar is True
 
 
 class TestReading:

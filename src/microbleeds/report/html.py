@@ -112,7 +112,8 @@ def render_html(
             record=record,
             style=asset("report.css"),
             script=asset("tally.js") + asset("report.js"),
-            outlines=outlines(brain, known, part, record.kept),
+            # Where the brain is all that has signal, its silhouette is a box.
+            outlines=[] if record.regions_unknown else outlines(brain, known, part, record.kept),
             overviews=_overviews(drawn, part, record.kept),
             region_slices=[] if known is None else _rows(region_slices(drawn, known, part)),
             legend=legend(),

@@ -224,7 +224,7 @@ class Counts(Strict):
     strictly_lobar: bool | None = Field(
         description="At least one lobar and none deep or in the brainstem; the cerebellum counts as neither "
         "(Boston criteria v2.0). Null where the answer hangs on a finding of unknown place or near another group, "
-        "and where the segmentation looks wrong."
+        "where the segmentation looks wrong, and where the scan shows too little of the head to tell regions."
     )
     groups_uncertain: bool = Field(
         default=False, description="The segmentation looks wrong: lobar, deep and infratentorial are uncertain."
@@ -259,6 +259,22 @@ class Record(Strict):
         """Whether the segmentation looks wrong, so that no group is trusted, however many findings count."""
         found = self.segmentation
         return found is not None and found.located and not found.confident
+
+    @property
+    def regions_unknown(self) -> bool:
+        """Whether the scan shows too little of the head to tell regions."""
+        return self.segmentation is not None and not self.segmentation.located
+
+    @property
+    def places_unknown(self) -> bool:
+        """Whether regions are unknown and no reader has placed a finding, so that nothing can be said by place."""
+        return self.regions_unknown and all(finding.group == "none" for finding in self.kept)
+
+    def without_places(self) -> Record:
+        """Return the record, which says nothing by place where places are unknown: of no finding neither."""
+        if not self.places_unknown:
+            return self
+        return self.model_copy(update={"counts": self.counts.model_copy(update={"strictly_lobar": None})})
 
 
 def writable(text: str) -> str:
