@@ -83,6 +83,11 @@ class TestPage:
         for width, most in re.findall(r'<figure style="flex:([\d.]+);max-width:(\d+)px">\n<svg viewBox="-8', page):
             assert float(most) <= 3.3 * float(width)
 
+    def test_a_reading_is_kept_on_the_review_page_alone(self, head: Head, page: str):
+        assert 'id="save"' not in page
+        assert "judge in <code>review.html</code>" in page
+        assert "review.html" not in render_html(head.record, head.scan, head.brain, reading="Read by somebody.")
+
     def test_size(self, page: str):
         assert len(page) < 1_000_000
 

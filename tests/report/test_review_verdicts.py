@@ -13,7 +13,7 @@ from little_head import Head, segmented, source_grid
 from reader_verdicts import HASH, addition, content, placement, verdict
 
 from microbleeds.errors import InputError
-from microbleeds.report.record import Record, read_record
+from microbleeds.report.record import Record, read_record, write_record
 from microbleeds.report.regions_image import segmentation_record
 from microbleeds.report.review.signed import REJECTED, SignedResult, sign
 from microbleeds.report.review.verdicts import MOST_BYTES, Verdicts, read_verdicts
@@ -40,6 +40,11 @@ class TestReading:
         path.write_text(json.dumps(content([verdict(1, "accepted")], [addition()])), encoding="utf-8")
         read = read_verdicts(path)
         assert (read.verdicts[0].verdict, read.added[0].region) == ("accepted", "occipital_white")
+
+    def test_findings_given_by_mistake_lead_to_the_review_page(self, head: Head, tmp_path: Path):
+        write_record(head.record, tmp_path / "findings.json")
+        with pytest.raises(InputError, match=r"holds findings, .* open the result's review\.html"):
+            read_verdicts(tmp_path / "findings.json")
 
     def test_an_export_of_before_places_is_read(self, tmp_path: Path):
         path = tmp_path / "verdicts.json"

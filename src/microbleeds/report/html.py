@@ -124,6 +124,7 @@ def render_html(
             removed=by_anatomy,
             below=[finding for finding in record.findings if finding.removed_by == "score"],
             methods=methods(record, reading),
+            unread=reading == UNREAD,
             versions=package_versions(),
             pixels=PIXELS,
             field_mm=FIELD_MM,
