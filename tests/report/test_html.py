@@ -186,6 +186,13 @@ class TestPage:
         assert "No phase was given" in text
         assert Page(text).open == []
 
+    def test_an_swi_made_here_is_not_the_scanners(self, head: Head, page: str):
+        scan = replace(head.scan, files={"magnitude": "mag.nii.gz", "phase": "phase.nii.gz"})
+        text = render_html(assemble(scan, [], [], model()), scan, head.brain)
+        assert "<dd>SWI made here from magnitude and phase</dd>" in text
+        assert "a susceptibility-weighted image made here from magnitude and phase (voxels" in text
+        assert "made here" not in page
+
     def test_many_findings_stay_small(self, head: Head, tmp_path):
         candidates = [Candidate((x * 0.5, 0.0, 0.0), 0.9) for x in range(MAX_PICTURED + 15)]
         record = assemble(head.scan, candidates, [PLACES[0]] * len(candidates), model())

@@ -35,6 +35,7 @@ from microbleeds.report.thumbnails import (
 )
 from microbleeds.report.words import (
     UNREAD,
+    describe_image,
     describe_place,
     describe_region,
     describe_row,
@@ -145,6 +146,7 @@ def environment() -> Environment:
     made.filters["place"] = describe_place
     made.filters["region"] = describe_region
     made.filters["row_name"] = describe_row
+    made.filters["image"] = describe_image
     made.filters["trust"] = describe_trust
     return made
 

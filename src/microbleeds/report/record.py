@@ -72,12 +72,19 @@ class ScanRecord(Strict):
     """The scan as it was read; shape, spacing and orientation are those of the input file."""
 
     files: dict[str, str] = Field(description="Role (swi, magnitude, phase) to path as given.")
-    kind: Literal["swi", "t2star"]
+    kind: Literal["swi", "t2star"] = Field(
+        description="swi: where `files` has none, it was made here from magnitude and phase."
+    )
     shape: tuple[int, int, int]
     spacing_mm: Triple
     orientation: str = Field(description="Nearest anatomical direction of each axis, for instance LPS.")
     sequence: SequenceRecord
     phase: PhaseRecord | None
+
+    @property
+    def swi_made_here(self) -> bool:
+        """Whether the SWI was made from magnitude and phase, not by the scanner."""
+        return self.kind == "swi" and bool(self.files) and "swi" not in self.files
 
 
 class OperatingPoint(Strict):

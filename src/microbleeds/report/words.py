@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from microbleeds.report.record import Finding, Record
+from microbleeds.report.record import Finding, Record, ScanRecord
 
 UNREAD = "No reader has confirmed these findings."
 _NAMES = {"caudate": "caudate nucleus", "lentiform": "lentiform nucleus"}
@@ -48,11 +48,20 @@ def describe_trust(finding: Finding) -> str:
     return ""
 
 
+def describe_image(scan: ScanRecord) -> str:
+    """Return what was searched, for a table."""
+    if scan.swi_made_here:
+        return "SWI made here from magnitude and phase"
+    return "Susceptibility-weighted (SWI)" if scan.kind == "swi" else "T2*-weighted magnitude (weaker than SWI)"
+
+
 def methods(record: Record, reading: str = UNREAD) -> str:
     """Return a paragraph that a report or a paper can quote; ``reading`` says who confirmed the findings."""
     scan, model, point = record.scan, record.model, record.model.operating_point
     image = "susceptibility-weighted image" if scan.kind == "swi" else "T2*-weighted gradient-echo magnitude"
     phase = "with its phase" if scan.phase else "without phase"
+    if scan.swi_made_here:
+        image, phase = "susceptibility-weighted image made here", "from magnitude and phase"
     size = " x ".join(f"{value:g}" for value in scan.spacing_mm)
     return (
         f"Cerebral microbleeds were searched on a {image} {phase} (voxels {size} mm) "
