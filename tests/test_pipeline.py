@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -167,6 +168,13 @@ class TestRun:
         record = run(Request(tmp_path / "out", **study, device="cpu", operating_point="screening"))
         assert record.counts.total == 2
         assert record.model.operating_point.cut == 0.2
+
+    def test_the_page_says_when_and_what_was_searched(self, study, tmp_path):
+        run(Request(tmp_path / "out", **study, device="cpu"))
+        page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+        assert re.search(r"Searched \d{4}-\d\d-\d\d \d\d:\d\d UTC", page)
+        assert f"<span>swi</span> sha256 {sha256_of(study['swi'])[:12]}" in page
+        assert f"<span>phase</span> sha256 {sha256_of(study['phase'])[:12]}" in page
 
     def test_same_input_same_findings(self, study, tmp_path):
         for name in ("a", "b"):

@@ -21,7 +21,7 @@ from microbleeds.report.overview import BrainBox, brain_box, overviews
 from microbleeds.report.planes import PLANES
 from microbleeds.report.record import Finding, Record
 from microbleeds.report.region_table import legend
-from microbleeds.report.run_record import package_versions
+from microbleeds.report.run_record import Origin, package_versions
 from microbleeds.report.templating import asset, templates_of
 from microbleeds.report.thumbnails import (
     FIELD_MM,
@@ -80,7 +80,12 @@ class Card:
 
 
 def write_html(
-    record: Record, scan: Scan, brain: NDArray[np.bool_], path: Path, regions: NDArray[np.uint8] | None = None
+    record: Record,
+    scan: Scan,
+    brain: NDArray[np.bool_],
+    path: Path,
+    regions: NDArray[np.uint8] | None = None,
+    origin: Origin | None = None,
 ) -> None:
     """Write the page.
 
@@ -90,8 +95,9 @@ def write_html(
         brain: [X, Y, Z] mask on ``scan.grid``; it sets grey windows and the overview.
         path: file to write.
         regions: [X, Y, Z] codes on ``scan.grid``; without them, or where all are zero, none are shown.
+        origin: when it was searched and in what files, if known.
     """
-    Path(path).write_text(render_html(record, scan, brain, regions), encoding="utf-8")
+    Path(path).write_text(render_html(record, scan, brain, regions, origin=origin), encoding="utf-8")
 
 
 def render_html(
@@ -100,6 +106,7 @@ def render_html(
     brain: NDArray[np.bool_],
     regions: NDArray[np.uint8] | None = None,
     reading: str = UNREAD,
+    origin: Origin | None = None,
 ) -> str:
     """Return the page as text, see :func:`write_html`; ``reading`` says who confirmed the findings."""
     drawn = canvas(scan, brain)
@@ -126,6 +133,7 @@ def render_html(
             below=[finding for finding in record.findings if finding.removed_by == "score"],
             methods=methods(record, reading),
             unread=reading == UNREAD,
+            origin=origin,
             versions=package_versions(),
             pixels=PIXELS,
             field_mm=FIELD_MM,
