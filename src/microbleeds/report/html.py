@@ -36,6 +36,7 @@ from microbleeds.report.thumbnails import (
 from microbleeds.report.words import (
     UNREAD,
     describe_image,
+    describe_margin,
     describe_place,
     describe_region,
     describe_row,
@@ -155,6 +156,7 @@ def environment() -> Environment:
     made.filters["region"] = describe_region
     made.filters["row_name"] = describe_row
     made.filters["image"] = describe_image
+    made.filters["margin"] = describe_margin
     made.filters["trust"] = describe_trust
     return made
 

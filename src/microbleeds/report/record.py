@@ -26,6 +26,9 @@ SCHEMA_VERSION: Literal["1.2.0"] = "1.2.0"
 RESEARCH_USE = "Research use. Not a medical device."
 DISCLAIMER = f"{RESEARCH_USE} Weights learned from simulated scans."
 
+#: No other group is looked for beyond this (`localise`), so a margin of this is "or more".
+MARGIN_CAP_MM = 12.0
+
 Group = Literal["lobar", "deep", "infratentorial", "none"]
 Side = Literal["left", "right", "none"]
 Certainty = Literal["definite", "possible"]
@@ -158,7 +161,8 @@ class Finding(Strict):
     kim_group: Group | None = Field(default=None, description="Its group by Kim (arXiv 2306.13020).")
     side: Side
     margin_mm: float | None = Field(
-        description="Distance to the next group; brainstem and cerebellum count as two."
+        description="Distance to the next group; brainstem and cerebellum count as two. "
+        f"{MARGIN_CAP_MM:g} means that none lies nearer: the search ends there."
     )
     parenchyma_share: Share | None = Field(default=None, description="Of the ball around it that tells its place.")
     place_confidence: PlaceConfidence | None = Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from microbleeds.report.record import Finding, Record, ScanRecord
+from microbleeds.report.record import MARGIN_CAP_MM, Finding, Record, ScanRecord
 
 UNREAD = "No reader has confirmed these findings."
 _NAMES = {"caudate": "caudate nucleus", "lentiform": "lentiform nucleus"}
@@ -46,6 +46,18 @@ def describe_trust(finding: Finding) -> str:
     if finding.place_confidence == "reader":
         return "placed by the reader"
     return ""
+
+
+def describe_margin(finding: Finding) -> str:
+    """Return the distance to the next group, or that it is as large as is looked for; empty without one.
+
+    Example:
+        ``1.4 mm``, or ``12 mm or more``.
+    """
+    if finding.margin_mm is None:
+        return ""
+    capped = finding.margin_mm >= MARGIN_CAP_MM
+    return f"{MARGIN_CAP_MM:g} mm or more" if capped else f"{finding.margin_mm:.1f} mm"
 
 
 def describe_image(scan: ScanRecord) -> str:
