@@ -26,6 +26,9 @@ MISSED_MM = BLEEDS_MM[3]
 SCORES = (0.97, 0.7, 0.3)
 
 
+UNSTEADY = "Its score changes between 0.33 and 0.91."
+
+
 @dataclass(frozen=True)
 class Place:
     group: str
@@ -86,13 +89,14 @@ def head() -> Head:
     return Head(scan, brain, _regions(position, brain), assemble(scan, candidates, PLACES, _model()))
 
 
-def result(folder: Path, border: int | None = None) -> Path:
-    """Write the files of a finished result that reading needs; the finding ``border`` is near another group."""
+def result(folder: Path, border: int | None = None, unsteady: int | None = None) -> Path:
+    """Write the files of a finished result that reading needs.
+
+    The finding ``border`` is near another group, and the score of ``unsteady`` changes.
+    """
     made = head()
-    findings = [
-        one.model_copy(update={"place_confidence": "border"}) if one.id == border else one
-        for one in made.record.findings
-    ]
+    changes = {border: {"place_confidence": "border"}, unsteady: {"score_note": UNSTEADY}}
+    findings = [one.model_copy(update=changes.get(one.id, {})) for one in made.record.findings]
     record = recounted(made.record, findings)
     folder.mkdir(parents=True)
     write_record(record, folder / "findings.json")
