@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -135,6 +136,15 @@ class TestRun:
         assert written.total_seconds > 0
         assert "cpu" in written.compute
 
+    def test_another_contrast_is_refused_and_a_magnitude_as_swi_is_said(self, study, tmp_path):
+        t1 = study["swi"].rename(study["swi"].with_name("sub-01_T1w.nii.gz"))
+        for role in ("swi", "magnitude"):
+            with pytest.raises(InputError, match="its name says that it is a T1-weighted image"):
+                run(Request(tmp_path / "out", **{role: t1}, device="cpu"))
+        magnitude = t1.rename(t1.with_name("sub-01_part-mag_GRE.nii.gz"))
+        record = run(Request(tmp_path / "out", magnitude, device="cpu"))
+        assert any("was taken as the SWI" in w and "--magnitude" in w for w in record.warnings)
+
     def test_weights_of_the_anatomy_can_be_given(self, study, tmp_path, monkeypatch):
         asked: list[Path | None] = []
         monkeypatch.setattr(
@@ -158,6 +168,13 @@ class TestRun:
         record = run(Request(tmp_path / "out", **study, device="cpu", operating_point="screening"))
         assert record.counts.total == 2
         assert record.model.operating_point.cut == 0.2
+
+    def test_the_page_says_when_and_what_was_searched(self, study, tmp_path):
+        run(Request(tmp_path / "out", **study, device="cpu"))
+        page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+        assert re.search(r"Searched \d{4}-\d\d-\d\d \d\d:\d\d UTC", page)
+        assert f"<span>swi</span> sha256 {sha256_of(study['swi'])[:12]}" in page
+        assert f"<span>phase</span> sha256 {sha256_of(study['phase'])[:12]}" in page
 
     def test_same_input_same_findings(self, study, tmp_path):
         for name in ("a", "b"):

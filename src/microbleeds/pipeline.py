@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from microbleeds.annotations.doubts import doubts_about
 from microbleeds.atomic import atomic_folder
 from microbleeds.compute import Precision, choose
 from microbleeds.detect import detect, settings_for
@@ -39,7 +40,7 @@ from microbleeds.report.record import (
 from microbleeds.report.regions_image import write_regions
 from microbleeds.report.review.page import write_review
 from microbleeds.report.review.signed_folder import refuse_signed
-from microbleeds.report.run_record import Stopwatch, run_record, sha256_of, voxels_sha256, write_run_record
+from microbleeds.report.run_record import Origin, Stopwatch, run_record, sha256_of, voxels_sha256, write_run_record
 from microbleeds.report.tsv import write_tsv
 from microbleeds.scan import Scan
 from microbleeds.segmentation import Segmentation, anatomy_of, segment
@@ -103,6 +104,7 @@ def run(request: Request, announce: Callable[[str], None] = lambda stage: None) 
     """
     refuse_unwritable_names(*(value for value in vars(request).values() if isinstance(value, Path)))
     _refuse_to_destroy(request)
+    doubts = _doubts(request)
     watch = Stopwatch()
 
     def stage(name: str) -> Any:
@@ -135,22 +137,22 @@ def run(request: Request, announce: Callable[[str], None] = lambda stage: None) 
             )
         with stage("report"):
             disclaimer = DISCLAIMER if card.training.simulated else f"{RESEARCH_USE} {model.training}"
-            record = assemble(scan, candidates, places, model, segmentation.warnings, segmentation, disclaimer)
+            warnings = (*doubts, *segmentation.warnings)
+            record = assemble(scan, candidates, places, model, warnings, segmentation, disclaimer)
             record = _with_dicom(record, study, segmentation, folder / "dicom", watch.started)
-            _write(record, scan, segmentation, folder)
+            inputs = _input_hashes(request, study)
+            _write(record, scan, segmentation, folder, Origin(watch.started.isoformat(), inputs))
         hashes = {"detector": card.sha256, "anatomy": anatomy.sha256}
         written = run_record(
             watch,
             # Where it was written says nothing once it is moved, and a folder's name may be the patient's.
             options={name: _plain(v) for name, v in asdict(request).items() if name != "out"} | dict(study.given),
-            inputs={role: path for role, path in request.inputs.items() if path.is_file()},
+            inputs_sha256=inputs,
             weights_sha256=hashes,
             compute=compute.describe(),
         )
-        inputs = written.inputs_sha256 | _dicom_hashes(study)
         voxels = None if study.dicom is None else voxels_sha256(scan)
-        known = {"inputs_sha256": inputs, "voxels_sha256": voxels}
-        write_run_record(written.model_copy(update=known), folder / "run.json")
+        write_run_record(written.model_copy(update={"voxels_sha256": voxels}), folder / "run.json")
     return record
 
 
@@ -162,6 +164,13 @@ def _opened(request: Request) -> AbstractContextManager[Study]:
         phase_sign=request.phase_sign,
         series=request.series,
     )
+
+
+def _doubts(request: Request) -> tuple[str, ...]:
+    """Return sentences on files that may not be what they were given as; refuse those that surely aren't."""
+    swi = () if request.swi is None else doubts_about(request.swi, "swi")
+    magnitude = () if request.magnitude is None else doubts_about(request.magnitude, "magnitude")
+    return (*swi, *magnitude)
 
 
 def _with_dicom(
@@ -183,13 +192,13 @@ def _with_dicom(
     return record
 
 
-def _write(record: Record, scan: Scan, segmentation: Segmentation, folder: Path) -> None:
+def _write(record: Record, scan: Scan, segmentation: Segmentation, folder: Path, origin: Origin) -> None:
     """Write everything but the run record and DICOM."""
     write_record(record, folder / "findings.json")
     write_tsv(record, folder / "findings.tsv")
     write_labels(record.findings, scan.source_grid, folder / "labels.nii.gz")
     write_regions(segmentation, scan, folder)
-    write_html(record, scan, segmentation.brain, folder / "report.html", segmentation.regions)
+    write_html(record, scan, segmentation.brain, folder / "report.html", segmentation.regions, origin)
     write_review(
         record,
         scan,
@@ -200,11 +209,11 @@ def _write(record: Record, scan: Scan, segmentation: Segmentation, folder: Path)
     )
 
 
-def _dicom_hashes(study: Study) -> dict[str, str]:
-    """Return role to one sha256 over the files of its DICOM volume, in slice order."""
+def _input_hashes(request: Request, study: Study) -> dict[str, str]:
+    """Return role to the sha256 of its file, of a DICOM volume to one sha256 over its files in slice order."""
+    hashes = {role: sha256_of(path) for role, path in request.inputs.items() if path.is_file()}
     if study.dicom is None:
-        return {}
-    hashes: dict[str, str] = {}
+        return hashes
     for role, volume in study.dicom.chosen.items():
         digest = hashlib.sha256()
         for path in dict.fromkeys(volume.files):

@@ -22,7 +22,7 @@ from microbleeds.report.regions_image import (
     write_regions,
 )
 from microbleeds.report.regions_page import write_regions_page
-from microbleeds.report.run_record import Stopwatch, run_record, write_run_record
+from microbleeds.report.run_record import Stopwatch, run_record, sha256_of, write_run_record
 from microbleeds.segmentation import anatomy_of, segment
 from microbleeds.study import open_scan
 
@@ -86,7 +86,7 @@ def map_regions(request: RegionRequest, announce: Callable[[str], None] = lambda
         written = run_record(
             watch,
             options={"scan": dict(scan.files), "device": request.device, "overwrite": request.overwrite},
-            inputs={"scan": request.scan} if request.scan.is_file() else {},
+            inputs_sha256={"scan": sha256_of(request.scan)} if request.scan.is_file() else {},
             weights_sha256={"anatomy": card.sha256},
             compute=compute.describe(),
         )

@@ -26,6 +26,9 @@ MISSED_MM = BLEEDS_MM[3]
 SCORES = (0.97, 0.7, 0.3)
 
 
+UNSTEADY = "Its score changes between 0.33 and 0.91."
+
+
 @dataclass(frozen=True)
 class Place:
     group: str
@@ -86,18 +89,24 @@ def head() -> Head:
     return Head(scan, brain, _regions(position, brain), assemble(scan, candidates, PLACES, _model()))
 
 
-def result(folder: Path, border: int | None = None, *, doubtful: bool = False) -> Path:
+def result(
+    folder: Path, border: int | None = None, unsteady: int | None = None, *, doubtful: bool = False
+) -> Path:
     """Write the files of a finished result that reading needs.
 
     Args:
         folder: to write to.
         border: the finding that is near another group.
+        unsteady: the finding whose score changes.
         doubtful: whether the segmentation looks wrong.
     """
     made = head()
     confidence = {one.id: "uncertain" for one in made.record.findings if doubtful} | {border: "border"}
     findings = [
-        one.model_copy(update={"place_confidence": confidence.get(one.id, one.place_confidence)})
+        one.model_copy(
+            update={"place_confidence": confidence.get(one.id, one.place_confidence)}
+            | ({"score_note": UNSTEADY} if one.id == unsteady else {})
+        )
         for one in made.record.findings
     ]
     seen = SegmentationRecord(located=True, confident=not doubtful, brain_ml=190, regions=[])

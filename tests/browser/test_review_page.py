@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from oblique_head import BLEEDS_MM, MISSED_MM, head, result
+from oblique_head import BLEEDS_MM, MISSED_MM, UNSTEADY, head, result
 from PIL import Image
 
 from microbleeds.localise import localise
@@ -160,6 +160,26 @@ class TestReading:
         assert number(page, "strictly_lobar") == "yes"
         page.click("#findings li:nth-child(1) button.rejected")
         assert number(page, "strictly_lobar") == "unknown", "nothing counts, but who knows"
+
+    def test_an_unsteady_score_is_said(self, opened, tmp_path: Path):
+        page = opened(folder=result(tmp_path / "unsteady", unsteady=1))
+        begin(page)
+        assert page.locator("#findings .doubt").count() == 1
+        assert not page.is_visible("#unsteady")
+        page.keyboard.press("n")
+        assert page.text_content("#unsteady") == UNSTEADY
+        page.keyboard.press("n")
+        assert not page.is_visible("#unsteady")
+
+    @pytest.mark.parametrize("width", [800, 1000])
+    def test_the_whole_bar_is_in_reach_on_a_small_screen(self, opened, width: int):
+        page = opened()
+        begin(page, how="unaided")
+        page.set_viewport_size({"width": width, "height": 600})
+        for button in ("#undo", "#panel", "#help", "#anew", "#export", "#reveal"):
+            box = page.locator(button).bounding_box()
+            assert box["x"] + box["width"] <= width, button
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
     def test_a_place_is_found_by_the_programs_vote(self, opened):
         """From the second finding around the middle, where four lobes meet, voxel by voxel."""

@@ -84,6 +84,11 @@ class TestComparison:
     def test_warnings_of_both_are_said_once(self, comparison):
         assert comparison.warnings == ["Said by both."]
 
+    def test_the_same_scan_twice_is_said(self, visits):
+        baseline, _ = visits
+        said = compare_visits(baseline, replace(baseline, name="again"), registration=ALIGNED).warnings
+        assert said[0].startswith("Both visits are the same scan")
+
     def test_a_reader_at_one_visit_only(self, visits):
         baseline, followup = visits
         said = compare_visits(replace(baseline, signed=True), followup, registration=ALIGNED).warnings

@@ -10,9 +10,10 @@ from html.parser import HTMLParser
 import pytest
 from little_head import BLEEDS_MM, PLACES, SCORES, Head, model, segmented
 
+from microbleeds.localise import MARGIN_LIMIT_MM
 from microbleeds.report.assemble import assemble
 from microbleeds.report.html import MAX_PICTURED, render_html, write_html
-from microbleeds.report.record import DISCLAIMER, Record
+from microbleeds.report.record import DISCLAIMER, MARGIN_CAP_MM, Record
 from microbleeds.scan import Candidate
 
 VOID = {"meta", "img", "br", "input", "link"}
@@ -46,6 +47,12 @@ def page(head: Head) -> str:
     return render_html(head.record, head.scan, head.brain)
 
 
+@pytest.fixture(scope="module")
+def part_of_a_head(head: Head) -> Record:
+    """Nothing is found, on a scan that shows too little of the head."""
+    return assemble(head.scan, [], [], model(), segmentation=replace(segmented(head), located=False))
+
+
 class TestPage:
     def test_well_formed_with_unique_ids(self, page: str):
         parsed = Page(page)
@@ -62,6 +69,25 @@ class TestPage:
                 value = attributes.get(name) or ""
                 assert value.startswith(("data:", "#")) or not value, (tag, value[:60])
         assert not re.search(r"https?://|@import|url\(", page.replace("http-equiv", ""))
+
+    def test_nothing_is_said_by_place_where_regions_are_unknown(self, head: Head, part_of_a_head: Record):
+        assert part_of_a_head.counts.strictly_lobar is None
+        page = render_html(part_of_a_head, head.scan, head.brain)
+        assert page.count("<dd>not assessable</dd>") == 2
+        assert "no form can be filled in" in page
+        assert "data-form-group=" not in page
+        assert 'class="shape' not in page
+        assert 'data-count="lobar"' not in page
+        assert Page(page).open == []
+
+    def test_a_silhouette_never_grows_beyond_its_letters(self, page: str):
+        for width, most in re.findall(r'<figure style="flex:([\d.]+);max-width:(\d+)px">\n<svg viewBox="-8', page):
+            assert float(most) <= 3.3 * float(width)
+
+    def test_a_reading_is_kept_on_the_review_page_alone(self, head: Head, page: str):
+        assert 'id="save"' not in page
+        assert "judge in <code>review.html</code>" in page
+        assert "review.html" not in render_html(head.record, head.scan, head.brain, reading="Read by somebody.")
 
     def test_size(self, page: str):
         assert len(page) < 1_000_000
@@ -141,6 +167,13 @@ class TestPage:
         assert "On a border: 1.4 mm from another group." in text
         assert "border 1.4 mm" in text
 
+    def test_a_margin_beyond_the_search_is_no_measurement(self, head: Head):
+        assert MARGIN_CAP_MM == MARGIN_LIMIT_MM
+        places = [replace(PLACES[0], margin_mm=12.0), replace(PLACES[1], margin_mm=11.94)]
+        candidates = [Candidate(p, 0.9, 2.5) for p in BLEEDS_MM[:2]]
+        text = render_html(assemble(head.scan, candidates, places, model()), head.scan, head.brain)
+        assert re.findall(r"To other group</dt><dd>([^<]*)<", text) == ["12 mm or more", "11.9 mm"]
+
     def test_an_unsteady_score_is_said(self, head: Head, page: str):
         candidates = [
             Candidate(BLEEDS_MM[0], 0.9, 2.5, (0.42, 0.91)),
@@ -169,6 +202,13 @@ class TestPage:
         assert "No microbleed was found" in text
         assert "No phase was given" in text
         assert Page(text).open == []
+
+    def test_an_swi_made_here_is_not_the_scanners(self, head: Head, page: str):
+        scan = replace(head.scan, files={"magnitude": "mag.nii.gz", "phase": "phase.nii.gz"})
+        text = render_html(assemble(scan, [], [], model()), scan, head.brain)
+        assert "<dd>SWI made here from magnitude and phase</dd>" in text
+        assert "a susceptibility-weighted image made here from magnitude and phase (voxels" in text
+        assert "made here" not in page
 
     def test_many_findings_stay_small(self, head: Head, tmp_path):
         candidates = [Candidate((x * 0.5, 0.0, 0.0), 0.9) for x in range(MAX_PICTURED + 15)]

@@ -18,7 +18,8 @@ from microbleeds.report.assemble import assemble
 from microbleeds.report.dicom.reading import reading_of
 from microbleeds.report.dicom.statements import statements
 from microbleeds.report.html import render_html
-from microbleeds.report.record import Record, read_record
+from microbleeds.report.record import Record, read_record, write_record
+from microbleeds.report.regions_image import segmentation_record
 from microbleeds.report.review.signed import REJECTED, SignedResult, sign
 from microbleeds.report.review.verdicts import MOST_BYTES, Verdicts, read_verdicts
 from microbleeds.report.scale_tables import recounted
@@ -32,12 +33,24 @@ def signed(
     return sign(record, given, source_grid(), findings_sha256=HASH, verdicts_sha256="cd" * 32)
 
 
+def test_a_signed_part_of_a_head_says_nothing_by_place_but_what_the_reader_placed(head: Head):
+    unknown = segmentation_record(replace(segmented(head), located=False))
+    record = recounted(head.record, []).model_copy(update={"segmentation": unknown})
+    assert signed(record).record.counts.strictly_lobar is None
+    assert signed(record, added=[addition()]).record.counts.strictly_lobar is True
+
+
 class TestReading:
     def test_an_export_is_read(self, tmp_path: Path):
         path = tmp_path / "verdicts.json"
         path.write_text(json.dumps(content([verdict(1, "accepted")], [addition()])), encoding="utf-8")
         read = read_verdicts(path)
         assert (read.verdicts[0].verdict, read.added[0].region) == ("accepted", "occipital_white")
+
+    def test_findings_given_by_mistake_lead_to_the_review_page(self, head: Head, tmp_path: Path):
+        write_record(head.record, tmp_path / "findings.json")
+        with pytest.raises(InputError, match=r"holds findings, .* open the result's review\.html"):
+            read_verdicts(tmp_path / "findings.json")
 
     def test_an_export_of_before_places_is_read(self, tmp_path: Path):
         path = tmp_path / "verdicts.json"

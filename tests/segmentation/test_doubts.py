@@ -69,6 +69,14 @@ class TestDoubts:
         found = segment(scan, oracle, FLOAT32, little_anatomy_card(scores={"validation_right_group_all": 0.87}))
         assert found.confident
         assert "87%" in found.warnings[0]
+        assert "validation scans 87%" in found.warnings[0]
+        tested = {"test_full_right_group_all": 0.85, "test_full_deep_called_lobar": 0.28}
+        found = segment(
+            scan, oracle, FLOAT32, little_anatomy_card(scores={"validation_right_group_all": 0.87} | tested)
+        )
+        assert "test scans 85% of the microbleeds" in found.warnings[0]
+        assert "28% of the deep ones" in found.warnings[0]
+        assert "called lobar" in found.warnings[0]
         sure = segment(scan, oracle, FLOAT32, little_anatomy_card(scores={"validation_right_group_all": 0.99}))
         assert sure.warnings == ()
 

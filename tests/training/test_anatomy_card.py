@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ import torch
 from microbleeds.errors import InputError
 from microbleeds.networks.anatomy import AnatomyNetwork
 from microbleeds.weights.anatomy_card import SHIPPED, AnatomyCard, load_anatomy, save_anatomy
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+TESTED = RESULTS / "detection-full-detector-0.2-swi+phase-balanced.json"
 
 
 @pytest.fixture
@@ -65,4 +69,11 @@ def test_the_shipped_weights_are_whole_and_small() -> None:
     assert not network.coordinates
     assert card.scores["painted_dice_brain"] > 0.8
     assert 0.5 < card.scores["validation_right_group_all"] <= 1, "else no reader hears how often groups are wrong"
+    tested = json.loads(TESTED.read_text(encoding="utf-8"))
+    assert tested["anatomy_sha256"] == card.sha256, "score the cohort full again"
+    places = tested["scores"]["placement"]
+    deep = places["confusion"][places["true_groups"].index("deep")]
+    assert card.scores["test_full_right_group_all"] == round(places["right_group"]["value"], 4)
+    assert card.scores["test_full_right_group_deep"] == round(deep[1] / sum(deep), 4)
+    assert card.scores["test_full_deep_called_lobar"] == round(deep[0] / sum(deep), 4)
     assert {"left thalamus", "right cerebellum"} <= set(card.volume_ranges_ml)

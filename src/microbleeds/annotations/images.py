@@ -11,10 +11,11 @@ Conventions:
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from microbleeds.annotations import name_words
 from microbleeds.annotations.statement import Statement
@@ -67,7 +68,7 @@ def named_file(path: Path, root: Path, statement: Statement) -> NamedFile:
     stem = file_stem(path)
     entities: dict[str, str] = {}
     for part in (*parts[:-1], stem):
-        entities |= _entities(part)
+        entities |= entities_of(part)
     role = _stated_role(path, root, statement)
     if role is None and path.name.lower().endswith(NIFTI):
         role = _told_role(path, stem, parts[:-1])
@@ -94,13 +95,13 @@ def subject_of(key: tuple[str, ...]) -> str:
     return "_".join(words)
 
 
-def _entities(text: str) -> dict[str, str]:
+def entities_of(text: str) -> dict[str, str]:
     """Return the BIDS entities of a name or a folder."""
     pairs = (part.split("-", 1) for part in text.split("_") if "-" in part)
     return {name: value for name, value in pairs if name in name_words.ENTITIES and value}
 
 
-def _words(stem: str) -> list[str]:
+def words_of(stem: str) -> list[str]:
     """Return the lower-case words of a name that may say what the image shows.
 
     Of the entities only ``part``, ``desc`` and ``label`` do: ``space-T2S`` names where an image was moved to. An
@@ -110,23 +111,24 @@ def _words(stem: str) -> list[str]:
     for part in stem.split("_"):
         name, mark, value = part.partition("-")
         if mark and name in name_words.ENTITIES:
-            words += _split(value) if name in ("part", "desc", "label") else []
-            words += [word for word in _split(value) if name in ("acq", "rec") and word in name_words.PROJECTION]
+            words += split(value) if name in ("part", "desc", "label") else []
+            words += [word for word in split(value) if name in ("acq", "rec") and word in name_words.PROJECTION]
         else:
-            words += _split(part)
+            words += split(part)
     return words
 
 
-def _split(text: str) -> list[str]:
+def split(text: str) -> list[str]:
+    """Return the lower-case words of a text."""
     return [word for word in re.split(r"[^a-z0-9]+", text.lower()) if word]
 
 
 def _told_role(path: Path, stem: str, folders: tuple[str, ...]) -> Role | None:
     """Return what a file's name says, else its sidecar, else its folders; a folder of labels outranks all."""
-    said = [_words(folder) for folder in reversed(folders) if not _entities(folder)]
+    said = [words_of(folder) for folder in reversed(folders) if not entities_of(folder)]
     if any(set(words) & name_words.MASK and _role(words) == "mask" for words in said):
-        return "other" if _role(_words(stem)) == "other" else "mask"
-    role = _role(_words(stem)) or _sidecar_role(path)
+        return "other" if _role(words_of(stem)) == "other" else "mask"
+    role = _role(words_of(stem)) or _sidecar_role(path)
     return role or next((found for words in said if (found := _role(words))), None)
 
 
@@ -164,21 +166,30 @@ def _stated_role(path: Path, root: Path, statement: Statement) -> Role | None:
 def _sidecar_role(image: Path) -> Role | None:
     """Return what dcm2niix's ``ImageType`` and series description say."""
     content, _ = sidecar_content(image)
-    kinds = content.get("ImageType")
-    kinds = [str(kind).upper() for kind in kinds] if isinstance(kinds, list) else []
-    series = str(content.get("SeriesDescription", content.get("ProtocolName", "")))
-    if {"P", "PHASE"} & set(kinds):
+    kinds = image_types_of(content)
+    if kinds & name_words.PHASE_TYPES:
         return "phase"
-    if {"MNIP", "MINIP", "MIN_IP"} & set(kinds):
+    if kinds & name_words.PROJECTION_TYPES:
         return "other"
     if "SWI" in kinds:
         return "swi"
-    return _role(_split(series))
+    return _role(split(series_of(content)))
+
+
+def image_types_of(sidecar: Mapping[str, Any]) -> set[str]:
+    """Return the values of ``ImageType`` in capitals."""
+    kinds = sidecar.get("ImageType")
+    return {str(kind).upper() for kind in kinds} if isinstance(kinds, list) else set()
+
+
+def series_of(sidecar: Mapping[str, Any]) -> str:
+    """Return the series' description, else the protocol's name; empty without both."""
+    return str(sidecar.get("SeriesDescription", sidecar.get("ProtocolName", "")))
 
 
 def _is_container(folder: str) -> bool:
     """Whether a folder's name says nothing about whose scan lies in it."""
-    words = _split(folder)
+    words = split(folder)
     plain = name_words.ROLES | name_words.OTHER | name_words.FILLER | name_words.CONTAINERS | name_words.ANATOMY
     return bool(words) and all(word in plain for word in words)
 
@@ -192,5 +203,5 @@ def _rest(stem: str) -> str:
         | name_words.ANATOMY
         | {"points", "centers", "centres", "cen"}
     )
-    kept = [part for part in re.split(r"[_ ]+", stem) if part and not all(w in plain for w in _split(part))]
+    kept = [part for part in re.split(r"[_ ]+", stem) if part and not all(w in plain for w in split(part))]
     return "_".join(kept)

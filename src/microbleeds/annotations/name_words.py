@@ -81,6 +81,27 @@ OTHER = frozenset(
         "scout",
     ]
 )
+#: Contrasts on which no microbleed can be told, in words. Not here: ``t1`` and ``t2``, which may be visits, and
+#: what a name may hold for another reason (``real``, ``bold``, ``angio``).
+CONTRASTS = {
+    "t1w": "a T1-weighted image",
+    "mprage": "a T1-weighted image",
+    "mp2rage": "a T1-weighted image",
+    "t2w": "a T2-weighted image",
+    "flair": "a FLAIR image",
+    "pdw": "a proton-density-weighted image",
+    "dwi": "a diffusion-weighted image",
+    "adc": "a diffusion map",
+    "qsm": "a susceptibility map",
+    "chimap": "a susceptibility map",
+    "r2star": "a relaxation map",
+    "t2map": "a relaxation map",
+    "tof": "an angiography",
+    "fieldmap": "a field map",
+}
+#: Values of ``ImageType``.
+PHASE_TYPES = frozenset(["P", "PHASE"])
+PROJECTION_TYPES = frozenset(["MNIP", "MINIP", "MIN_IP"])
 FILLER = frozenset(
     ["images", "image", "img", "nii", "nifti", "original", "orig", "e1", "resampled", "masked", "stripped"]
 )

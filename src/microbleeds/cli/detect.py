@@ -24,7 +24,11 @@ def detect(
     out: Annotated[Path, typer.Option(help="Folder of the result.")],
     phase: Annotated[Path | None, typer.Option(help="Phase image, raw or high-pass filtered.")] = None,
     magnitude: Annotated[
-        Path | None, typer.Option(help="Magnitude (T2*-GRE); with --phase the SWI is made from it.")
+        Path | None,
+        typer.Option(
+            help="Magnitude (T2*-GRE): searched with --phase as an SWI made from both, alone as it is; beside an "
+            "SWI the brain is segmented on it."
+        ),
     ] = None,
     series: Annotated[
         list[str] | None,

@@ -225,6 +225,8 @@ def _registration_record(registration: Registration) -> RegistrationRecord:
 def _warnings(baseline: Visit, followup: Visit, registration: Registration) -> list[str]:
     """Sentences for the reader: the alignment's failure, what differs, and what each result warned of."""
     said = [] if registration.failure is None else [f"{registration.failure} No finding was matched."]
+    if np.array_equal(baseline.scan.swi, followup.scan.swi):
+        said.append("Both visits are the same scan: their images are equal in every voxel. Give two visits.")
     said += differences(baseline.record, followup.record)
     if baseline.signed != followup.signed:
         read, other = ("baseline", "follow-up") if baseline.signed else ("follow-up", "baseline")

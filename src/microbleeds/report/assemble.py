@@ -112,7 +112,7 @@ def assemble(
     trusted = segmentation is None or segmentation.confident or not segmentation.located
     findings = _findings(scan, candidates, places, model.operating_point, rule, trusted)
     doubts = [] if trusted else [UNSURE]
-    return Record(
+    record = Record(
         program_version=__version__,
         scan=_scan_record(scan),
         model=model,
@@ -126,6 +126,7 @@ def assemble(
         warnings=list(dict.fromkeys([*doubts, *scan.warnings, *warnings])),
         disclaimer=disclaimer,
     )
+    return record.without_places()
 
 
 def _findings(

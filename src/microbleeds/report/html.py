@@ -21,7 +21,7 @@ from microbleeds.report.overview import BrainBox, brain_box, overviews
 from microbleeds.report.planes import PLANES
 from microbleeds.report.record import Finding, Record
 from microbleeds.report.region_table import legend
-from microbleeds.report.run_record import package_versions
+from microbleeds.report.run_record import Origin, package_versions
 from microbleeds.report.templating import asset, templates_of
 from microbleeds.report.thumbnails import (
     FIELD_MM,
@@ -35,6 +35,8 @@ from microbleeds.report.thumbnails import (
 )
 from microbleeds.report.words import (
     UNREAD,
+    describe_image,
+    describe_margin,
     describe_place,
     describe_region,
     describe_row,
@@ -79,7 +81,12 @@ class Card:
 
 
 def write_html(
-    record: Record, scan: Scan, brain: NDArray[np.bool_], path: Path, regions: NDArray[np.uint8] | None = None
+    record: Record,
+    scan: Scan,
+    brain: NDArray[np.bool_],
+    path: Path,
+    regions: NDArray[np.uint8] | None = None,
+    origin: Origin | None = None,
 ) -> None:
     """Write the page.
 
@@ -89,8 +96,9 @@ def write_html(
         brain: [X, Y, Z] mask on ``scan.grid``; it sets grey windows and the overview.
         path: file to write.
         regions: [X, Y, Z] codes on ``scan.grid``; without them, or where all are zero, none are shown.
+        origin: when it was searched and in what files, if known.
     """
-    Path(path).write_text(render_html(record, scan, brain, regions), encoding="utf-8")
+    Path(path).write_text(render_html(record, scan, brain, regions, origin=origin), encoding="utf-8")
 
 
 def render_html(
@@ -99,6 +107,7 @@ def render_html(
     brain: NDArray[np.bool_],
     regions: NDArray[np.uint8] | None = None,
     reading: str = UNREAD,
+    origin: Origin | None = None,
 ) -> str:
     """Return the page as text, see :func:`write_html`; ``reading`` says who confirmed the findings."""
     drawn = canvas(scan, brain)
@@ -112,7 +121,8 @@ def render_html(
             record=record,
             style=asset("report.css"),
             script=asset("tally.js") + asset("report.js"),
-            outlines=outlines(brain, known, part, record.kept),
+            # Where the brain is all that has signal, its silhouette is a box.
+            outlines=[] if record.regions_unknown else outlines(brain, known, part, record.kept),
             overviews=_overviews(drawn, part, record.kept),
             region_slices=[] if known is None else _rows(region_slices(drawn, known, part)),
             legend=legend(),
@@ -123,6 +133,8 @@ def render_html(
             removed=by_anatomy,
             below=[finding for finding in record.findings if finding.removed_by == "score"],
             methods=methods(record, reading),
+            unread=reading == UNREAD,
+            origin=origin,
             versions=package_versions(),
             pixels=PIXELS,
             field_mm=FIELD_MM,
@@ -143,6 +155,8 @@ def environment() -> Environment:
     made.filters["place"] = describe_place
     made.filters["region"] = describe_region
     made.filters["row_name"] = describe_row
+    made.filters["image"] = describe_image
+    made.filters["margin"] = describe_margin
     made.filters["trust"] = describe_trust
     return made
 

@@ -27,6 +27,9 @@ SCHEMA_VERSION: Literal["1.2.0"] = "1.2.0"
 RESEARCH_USE = "Research use. Not a medical device."
 DISCLAIMER = f"{RESEARCH_USE} Weights learned from simulated scans."
 
+#: No other group is looked for beyond this (`localise`), so a margin of this is "or more".
+MARGIN_CAP_MM = 12.0
+
 Group = Literal["lobar", "deep", "infratentorial", "none"]
 Side = Literal["left", "right", "none"]
 Certainty = Literal["definite", "possible"]
@@ -73,12 +76,19 @@ class ScanRecord(Strict):
     """The scan as it was read; shape, spacing and orientation are those of the input file."""
 
     files: dict[str, str] = Field(description="Role (swi, magnitude, phase) to path as given.")
-    kind: Literal["swi", "t2star"]
+    kind: Literal["swi", "t2star"] = Field(
+        description="swi: where `files` has none, it was made here from magnitude and phase."
+    )
     shape: tuple[int, int, int]
     spacing_mm: Triple
     orientation: str = Field(description="Nearest anatomical direction of each axis, for instance LPS.")
     sequence: SequenceRecord
     phase: PhaseRecord | None
+
+    @property
+    def swi_made_here(self) -> bool:
+        """Whether the SWI was made from magnitude and phase, not by the scanner."""
+        return self.kind == "swi" and bool(self.files) and "swi" not in self.files
 
 
 class OperatingPoint(Strict):
@@ -158,7 +168,8 @@ class Finding(Strict):
     kim_group: Group | None = Field(default=None, description="Its group by Kim (arXiv 2306.13020).")
     side: Side
     margin_mm: float | None = Field(
-        description="Distance to the next group; brainstem and cerebellum count as two."
+        description="Distance to the next group; brainstem and cerebellum count as two. "
+        f"{MARGIN_CAP_MM:g} means that none lies nearer: the search ends there."
     )
     parenchyma_share: Share | None = Field(default=None, description="Of the ball around it that tells its place.")
     place_confidence: PlaceConfidence | None = Field(
@@ -231,7 +242,8 @@ class Counts(Strict):
     strictly_lobar: bool | None = Field(
         description="At least one lobar and none deep or in the brainstem; the cerebellum counts as neither "
         "(Boston criteria v2.0). Null where the answer hangs on a finding of unknown place or near another group, "
-        "and where the segmentation looks wrong, unless a reader gave the places."
+        "where the segmentation looks wrong, unless a reader gave the places, and where the scan shows too little "
+        "of the head to tell regions."
     )
     groups_uncertain: bool = Field(
         default=False, description="The segmentation looks wrong: lobar, deep and infratentorial are uncertain."
@@ -266,6 +278,22 @@ class Record(Strict):
         """Whether the segmentation looks wrong, so that no group is trusted, however many findings count."""
         found = self.segmentation
         return found is not None and found.located and not found.confident
+
+    @property
+    def regions_unknown(self) -> bool:
+        """Whether the scan shows too little of the head to tell regions."""
+        return self.segmentation is not None and not self.segmentation.located
+
+    @property
+    def places_unknown(self) -> bool:
+        """Whether regions are unknown and no reader has placed a finding, so that nothing can be said by place."""
+        return self.regions_unknown and all(finding.group == "none" for finding in self.kept)
+
+    def without_places(self) -> Record:
+        """Return the record, which says nothing by place where places are unknown: of no finding neither."""
+        if not self.places_unknown:
+            return self
+        return self.model_copy(update={"counts": self.counts.model_copy(update={"strictly_lobar": None})})
 
 
 def writable(text: str) -> str:

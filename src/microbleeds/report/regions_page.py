@@ -25,7 +25,7 @@ _CUTS: Cuts = (
 
 
 def write_regions_page(segmentation: Segmented, scan: Scan, path: Path) -> None:
-    """Write the page; where the regions are unknown it shows the brain's outline alone."""
+    """Write the page; where the regions are unknown it says so and shows no outline."""
     drawn = canvas(scan, segmentation.brain)
     part = brain_box(drawn)
     known = segmentation.regions if segmentation.located else None
@@ -36,7 +36,7 @@ def write_regions_page(segmentation: Segmented, scan: Scan, path: Path) -> None:
             files={"scan": next(iter(scan.files.values()))} if len(scan.files) == 1 else scan.files,
             segmentation=segmentation_record(segmentation),
             warnings=region_warnings(segmentation, scan),
-            outlines=outlines(segmentation.brain, known, part, []),
+            outlines=[] if known is None else outlines(segmentation.brain, known, part, []),
             region_slices=[] if known is None else region_slices(drawn, known, part, _CUTS),
             legend=legend(),
             style=asset("report.css"),

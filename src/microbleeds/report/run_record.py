@@ -49,6 +49,25 @@ class RunRecord(BaseModel):
     voxels_sha256: str | None = None
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What ties a page to a case and a run: when it was searched, and hashes of the input by role.
+
+    It stands on the page and in `run.json`, not in `findings.json`: the same input gives that to the byte.
+    """
+
+    started: str
+    inputs_sha256: dict[str, str]
+
+    @property
+    def time(self) -> str:
+        """The start, to the minute in UTC where it can be read as a time."""
+        try:
+            return f"{datetime.fromisoformat(self.started).astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC"
+        except ValueError:
+            return self.started
+
+
 @dataclass
 class Stopwatch:
     """Seconds of named stages, in the order in which they ran."""
@@ -70,7 +89,7 @@ def run_record(
     watch: Stopwatch,
     *,
     options: dict[str, Any],
-    inputs: dict[str, Path],
+    inputs_sha256: dict[str, str],
     weights_sha256: dict[str, str],
     compute: str,
 ) -> RunRecord:
@@ -80,7 +99,7 @@ def run_record(
         program_version=__version__,
         started=watch.started.isoformat(timespec="seconds"),
         options=options,
-        inputs_sha256={role: sha256_of(path) for role, path in inputs.items()},
+        inputs_sha256=inputs_sha256,
         weights_sha256=weights_sha256,
         seconds=seconds,
         total_seconds=round(sum(watch.seconds.values()), 3),

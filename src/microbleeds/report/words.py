@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from microbleeds.report.record import Finding, Record
+from microbleeds.report.record import MARGIN_CAP_MM, Finding, Record, ScanRecord
 
 UNREAD = "No reader has confirmed these findings."
 _NAMES = {"caudate": "caudate nucleus", "lentiform": "lentiform nucleus"}
@@ -48,11 +48,32 @@ def describe_trust(finding: Finding) -> str:
     return ""
 
 
+def describe_margin(finding: Finding) -> str:
+    """Return the distance to the next group, or that it is as large as is looked for; empty without one.
+
+    Example:
+        ``1.4 mm``, or ``12 mm or more``.
+    """
+    if finding.margin_mm is None:
+        return ""
+    capped = finding.margin_mm >= MARGIN_CAP_MM
+    return f"{MARGIN_CAP_MM:g} mm or more" if capped else f"{finding.margin_mm:.1f} mm"
+
+
+def describe_image(scan: ScanRecord) -> str:
+    """Return what was searched, for a table."""
+    if scan.swi_made_here:
+        return "SWI made here from magnitude and phase"
+    return "Susceptibility-weighted (SWI)" if scan.kind == "swi" else "T2*-weighted magnitude (weaker than SWI)"
+
+
 def methods(record: Record, reading: str = UNREAD) -> str:
     """Return a paragraph that a report or a paper can quote; ``reading`` says who confirmed the findings."""
     scan, model, point = record.scan, record.model, record.model.operating_point
     image = "susceptibility-weighted image" if scan.kind == "swi" else "T2*-weighted gradient-echo magnitude"
     phase = "with its phase" if scan.phase else "without phase"
+    if scan.swi_made_here:
+        image, phase = "susceptibility-weighted image made here", "from magnitude and phase"
     size = " x ".join(f"{value:g}" for value in scan.spacing_mm)
     return (
         f"Cerebral microbleeds were searched on a {image} {phase} (voxels {size} mm) "

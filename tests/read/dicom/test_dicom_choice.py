@@ -243,6 +243,11 @@ class TestWishes:
             read_study(folder, ["2"])
         assert used(read_study(folder, ["magnitude=2", "swi=none"]))["magnitude"] == "2"
 
+    @pytest.mark.parametrize("wish", ["swi=6", "magnitude=6", "swi=7"])
+    def test_what_its_headers_call_phase_or_projection_is_no_swi(self, folder: Path, wish: str):
+        with pytest.raises(InputError, match=r"can't be the .*its headers say that it is a (phase image|min)"):
+            read_study(folder, [wish])
+
     def test_no_such_series(self, folder: Path):
         with pytest.raises(InputError, match="There is no series 55; the study holds series 1:1 "):
             read_study(folder, ["55"])

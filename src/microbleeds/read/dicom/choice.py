@@ -17,6 +17,7 @@ import numpy as np
 
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid, canonical
+from microbleeds.read.dicom.roles import COMPONENTS
 from microbleeds.read.dicom.series import DicomSeries, Role
 
 # The usual SWI: 20 ms at 3 T, 40 ms at 1.5 T.
@@ -158,6 +159,20 @@ def _candidates(role: Role, volumes: Sequence[DicomSeries]) -> list[DicomSeries]
 def _refuse_defect(volume: DicomSeries | None, what: str) -> None:
     if volume is not None and volume.defect is not None:
         raise InputError(f"Series {titled(volume)}, {what}, can't be used: {volume.defect}.")
+
+
+def refuse_other_kind(volume: DicomSeries, role: Role) -> None:
+    """Refuse as SWI or magnitude what its headers surely call a phase, a projection or half a complex image.
+
+    Raises:
+        InputError: if they do.
+    """
+    unfit = volume.role == "mip" or volume.why in COMPONENTS.values()
+    if role in ("swi", "magnitude") and volume.sure and unfit:
+        raise InputError(
+            f"Series {titled(volume)} can't be the {NAMES[role]}, since its headers say that it is {volume.why}; "
+            f"name another series, or leave out {role}= and let the headers choose."
+        )
 
 
 def _refuse_two_studies(candidates: Sequence[DicomSeries]) -> None:

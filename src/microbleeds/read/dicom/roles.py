@@ -44,6 +44,8 @@ _MAP_TYPES = {
 _MINIMUM_TYPES = {"MNIP", "MINIP", "MIN IP", "MIN_IP"}
 _PROJECTION_TYPES = {*_MINIMUM_TYPES, "MIP", "PROJECTION IMAGE"}
 _SWI_TYPES = {"SWI", "SWIP", "SWAN", "M_SWI", "VENOGRAM"}
+#: What is said of an image that is no magnitude, whether it can be used or not.
+COMPONENTS = {"phase": "a phase image", "real": "a real image", "imaginary": "an imaginary image"}
 # T1-weighted gradient echoes and angiographies end at about 7 ms, T2* begins at about 12 ms.
 SHORTEST_ECHO_MS = 8.0
 
@@ -79,8 +81,9 @@ def judge(frame: Frame) -> Judgement:
     gradient_echo = susceptibility or bool(_T2STAR.search(words)) or _is_long_gradient_echo(frame)
     component = frame.component or _component_by_name(frame)
     if component is not None and component != "magnitude":
-        why = f"{'an' if component == 'imaginary' else 'a'} {component} image"
-        return Judgement(component if gradient_echo else "other", why, frame.component is not None)
+        return Judgement(
+            component if gradient_echo else "other", COMPONENTS[component], frame.component is not None
+        )
     return _magnitude(frame, kinds, gradient_echo)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from microbleeds.errors import InputError
 from microbleeds.read.dicom.archive import unpacked
-from microbleeds.read.dicom.choice import choose, listed
+from microbleeds.read.dicom.choice import choose, listed, refuse_other_kind
 from microbleeds.read.dicom.headers import is_dicom
 from microbleeds.read.dicom.series import DicomSeries, DicomStudy, Role
 from microbleeds.read.dicom.survey import Survey, survey
@@ -123,6 +123,7 @@ def _only(volumes: Sequence[DicomSeries], role: Role) -> DicomSeries:
         raise InputError(
             f"What was given for the {role} holds {len(usable)} volumes ({listed(usable)}); give one."
         )
+    refuse_other_kind(usable[0], role)
     return usable[0]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from microbleeds.errors import InputError
-from microbleeds.read.dicom.choice import listed, titled
+from microbleeds.read.dicom.choice import listed, refuse_other_kind, titled
 from microbleeds.read.dicom.series import DicomSeries, Role
 
 ROLES: tuple[Role, ...] = tuple(role for role in get_args(Role) if role != "other")
@@ -21,7 +21,8 @@ def granted(volumes: Sequence[DicomSeries], wishes: Sequence[str]) -> dict[Role,
             stand in one text, with commas between them.
 
     Raises:
-        InputError: if there is no such series or role, or a series holds several volumes that would do.
+        InputError: if there is no such series or role, a series holds several volumes that would do, or its
+            headers say that it is not what was asked for.
     """
     found: dict[Role, DicomSeries | None] = {}
     for wish in [part.strip() for text in wishes for part in text.split(",") if part.strip()]:
@@ -35,6 +36,7 @@ def granted(volumes: Sequence[DicomSeries], wishes: Sequence[str]) -> dict[Role,
                 f"Series {titled(volume)} isn't recognised as SWI, magnitude or phase ({volume.why}); say what it "
                 f"is, for instance --series swi={name}."
             )
+        refuse_other_kind(volume, role or volume.role)
         found[role or volume.role] = volume
     return found
 

@@ -15,6 +15,8 @@ def statements(record: Record, reading: Reading) -> list[str]:
     """Return the sentences of a report, most important first."""
     point = record.model.operating_point
     phase = "susceptibility-weighted image" if record.scan.kind == "swi" else "T2*-weighted magnitude"
+    if record.scan.swi_made_here:
+        phase = "susceptibility-weighted image made here from magnitude"
     return [
         record.disclaimer if RESEARCH_USE in record.disclaimer else f"{RESEARCH_USE} {record.disclaimer}",
         review_status(record, reading),

@@ -129,6 +129,7 @@ def _facts(record: Record, volumes: Volumes, thumbnails: dict[int, Any], finding
         "brain_code": BRAIN,
         "located": volumes.located,
         "confident": not record.places_doubtful,
+        "partial": record.regions_unknown,
         "shape": volumes.grid.shape,
         "affine": volumes.grid.affine.tolist(),
         "spacing_mm": volumes.grid.spacing_mm.tolist(),

@@ -127,7 +127,7 @@ def sign(
     unreviewed = [finding.id for finding in record.kept if finding.id not in by_id]
     review = _review(record, verdicts, unreviewed, first, findings_sha256, verdicts_sha256)
     signed = recounted(record, findings).model_copy(update={"warnings": [review.sentence, *record.warnings]})
-    return SignedResult(Record.model_validate(signed.model_dump()), review)
+    return SignedResult(Record.model_validate(signed.without_places().model_dump()), review)
 
 
 def _refuse_other_result(record: Record, verdicts: Verdicts, findings_sha256: str) -> None:

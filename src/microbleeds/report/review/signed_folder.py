@@ -21,7 +21,8 @@ from microbleeds.report.record import read_record, write_record
 from microbleeds.report.review.embedded import ReadBack, read_embedded
 from microbleeds.report.review.signed import Review, SignedResult, sign
 from microbleeds.report.review.verdicts import read_verdicts
-from microbleeds.report.run_record import sha256_of
+from microbleeds.report.run_record import Origin, sha256_of
+from microbleeds.report.searched import read_run
 from microbleeds.report.tsv import write_tsv
 
 FOLDER = "reviewed"
@@ -75,7 +76,7 @@ def finalise(
     signed = sign(record, given, grid, findings_sha256=findings_sha256, verdicts_sha256=sha256_of(verdicts))
     shown = read_embedded(folder / "review.html", record, grid, findings_sha256)
     with atomic_folder(target, overwrite=overwrite) as made:
-        _write(signed, shown, grid, made)
+        _write(signed, shown, grid, made, _origin(folder))
         shutil.copyfile(verdicts, made / "verdicts.json")
         for path in [folder / name for name in KEPT_FILES if (folder / name).is_file()]:
             shutil.copyfile(path, made / path.name)
@@ -89,13 +90,19 @@ def write_review_record(review: Review, path: Path) -> None:
     Path(path).write_text(review.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def _write(signed: SignedResult, shown: ReadBack, grid: Grid, folder: Path) -> None:
+def _origin(folder: Path) -> Origin | None:
+    """Return when and in what files a result was searched, if it says."""
+    run = read_run(folder)
+    return None if run is None else Origin(run.started, run.inputs_sha256)
+
+
+def _write(signed: SignedResult, shown: ReadBack, grid: Grid, folder: Path, origin: Origin | None) -> None:
     """Write the files of the signed result."""
     write_record(signed.record, folder / "findings.json")
     write_tsv(signed.record, folder / "findings.tsv")
     write_labels(signed.record.findings, grid, folder / "labels.nii.gz")
     write_review_record(signed.review, folder / "review.json")
-    page = render_html(signed.record, shown.scan, shown.brain, shown.regions, signed.review.sentence)
+    page = render_html(signed.record, shown.scan, shown.brain, shown.regions, signed.review.sentence, origin)
     (folder / "report.html").write_text(page, encoding="utf-8")
 
 

@@ -11,6 +11,7 @@ Conventions:
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -107,6 +108,19 @@ class Verdicts(Strict):
         return self
 
 
+def _refuse_findings(path: Path) -> None:
+    """Say what to do with a record of findings in place of verdicts."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        return
+    if isinstance(content, dict) and {"counts", "findings", "model"} <= content.keys():
+        raise InputError(
+            f"{path} holds findings, not a reader's verdicts; open the result's review.html, judge there, and "
+            "give the verdicts.json that its button Export verdicts saves."
+        )
+
+
 def read_verdicts(path: Path) -> Verdicts:
     """Read `verdicts.json`.
 
@@ -120,6 +134,7 @@ def read_verdicts(path: Path) -> Verdicts:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The verdicts {path} can't be read; check the path.") from error
     except ValidationError as error:
+        _refuse_findings(path)
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise InputError(

@@ -12,11 +12,8 @@
     return `${f.certainty === "definite" ? "certain" : "uncertain"}_${f.side}_${f.diameter_mm < 5 ? "below_5mm" : "5_to_10mm"}`;
   }
 
-  function reviewed() {
-    const out = rejected();
-    const findings = record.findings.map((finding) =>
-      out.has(finding.id) ? { ...finding, kept: false, removed_by: "reader", reason: "Rejected by a reader." } : finding);
-    const counted = findings.filter((finding) => finding.kept);
+  function reviewed(out) {
+    const counted = kept.filter((finding) => !out.has(finding.id));
     const number = (test) => counted.filter(test).length;
     const total = counted.length;
     const form = record.form.map((row) => ({
@@ -28,11 +25,9 @@
       lobar: number((f) => f.group === "lobar"),
       deep: number((f) => f.group === "deep"),
       infratentorial: number((f) => f.group === "infratentorial"),
-      groups_uncertain: groupsUncertain(counted, doubtful),
       unplaced: number((f) => f.group === "none"),
       definite: number((f) => f.certainty === "definite"),
       possible: number((f) => f.certainty === "possible"),
-      regions: Object.fromEntries(record.form.map((row) => [row.row, number((f) => f.row === row.row)])),
       burden_class: burdenClass(total),
       strictly_lobar: strictlyLobar(counted, doubtful),
     };
@@ -53,7 +48,7 @@
         rows: Object.fromEntries(Object.keys(scale.rows).map((name) => [name, number((f) => row(f) === name)])),
       };
     });
-    return { ...record, counts, form, scales, bombs, findings };
+    return { counts, form, scales, bombs };
   }
 
   function sortBy(header) {
@@ -71,7 +66,7 @@
 
   function show() {
     const out = rejected();
-    const { counts, form, scales, bombs } = reviewed();
+    const { counts, form, scales, bombs } = reviewed(out);
     const fill = (cell, value) => {
       cell.textContent = value || "–";
       cell.classList.toggle("some", value > 0);
@@ -94,20 +89,11 @@
     note.textContent = `Numbers follow the reader: ${out.size} of ${kept.length} findings rejected.`;
   }
 
-  function save() {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([JSON.stringify(reviewed(), null, 2)], { type: "application/json" }));
-    link.download = "findings-reviewed.json";
-    link.click();
-  }
-
   each(".sortable th button", (button) => button.addEventListener("click", () => sortBy(button.closest("th"))));
   each("input.counts", (box) => box.addEventListener("change", show));
   const markers = document.getElementById("markers");
   if (markers) markers.addEventListener("change", () => document.body.classList.toggle("unmarked", !markers.checked));
   const regions = document.getElementById("regions-shown");
   if (regions) regions.addEventListener("change", () => document.body.classList.toggle("bare", !regions.checked));
-  const button = document.getElementById("save");
-  if (button) button.addEventListener("click", save);
   show();
 })();

@@ -30,6 +30,10 @@ function standings() {
   return [...(hidden() ? [] : facts.findings.map(standing)), ...additions()];
 }
 
+// Nothing can be said by place on a part of a head whose regions nobody knows; see `Record.places_unknown`.
+const strictlyOf = (kept) =>
+  facts.partial && kept.every((f) => f.group === "none") ? "not assessable" : strictlyInWords(strictlyLobar(kept, !facts.confident));
+
 function counted() {
   const kept = standings().filter((finding) => finding.kept);
   const number = (test) => kept.filter(test).length;
@@ -42,8 +46,8 @@ function counted() {
     unplaced: number((f) => f.group === "none"),
     definite: number((f) => f.certainty === "definite"),
     possible: number((f) => f.certainty === "possible"),
-    burden_class: burdenInWords(burdenClass(total)),
-    strictly_lobar: strictlyInWords(strictlyLobar(kept, !facts.confident)),
+    burden_class: facts.partial ? "not assessable" : burdenInWords(burdenClass(total)),
+    strictly_lobar: strictlyOf(kept),
     cell: (row, column) => number((f) => f.row === row && `${f.certainty}_${f.side}` === column),
   };
 }

@@ -25,12 +25,13 @@ function rowOf(finding) {
   const standing = finding.kept ? finding.certainty : verdict === "rejected" ? "rejected" : "not counted";
   const state = [standing, TRUST[finding.place_confidence]].filter(Boolean).join(" · ");
   const picture = finding.thumbnails?.[0];
-  const jump = made("button", { type: "button", className: "jump", title: finding.reason ?? "" },
+  const unsteady = finding.score_note ? [made("span", { className: "doubt" }, "unsteady")] : [];
+  const jump = made("button", { type: "button", className: "jump", title: finding.reason ?? finding.score_note ?? "" },
     picture ? made("img", { src: picture.source, alt: "", width: 46, height: 46 }) : made("span", { className: "blank" }),
     made("span", { className: "what" },
       made("span", { className: "line" }, made("b", { className: `number ${group}` }, String(id)), made("span", { className: "words" }, words)),
-      made("span", { className: "small" }, `${scoreOf(finding)} · ${size} · ${state}`)));
-  jump.setAttribute("aria-label", `${name}: ${words}, ${scoreOf(finding)}, ${size}, ${state}`);
+      made("span", { className: "small" }, `${scoreOf(finding)} · ${size} · ${state}`, ...unsteady)));
+  jump.setAttribute("aria-label", `${name}: ${words}, ${scoreOf(finding)}, ${size}, ${state}${unsteady.length ? ", unsteady" : ""}`);
   jump.addEventListener("click", () => choose(id));
   const now = verdict === "added" ? (finding.certainty === "definite" ? "accepted" : "uncertain") : verdict;
   const buttons = DECISIONS.map(([decision, sign, title]) => {
@@ -71,6 +72,9 @@ function showFindings() {
 
 function showNote() {
   const field = part("note-field");
+  const unsteady = facts.findings.find((finding) => finding.id === chosen)?.score_note;
+  part("unsteady").hidden = !unsteady;
+  part("unsteady").textContent = unsteady ?? "";
   field.hidden = chosen === null;
   if (chosen === null) return;
   field.querySelector("span").textContent = `Note on ${chosen}`;

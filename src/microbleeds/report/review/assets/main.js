@@ -70,6 +70,8 @@ wireWork();
 wireTools();
 wireKeys();
 wireStart();
+// On a small screen the images need the room; the button and F bring the form.
+if (window.innerWidth < 900) toggleForm();
 const earlier = restore();
 changed();
 if (!earlier) ask();

@@ -23,9 +23,11 @@ const reach = () => viewer.stored.swi.inter + 255 * viewer.stored.swi.slope;
 
 function showLabels() {
   part("labels").replaceChildren(...viewer.tiles.map(({ plane, contrast, position }) => {
-    const label = made("span", {}, contrast === MIP ? `mIP ${viewer.slabMm} mm` : NAMES[contrast], made("i", {}, PLANE_NAMES[plane]));
+    const label = made("span", {}, contrast === MIP ? `mIP ${viewer.slabMm} mm ` : `${NAMES[contrast]} `, made("i", {}, PLANE_NAMES[plane]));
     label.style.left = `${100 * position[0]}%`;
     label.style.top = `${100 * position[1]}%`;
+    // Half of a tile: NiiVue's letter stands in its middle.
+    label.style.maxWidth = `calc(${50 * position[2]}% - 5px)`;
     return label;
   }));
 }
