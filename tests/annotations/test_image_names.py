@@ -10,6 +10,7 @@ from little_scans import blank, write
 from microbleeds.annotations.find import read_data_set
 from microbleeds.annotations.images import named_file, subject_of
 from microbleeds.annotations.statement import Statement
+from microbleeds.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -185,3 +186,25 @@ class TestOwnLayout:
         data = read_data_set(tmp_path)
         assert [scan.name for scan in data.scans] == ["sub-001"]
         assert "sub-002 has no derivatives" in data.refused[0].sentence
+
+    def test_visits(self, tmp_path):
+        for visit in ("ses-01", "ses-02"):
+            blank(tmp_path / "sub-1" / visit / "anat" / f"sub-1_{visit}_swi.nii.gz")
+            truth = tmp_path / "derivatives" / "truth" / "sub-1" / visit / "anat"
+            write(truth / f"sub-1_{visit}_microbleeds.tsv", "id\tx_mm\ty_mm\tz_mm\n1\t1\t2\t3\n")
+        assert names(tmp_path) == [("sub-1_ses-01", "sub-1"), ("sub-1_ses-02", "sub-1")]
+
+    def test_what_would_not_be_honoured_is_refused(self, tmp_path):
+        table = tmp_path / "derivatives" / "truth" / "sub-1" / "anat" / "sub-1_microbleeds.tsv"
+        write(table, "id\tx_mm\ty_mm\tz_mm\n1\t1\t2\t3\n")
+        anatomy = tmp_path / "sub-1" / "anat"
+        for suffix in (".nii", ".nii.gz"):
+            blank(anatomy / f"sub-1_swi{suffix}")
+        assert "there as sub-1_swi.nii too" in read_data_set(tmp_path).refused[0].sentence
+        (anatomy / "sub-1_swi.nii").unlink()
+        (anatomy / "sub-1_part-phase_GRE.nii.gz").symlink_to("not fetched")
+        assert "link to nothing" in read_data_set(tmp_path).refused[0].sentence
+        (anatomy / "sub-1_part-phase_GRE.nii.gz").unlink()
+        write(tmp_path / "labels.json", '{"space": "LPS"}')
+        with pytest.raises(InputError, match=r"labels.json states .* always RAS mm"):
+            read_data_set(tmp_path)

@@ -22,13 +22,13 @@ from microbleeds.errors import InputError
 from microbleeds.evaluate import Interval
 from microbleeds.networks.config import Variant
 from microbleeds.study import SignChoice
-from microbleeds.training.cache import Preparable, cached
+from microbleeds.training.cache import Preparable, cached, scans_sha256
 from microbleeds.training.collection import Collection, burdens, groups_of, hold_out
 from microbleeds.training.finetune import FinetuneSettings, finetune_preset
 from microbleeds.training.folds import assign_folds, claim_folds
 from microbleeds.training.joined import open_joined
 from microbleeds.training.out_of_fold import PooledScores, pooled, read_scans, search, write_scans
-from microbleeds.training.plan import Mix, Plan, carry_out
+from microbleeds.training.plan import Mix, Plan, carry_out, opened_mix
 from microbleeds.training.presets import Preset, find_preset
 from microbleeds.training.start import Start, load_start
 from microbleeds.training.trainer import RunSettings
@@ -132,10 +132,13 @@ def _asked(
     request: CrossValidation, collection: Collection, preset: Preset, start: Start | None
 ) -> dict[str, object]:
     """What decides the result."""
+    mixed = opened_mix(request.mix, request.cache)
+    sets = [collection.scans, () if mixed is None else mixed.scans]
     return {
         "data": collection.name,
         "scans": len(collection.scans),
         "microbleeds": sum(scan.bleeds() for scan in collection.scans),
+        "scans_sha256": scans_sha256(sets),
         "folds": request.folds,
         "seed": request.seed,
         "phase_sign": request.phase_sign,

@@ -45,6 +45,10 @@ class ScanOfSet:
         """Hash of all that :meth:`read` depends on."""
         return self.scan.key(spec)
 
+    def content(self) -> list[object]:
+        """Labels and images' sizes of the scan."""
+        return self.scan.content()
+
     def bleeds(self) -> int:
         """Number of microbleeds that count."""
         return self.scan.bleeds()
