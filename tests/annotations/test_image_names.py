@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,57 @@ class TestGrouping:
         write(tmp_path / ".git" / "x.csv", "i0,j0,k0\nleft,2,3\n")
         write(tmp_path / "p1" / "._marks.csv", "\x00")
         assert len(read_data_set(tmp_path).scans) == 1
+
+
+class TestLinks:
+    """What lies behind links counts, and what can't be reached is refused: scans became negatives."""
+
+    @pytest.fixture
+    def data(self, tmp_path: Path) -> Path:
+        """Two scans with a label each."""
+        for name in ("sub-1", "sub-2"):
+            blank(tmp_path / "data" / name / f"{name}_swi.nii.gz")
+            write(tmp_path / "data" / "derivatives" / name / f"{name}_cmb.csv", "i0,j0,k0\n1,2,3\n")
+        return tmp_path / "data"
+
+    def labels(self, folder: Path) -> list[tuple[str, int]]:
+        data = read_data_set(folder)
+        assert not data.refused
+        return [(scan.name, len(scan.positions_ras_mm)) for scan in data.scans]
+
+    def test_folders_are_followed(self, data, tmp_path):
+        for n, name in enumerate(("sub-1", "derivatives")):
+            (data / name).rename(tmp_path / f"elsewhere-{n}")
+            (data / name).symlink_to(tmp_path / f"elsewhere-{n}")
+        assert self.labels(data) == [("sub-1", 1), ("sub-2", 1)]
+
+    def test_loops_and_second_names_count_once(self, data):
+        (data / "a-link").symlink_to(data / "sub-2")
+        (data / "sub-1" / "all").symlink_to(data)
+        (data / "sub-1" / "above").symlink_to(data.parent)
+        assert self.labels(data) == [("sub-1", 1), ("sub-2", 1)]
+
+    @pytest.mark.parametrize("name", ["sub-2_desc-cmb_mask.nii.gz", "sub-2_swi.nii.gz", "more.csv", "sub-3"])
+    def test_one_to_nothing_is_refused(self, data, name):
+        (data / name).symlink_to(".git/annex/objects/xx")
+        (refused,) = read_data_set(data).refused
+        assert f"Links to nothing: {name}; fetch" in refused.sentence
+
+    def test_one_to_nothing_that_is_not_used_is_left_alone(self, data):
+        (data / "sub-2_T1w.nii.gz").symlink_to(".git/annex/objects/xx")
+        (data / "README.md").symlink_to("nowhere")
+        assert len(self.labels(data)) == 2
+
+    def test_a_closed_folder_is_refused(self, data, monkeypatch):
+        scandir = os.scandir  # as a superuser sees everything, the refusal is played
+
+        def closed(place):
+            if Path(place).name == "sub-2":
+                raise PermissionError(13, "Permission denied", str(place))
+            return scandir(place)
+
+        monkeypatch.setattr(os, "scandir", closed)
+        assert "sub-2 can't be read" in read_data_set(data).refused[0].sentence
 
 
 class TestOwnLayout:

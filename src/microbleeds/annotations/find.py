@@ -6,7 +6,6 @@ RAS mm on the grid of the scan's own file. What can't be understood is refused i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +19,11 @@ from microbleeds.annotations.simulated import is_simulated_layout, simulated_nam
 from microbleeds.annotations.sources import LabelFiles, sources_of
 from microbleeds.annotations.statement import Statement, read_statement
 from microbleeds.annotations.tables import TABLES
+from microbleeds.annotations.walk import Walk, walked
 from microbleeds.annotations.workbook import WORKBOOKS
 from microbleeds.errors import InputError
 
-# A folder with more files than this is a home directory, not a data set.
-MOST_FILES = 200_000
+_LABELS = (*TABLES, *WORKBOOKS, ".xls", MATLAB_SUFFIX)
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,9 @@ def _sorted_files(
     books: list[Path] = []
     matlab: dict[Path, MatFile] = {}
     refused: list[Refused] = []
-    for path in _files(folder):
+    walk = walked(folder)
+    refused += _unreachable(walk, folder, statement)
+    for path in walk.files:
         name = path.name.lower()
         if name.endswith(NIFTI):
             file = named_file(path, folder, statement)
@@ -147,10 +148,26 @@ def _volume(path: Path, role: str, folder: Path, statement: Statement) -> NamedF
     return NamedFile(path, role, file.folder_key, file.rest, file.entities)  # type: ignore[arg-type]
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Yield all files, sorted, without hidden ones."""
-    for count, path in enumerate(sorted(folder.rglob("*"))):
-        if count > MOST_FILES:
-            raise InputError(f"{folder} holds more than {MOST_FILES} files; give the folder of one data set.")
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
-            yield path
+def _unreachable(walk: Walk, folder: Path, statement: Statement) -> list[Refused]:
+    """Refuse what may hold images or labels and can't be read; a scan would else count as one without labels."""
+    refused = [
+        Refused(path.name, f"The folder {path} can't be read; give yourself the right to, or take it away.")
+        for path in walk.closed
+    ]
+    dead = [path for path in walk.dead if _may_count(path, folder, statement)]
+    if dead:
+        names = ", ".join(path.relative_to(folder).as_posix() for path in dead[:3])
+        more = f" and {len(dead) - 3} more" if len(dead) > 3 else ""
+        sentence = (
+            f"Links to nothing: {names}{more}; fetch what they stand for (`datalad get`), or take them away."
+        )
+        refused.append(Refused(dead[0].name, sentence))
+    return refused
+
+
+def _may_count(path: Path, folder: Path, statement: Statement) -> bool:
+    """Whether what isn't there would have been an image that is used, labels, what states them, or a folder."""
+    name = path.name.lower()
+    if name.endswith(NIFTI):
+        return named_file(path, folder, statement).role != "other"
+    return name.endswith((*_LABELS, ".json")) or not path.suffix
