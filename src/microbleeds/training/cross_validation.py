@@ -22,11 +22,12 @@ from microbleeds.errors import InputError
 from microbleeds.evaluate import Interval
 from microbleeds.networks.config import Variant
 from microbleeds.study import SignChoice
+from microbleeds.training.apart import refuse_overlap
 from microbleeds.training.cache import Preparable, cached, scans_sha256
 from microbleeds.training.collection import Collection, burdens, groups_of, hold_out
 from microbleeds.training.finetune import FinetuneSettings, finetune_preset
 from microbleeds.training.folds import assign_folds, claim_folds
-from microbleeds.training.joined import open_joined
+from microbleeds.training.joined import listed, open_joined
 from microbleeds.training.out_of_fold import PooledScores, pooled, read_scans, search, write_scans
 from microbleeds.training.plan import Mix, Plan, carry_out, opened_mix
 from microbleeds.training.presets import Preset, find_preset
@@ -100,10 +101,13 @@ def cross_validate(request: CrossValidation, only: int | None = None) -> PooledS
         The pooled scores, or ``None`` while folds are missing.
 
     Raises:
-        InputError: if the data can't be used, subjects are fewer than folds, or ``out`` holds something else.
+        InputError: if the data can't be used, folders hold one another, subjects are fewer than folds, or ``out``
+            holds something else.
     """
     if only is not None and not 1 <= only <= request.folds:
         raise InputError(f"There is no fold {only}; the folds are 1 to {request.folds}.")
+    mixed = request.mix.folder if request.mix else None
+    refuse_overlap(request.out, request.cache, listed(request.data), simulated=mixed)
     start = load_start(request.weights) if request.finetune else None
     preset = _preset(request, start)
     collection = open_joined(request.data, request.cache / "converted", request.phase_sign)
