@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from little_scans import blank, write
 from microbleeds.annotations.find import read_data_set
 from microbleeds.annotations.images import named_file, subject_of
 from microbleeds.annotations.statement import Statement
+from microbleeds.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -38,6 +41,7 @@ from microbleeds.annotations.statement import Statement
         ("Phase/001.nii", "phase"),
         ("labels/001_SWI.nii", "mask"),
         ("nii/01.nii", None),
+        ("p1/GRE_e2/001.nii", "magnitude"),
     ],
 )
 def test_role(name, role):
@@ -65,6 +69,9 @@ def test_role_by_the_sidecar(tmp_path, kinds, role):
         (("HR", "007"), "HR_007"),
         (("P12", "visit2"), "P12"),
         (("P12", "20190301"), "P12"),
+        (("P12", "2019-03-01"), "P12"),
+        (("study_12345670",), "study_12345670"),
+        (("study_20191301",), "study_20191301"),
         (("007_baseline",), "007"),
         (("007_JD",), "007_JD"),
     ],
@@ -90,12 +97,99 @@ class TestGrouping:
             blank(tmp_path / "sub-03" / f"sub-03_run-{run}_swi.nii.gz")
         write(tmp_path / "sub-03" / "sub-03_run-2_cmb.tsv", "i0\tj0\tk0\n1\t2\t3\n")
         scans = read_data_set(tmp_path).scans
-        assert [(scan.name, len(scan.positions_ras_mm)) for scan in scans] == [
-            ("sub-03_run-1", 0), ("sub-03_run-2", 1),
-        ]  # fmt: skip
+        # Run 1 shows the same head: it was taken as one without microbleeds.
+        assert [(scan.name, len(scan.positions_ras_mm)) for scan in scans] == [("sub-03_run-2", 1)]
+        assert "left out: run-1." in scans[0].warnings[0]
         write(tmp_path / "sub-03" / "sub-03_cmb.tsv", "i0\tj0\tk0\n1\t2\t3\n")
         (refused,) = read_data_set(tmp_path).refused
         assert "several scans (sub-03_run-1, sub-03_run-2)" in refused.sentence
+
+    def test_other_echoes_of_a_labelled_scan_are_left_out(self, tmp_path):
+        for name in ("sub-1", "sub-2"):
+            blank(tmp_path / name / f"{name}_swi.nii.gz")
+            for echo in (1, 2):
+                blank(tmp_path / name / f"{name}_echo-{echo}_part-mag_MEGRE.nii.gz")
+        write(tmp_path / "all.csv", "subject,i0,j0,k0\nsub-1,1,2,3\nsub-2,,,\n")
+        assert names(tmp_path) == [("sub-1", "sub-1"), ("sub-2", "sub-2")]
+        warnings = [scan.warnings[0] for scan in read_data_set(tmp_path).scans]
+        assert warnings == ["Other images of its session have no labels and were left out: echo-1, echo-2."] * 2
+        (tmp_path / "all.csv").unlink()
+        blank(tmp_path / "sub-1" / "sub-1_CMB.nii.gz")
+        assert [name for name, _ in names(tmp_path)] == ["sub-1", "sub-2", "sub-2_echo-1", "sub-2_echo-2"]
+
+    def test_echoes_of_dcm2niix_are_of_one_subject(self, tmp_path):
+        for name in ("001", "002"):
+            for ending in ("e1", "e1_ph", "e2", "e2_ph"):
+                blank(tmp_path / name / f"{name}_gre_{ending}.nii.gz")
+        write(tmp_path / "all.csv", "subject,i0,j0,k0\n001,1,2,3\n")
+        assert names(tmp_path) == [("001", "001"), ("002", "002"), ("002_echo-2", "002")]
+        (scan, *_) = read_data_set(tmp_path).scans
+        assert scan.phase is not None
+        assert scan.phase.name == "001_gre_e1_ph.nii.gz"
+
+    def test_people_are_no_echoes(self, tmp_path):
+        for name in ("e2_swi", "e3_swi", "swi_E4"):
+            blank(tmp_path / f"{name}.nii.gz")
+        write(tmp_path / "e2.csv", "i0,j0,k0\n1,2,3\n")
+        assert names(tmp_path) == [("E4", "E4"), ("e2", "e2"), ("e3", "e3")]
+
+    @pytest.mark.parametrize(
+        ("image", "label", "fits"),
+        [
+            ("sub-1_run-1_swi.nii.gz", "sub-1_run-2_cmb.csv", False),
+            ("sub-1_run-1_swi.nii.gz", "sub-1_run-1_cmb.csv", True),
+            ("sub-1_run-1_swi.nii.gz", "sub-1_cmb.csv", True),
+            ("sub-1_acq-a_swi.nii.gz", "sub-1_acq-b_cmb.csv", False),
+            ("001_swi.nii.gz", "001_2.csv", False),
+            ("001_swi.nii.gz", "002.csv", False),
+            ("001_swi.nii.gz", "001_rater2_labels.csv", True),
+            ("001_swi.nii.gz", "marks7.csv", True),
+        ],
+    )
+    def test_labels_of_another_run_or_visit_match_nothing(self, tmp_path, image, label, fits):
+        blank(tmp_path / image)
+        write(tmp_path / label, "i0,j0,k0\n1,2,3\n")
+        data = read_data_set(tmp_path)
+        assert [len(scan.positions_ras_mm) for scan in data.scans] == [int(fits)]
+        assert fits or "matches no scan" in data.refused[0].sentence
+        assert "run-2" not in label or "sub-1 of run-1" in data.refused[0].sentence
+
+    @pytest.mark.parametrize(
+        ("cell", "fits"),
+        [("001", True), ("001_SWI.nii", True), ("001_run-1", True), ("001_2", False), ("001_run-2", False)],
+    )
+    def test_rows_of_another_run_or_visit_match_nothing(self, tmp_path, cell, fits):
+        for name in ("sub-001", "sub-002"):
+            blank(tmp_path / f"{name}_run-1_swi.nii.gz")
+        write(tmp_path / "all.csv", f"subject,i0,j0,k0\n{cell},1,2,3\nsub-{cell},4,5,6\n")
+        data = read_data_set(tmp_path)
+        if fits:
+            assert len(data.refused) == 1, "two names of one scan are labels in two places"
+        else:
+            assert all("matches no scan" in one.sentence for one in data.refused)
+            assert len(data.refused) == 2
+
+    def test_blanks_and_decomposed_letters(self, tmp_path):
+        for name in ("Patient 001", unicodedata.normalize("NFD", "Müller")):
+            blank(tmp_path / f"{name}_swi.nii.gz")
+        cells = (unicodedata.normalize("NFC", "Müller"), "Patient 001")
+        write(tmp_path / "all.csv", "subject,i0,j0,k0\n" + "".join(f"{cell},1,2,3\n" for cell in cells))
+        data = read_data_set(tmp_path)
+        assert not data.refused
+        assert [(scan.name, len(scan.positions_ras_mm)) for scan in data.scans] == [
+            (cells[0], 1), ("Patient_001", 1),
+        ]  # fmt: skip
+
+    def test_visits_that_may_be_people_are_told_of(self, tmp_path):
+        for name in ("AB_V1", "AB_V2"):
+            blank(tmp_path / f"{name}_swi.nii.gz")
+            write(tmp_path / f"{name}.csv", "i0,j0,k0\n1,2,3\n")
+        first, second = read_data_set(tmp_path).scans
+        assert "All 2 scans were taken for visits of one subject, AB, since V1, V2 look like" in first.warnings[-1]
+        assert not second.warnings
+        blank(tmp_path / "CD_swi.nii.gz")
+        write(tmp_path / "CD.csv", "i0,j0,k0\n1,2,3\n")
+        assert not any(scan.warnings for scan in read_data_set(tmp_path).scans)
 
     def test_a_folder_of_converted_series_is_one_scan(self, tmp_path):
         for name in (
@@ -156,6 +250,57 @@ class TestGrouping:
         assert len(read_data_set(tmp_path).scans) == 1
 
 
+class TestLinks:
+    """What lies behind links counts, and what can't be reached is refused: scans became negatives."""
+
+    @pytest.fixture
+    def data(self, tmp_path: Path) -> Path:
+        """Two scans with a label each."""
+        for name in ("sub-1", "sub-2"):
+            blank(tmp_path / "data" / name / f"{name}_swi.nii.gz")
+            write(tmp_path / "data" / "derivatives" / name / f"{name}_cmb.csv", "i0,j0,k0\n1,2,3\n")
+        return tmp_path / "data"
+
+    def labels(self, folder: Path) -> list[tuple[str, int]]:
+        data = read_data_set(folder)
+        assert not data.refused
+        return [(scan.name, len(scan.positions_ras_mm)) for scan in data.scans]
+
+    def test_folders_are_followed(self, data, tmp_path):
+        for n, name in enumerate(("sub-1", "derivatives")):
+            (data / name).rename(tmp_path / f"elsewhere-{n}")
+            (data / name).symlink_to(tmp_path / f"elsewhere-{n}")
+        assert self.labels(data) == [("sub-1", 1), ("sub-2", 1)]
+
+    def test_loops_and_second_names_count_once(self, data):
+        (data / "a-link").symlink_to(data / "sub-2")
+        (data / "sub-1" / "all").symlink_to(data)
+        (data / "sub-1" / "above").symlink_to(data.parent)
+        assert self.labels(data) == [("sub-1", 1), ("sub-2", 1)]
+
+    @pytest.mark.parametrize("name", ["sub-2_desc-cmb_mask.nii.gz", "sub-2_swi.nii.gz", "more.csv", "sub-3"])
+    def test_one_to_nothing_is_refused(self, data, name):
+        (data / name).symlink_to(".git/annex/objects/xx")
+        (refused,) = read_data_set(data).refused
+        assert f"Links to nothing: {name}; fetch" in refused.sentence
+
+    def test_one_to_nothing_that_is_not_used_is_left_alone(self, data):
+        (data / "sub-2_T1w.nii.gz").symlink_to(".git/annex/objects/xx")
+        (data / "README.md").symlink_to("nowhere")
+        assert len(self.labels(data)) == 2
+
+    def test_a_closed_folder_is_refused(self, data, monkeypatch):
+        scandir = os.scandir  # as a superuser sees everything, the refusal is played
+
+        def closed(place):
+            if Path(place).name == "sub-2":
+                raise PermissionError(13, "Permission denied", str(place))
+            return scandir(place)
+
+        monkeypatch.setattr(os, "scandir", closed)
+        assert "sub-2 can't be read" in read_data_set(data).refused[0].sentence
+
+
 class TestOwnLayout:
     def test_truth_tables(self, tmp_path):
         blank(tmp_path / "sub-001" / "anat" / "sub-001_swi.nii.gz")
@@ -185,3 +330,25 @@ class TestOwnLayout:
         data = read_data_set(tmp_path)
         assert [scan.name for scan in data.scans] == ["sub-001"]
         assert "sub-002 has no derivatives" in data.refused[0].sentence
+
+    def test_visits(self, tmp_path):
+        for visit in ("ses-01", "ses-02"):
+            blank(tmp_path / "sub-1" / visit / "anat" / f"sub-1_{visit}_swi.nii.gz")
+            truth = tmp_path / "derivatives" / "truth" / "sub-1" / visit / "anat"
+            write(truth / f"sub-1_{visit}_microbleeds.tsv", "id\tx_mm\ty_mm\tz_mm\n1\t1\t2\t3\n")
+        assert names(tmp_path) == [("sub-1_ses-01", "sub-1"), ("sub-1_ses-02", "sub-1")]
+
+    def test_what_would_not_be_honoured_is_refused(self, tmp_path):
+        table = tmp_path / "derivatives" / "truth" / "sub-1" / "anat" / "sub-1_microbleeds.tsv"
+        write(table, "id\tx_mm\ty_mm\tz_mm\n1\t1\t2\t3\n")
+        anatomy = tmp_path / "sub-1" / "anat"
+        for suffix in (".nii", ".nii.gz"):
+            blank(anatomy / f"sub-1_swi{suffix}")
+        assert "there as sub-1_swi.nii too" in read_data_set(tmp_path).refused[0].sentence
+        (anatomy / "sub-1_swi.nii").unlink()
+        (anatomy / "sub-1_part-phase_GRE.nii.gz").symlink_to("not fetched")
+        assert "link to nothing" in read_data_set(tmp_path).refused[0].sentence
+        (anatomy / "sub-1_part-phase_GRE.nii.gz").unlink()
+        write(tmp_path / "labels.json", '{"space": "LPS"}')
+        with pytest.raises(InputError, match=r"labels.json states .* always RAS mm"):
+            read_data_set(tmp_path)

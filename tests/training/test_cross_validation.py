@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from microbleeds.errors import InputError
 from microbleeds.training import cross_validation
 from microbleeds.training.cross_validation import CrossValidation, cross_validate
 from microbleeds.training.out_of_fold import ScoredScan, pooled, read_scans, write_scans
+from microbleeds.training.plan import Mix
 from microbleeds.weights import OperatingPoints
 
 pytest.importorskip("lightning_fabric")
@@ -121,15 +124,11 @@ class TestCrossValidate:
             cross_validate(request_, only=4)
 
     def test_more_folds_than_heads(self, request_: CrossValidation) -> None:
-        from dataclasses import replace
-
         with pytest.raises(InputError, match="3 subjects can't be dealt out to 5"):
             cross_validate(replace(request_, folds=5))
         assert not request_.out.exists()
 
     def test_finetuned(self, request_: CrossValidation, monkeypatch: pytest.MonkeyPatch) -> None:
-        from dataclasses import replace
-
         plans = []
 
         def carried_out(plan):  # type: ignore[no-untyped-def]
@@ -144,3 +143,25 @@ class TestCrossValidate:
         assert plan.preset.name == "finetune"
         folds = json.loads((request_.out / "folds.json").read_text())
         assert folds["started_from"] == plan.start.card.sha256
+
+    def test_corrected_labels_or_mixed_in_scans_are_another_one(
+        self, request_: CrossValidation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_subject(tmp_path / "heads", 7)
+        request = replace(request_, mix=Mix(tmp_path / "heads"))
+        monkeypatch.setattr(cross_validation, "_run_fold", lambda *given: None)
+        assert cross_validate(request) is None
+        copy = shutil.copytree(request_.data, tmp_path / "copy" / "data")  # type: ignore[arg-type]
+        assert cross_validate(replace(request, data=copy)) is None
+        for table in (copy / "derivatives", tmp_path / "heads"):
+            shift(next(table.rglob("sub-*_microbleeds.tsv")))
+            with pytest.raises(InputError, match="other subjects, labels or settings"):
+                cross_validate(replace(request, data=copy if table.parent == copy else request.data))
+
+
+def shift(table: Path) -> None:
+    """Move the last microbleed of a table by 5 mm."""
+    *others, last = table.read_text().splitlines()
+    cells = last.split("\t")
+    cells[1] = f"{float(cells[1]) + 5:.3f}"
+    table.write_text("\n".join([*others, "\t".join(cells)]) + "\n")

@@ -188,6 +188,16 @@ class TestFinetune:
         with pytest.raises(InputError, match="other scans"):
             self.run(copy, out, weights=weights, phase_sign="paramagnetic-bright")
 
+    def test_corrected_labels_are_another_run(self, weights: Path, data: Path, tmp_path: Path) -> None:
+        out = tmp_path / "run"
+        self.run(data, out, weights=weights)
+        table = next(data.rglob("sub-003_microbleeds.tsv"))
+        lines = [line.split("\t") for line in table.read_text().splitlines()]
+        lines[-1][1] = f"{-float(lines[-1][1]):.3f}"  # mirrored, as many as before
+        table.write_text("".join("\t".join(line) + "\n" for line in lines))
+        with pytest.raises(InputError, match="other labels"):
+            self.run(data, out, weights=weights)
+
     def test_twice_keeps_the_settings_of_the_first_training(self, weights: Path) -> None:
         card = load_detector(weights).card
         of_paper = card.training.model_copy(update={"preset": "kim2023"})

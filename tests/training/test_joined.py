@@ -9,8 +9,12 @@ from test_training_dataset import write_subject
 
 from microbleeds.errors import InputError
 from microbleeds.prepare import PreparationSpec
+from microbleeds.training.apart import refuse_overlap
 from microbleeds.training.cache import cached
+from microbleeds.training.cross_validation import CrossValidation, cross_validate
+from microbleeds.training.finetune import finetune
 from microbleeds.training.joined import open_joined
+from microbleeds.training.run import train
 
 SPEC = PreparationSpec()
 
@@ -51,3 +55,46 @@ def test_simulated_if_all_are(sites: list[Path], described: tuple[int, ...]) -> 
 def test_one_given_twice(sites: list[Path]) -> None:
     with pytest.raises(InputError, match="given twice"):
         open_joined([sites[0], sites[0] / ".." / "site"])
+
+
+def test_one_inside_another(sites: list[Path]) -> None:
+    with pytest.raises(InputError, match="count double"):
+        open_joined([sites[0] / "sub-000", sites[0]])
+
+
+class TestOverlap:
+    """Folders of a run that hold one another."""
+
+    def test_apart(self, tmp_path: Path) -> None:
+        run = tmp_path / "run"
+        refuse_overlap(run, run / "cache", [tmp_path / "data"], [tmp_path / "data-2"], tmp_path / "heads")
+
+    @pytest.mark.parametrize("out", ["data", "data/run", "link/run"])
+    def test_a_run_in_the_data(self, tmp_path: Path, out: str) -> None:
+        (tmp_path / "link").symlink_to(tmp_path / "data")
+        with pytest.raises(InputError, match=r"run folder .* lies in the data set"):
+            refuse_overlap(tmp_path / out, tmp_path / "cache", [tmp_path / "data"])
+
+    def test_a_cache_around_the_data(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match=r"cache .* holds the simulated data set"):
+            refuse_overlap(
+                tmp_path / "run", tmp_path / "c", [tmp_path / "data"], simulated=tmp_path / "c" / "scans"
+            )
+
+    @pytest.mark.parametrize("other", ["data", "data/sub-1", ".", "link"])
+    def test_data_to_validate_on_or_to_mix_in(self, tmp_path: Path, other: str) -> None:
+        (tmp_path / "link").symlink_to(tmp_path / "data")
+        for given in ({"validation": [tmp_path / other]}, {"simulated": tmp_path / other}):
+            with pytest.raises(InputError, match="count double"):
+                refuse_overlap(tmp_path / "run", tmp_path / "run" / "cache", [tmp_path / "data"], **given)  # type: ignore[arg-type]
+
+    def test_each_verb_refuses(self, sites: list[Path]) -> None:
+        data = sites[0]
+        with pytest.raises(InputError, match="lies in the data set"):
+            train(data, "default", data / "run")
+        with pytest.raises(InputError, match="lies in the data set"):
+            finetune(data, data / "run")
+        with pytest.raises(InputError, match="lies in the data set"):
+            cross_validate(CrossValidation(data, data / "run"))
+        with pytest.raises(InputError, match="as validation data set too"):
+            finetune(data, data.parent / "run", validation_data=[data])

@@ -80,6 +80,16 @@ def test_other_labels_are_prepared_anew(tmp_path: Path) -> None:
     assert len(subject.bleeds) == 1
 
 
+def test_content_is_that_of_labels_and_images_wherever_they_lie(tmp_path: Path) -> None:
+    scan = labelled(tmp_path / "a", 0)
+    before = UserScan(scan).content()
+    assert UserScan(labelled(tmp_path / "b", 0)).content() == before
+    mirrored = dataclasses.replace(scan, positions_ras_mm=scan.positions_ras_mm * [-1, 1, 1])
+    ignored = dataclasses.replace(scan, ignored_ras_mm=scan.ignored_ras_mm + 1)
+    assert before not in (UserScan(mirrored).content(), UserScan(ignored).content())
+    assert UserScan(dataclasses.replace(scan, phase=None)).content() != before
+
+
 def test_a_sidecar_and_another_segmentation_are_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scan = UserScan(labelled(tmp_path, 0))
     before = scan.key(SPEC)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -13,7 +15,7 @@ from microbleeds.errors import InputError
 from microbleeds.pipeline import model_record
 from microbleeds.prepare import PreparationSpec
 from microbleeds.simulate.cohort import CohortSettings
-from microbleeds.training.collection import hold_out, spread
+from microbleeds.training.collection import hold_out, open_collection, spread
 from microbleeds.training.dataset import (
     LayoutScan,
     cached_subjects,
@@ -98,8 +100,50 @@ def test_names_need_a_truth(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no subject"):
         subject_names(tmp_path)
     write_subject(tmp_path, 0)
-    (tmp_path / "sub-001").mkdir()
     assert subject_names(tmp_path) == ["sub-000"]
+    # One without a truth was left out without a word, while check-data refused it.
+    (tmp_path / "sub-001").mkdir()
+    with pytest.raises(InputError, match="sub-001 has no derivatives/truth"):
+        subject_names(tmp_path)
+
+
+def test_images_that_are_not_compressed_are_read(tmp_path: Path) -> None:
+    write_subject(tmp_path, 0)
+    whole = read_subject(tmp_path, "sub-000", SPEC)
+    keys = {LayoutScan(tmp_path, "sub-000", "sub-000").key(SPEC)}
+    for path in [*tmp_path.rglob("*_swi.nii.gz"), *tmp_path.rglob("*_part-phase_GRE.nii.gz")]:
+        nib.save(nib.load(path), path.with_suffix(""))
+        path.unlink()
+    keys.add(LayoutScan(tmp_path, "sub-000", "sub-000").key(SPEC))
+    next(tmp_path.rglob("*_part-phase_GRE.nii")).with_suffix(".json").write_text("{}")
+    keys.add(LayoutScan(tmp_path, "sub-000", "sub-000").key(SPEC))
+    assert len(keys) == 3
+    assert np.array_equal(read_subject(tmp_path, "sub-000", SPEC).image, whole.image)
+
+
+def test_visits_of_a_subject_stay_together(tmp_path: Path) -> None:
+    write_subject(tmp_path / "flat", 0)
+    names = ["sub-000_ses-01", "sub-000_ses-02"]
+    for path in (tmp_path / "flat").rglob("sub-000_*"):
+        for name in names:
+            place = tmp_path / "data" / path.parent.parent.relative_to(tmp_path / "flat") / name[-6:] / "anat"
+            place.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, place / path.name.replace("sub-000", name))
+    (tmp_path / "data" / "participants.tsv").write_text("participant_id\thead\nsub-000\t7\n")
+    scans = open_collection(tmp_path / "data").scans
+    assert [(scan.name, scan.group, scan.bleeds()) for scan in scans] == [(name, "head 7", 2) for name in names]
+    assert len({scan.key(SPEC) for scan in scans}) == 2
+    assert np.array_equal(scans[1].read(SPEC).image, read_subject(tmp_path / "flat", "sub-000", SPEC).image)
+
+
+def test_a_linked_folder_of_images_decides_what_is_prepared(tmp_path: Path) -> None:
+    write_subject(tmp_path / "data", 0)
+    anatomy = tmp_path / "data" / "sub-000" / "anat"
+    anatomy.rename(tmp_path / "elsewhere")
+    anatomy.symlink_to(tmp_path / "elsewhere")
+    before = LayoutScan(tmp_path / "data", "sub-000", "sub-000").key(SPEC)
+    os.utime(next((tmp_path / "elsewhere").glob("*_swi*")), (1, 1))
+    assert LayoutScan(tmp_path / "data", "sub-000", "sub-000").key(SPEC) != before
 
 
 def test_a_missing_brain_mask_is_segmented(tmp_path: Path) -> None:

@@ -7,27 +7,28 @@ RAS mm on the grid of the scan's own file. What can't be understood is refused i
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from microbleeds.annotations.assemble import assembled
-from microbleeds.annotations.images import NIFTI, NamedFile, named_file
+from microbleeds.annotations.images import NIFTI, NamedFile, named_file, visit_of
 from microbleeds.annotations.labelled_scan import LabelledScan
 from microbleeds.annotations.matlab import SUFFIX as MATLAB_SUFFIX
 from microbleeds.annotations.matlab import MatFile, inspect
-from microbleeds.annotations.scan_files import Refused, scans_of
+from microbleeds.annotations.scan_files import Refused, ScanFiles, scans_of
 from microbleeds.annotations.simulated import is_simulated_layout, simulated_names, simulated_scan
-from microbleeds.annotations.sources import LabelFiles, sources_of
+from microbleeds.annotations.sources import LabelFiles, Source, sources_of
 from microbleeds.annotations.statement import Statement, read_statement
 from microbleeds.annotations.tables import TABLES
+from microbleeds.annotations.walk import Walk, walked
 from microbleeds.annotations.workbook import WORKBOOKS
 from microbleeds.errors import InputError
 
 log = logging.getLogger(__name__)
 
-# A folder with more files than this is a home directory, not a data set.
-MOST_FILES = 200_000
+_LABELS = (*TABLES, *WORKBOOKS, ".xls", MATLAB_SUFFIX)
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def read_data_set(folder: Path, cache: Path | None = None) -> DataSet:
             f"{folder} holds {len(scans)} scans but no labels (masks, tables, workbooks or centres); "
             "see docs/your-data.md for the forms."
         )
+    scans = _one_subject(_without_siblings(scans, sources))
     found, failed = assembled(scans, sources, labels.matlab, statement, cache)
     left = [f"{len(scans) - len(found) - len(failed)} scans without labels were left out."]
     notes += said + (left if len(scans) > len(found) + len(failed) else [])
@@ -118,7 +120,9 @@ def _sorted_files(
     books: list[Path] = []
     matlab: dict[Path, MatFile] = {}
     refused: list[Refused] = []
-    for path in _files(folder):
+    walk = walked(folder)
+    refused += _unreachable(walk, folder, statement)
+    for path in walk.files:
         name = path.name.lower()
         if name.endswith(NIFTI):
             file = named_file(path, folder, statement)
@@ -152,10 +156,58 @@ def _volume(path: Path, role: str, folder: Path, statement: Statement) -> NamedF
     return NamedFile(path, role, file.folder_key, file.rest, file.entities)  # type: ignore[arg-type]
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Yield all files, sorted, without hidden ones."""
-    for count, path in enumerate(sorted(folder.rglob("*"))):
-        if count > MOST_FILES:
-            raise InputError(f"{folder} holds more than {MOST_FILES} files; give the folder of one data set.")
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
-            yield path
+def _without_siblings(scans: Sequence[ScanFiles], sources: Mapping[str, list[Source]]) -> list[ScanFiles]:
+    """Leave out what has no labels where another image of its session has: it shows the bleeds of that one."""
+    labelled = {scan.session for scan in scans if sources.get(scan.name)}
+    left: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for scan in scans:
+        if scan.session in labelled and not sources.get(scan.name):
+            words = "_".join(scan.key[len(scan.session) :])
+            left[scan.session].append(words or ", ".join(path.name for path in scan.images.values()))
+    kept = []
+    for scan in scans:
+        others = left.get(scan.session, [])
+        said = f"Other images of its session have no labels and were left out: {', '.join(others)}."
+        if sources.get(scan.name) and others:
+            kept.append(replace(scan, warnings=(*scan.warnings, said)))
+        elif scan.session not in labelled or sources.get(scan.name):
+            kept.append(scan)
+    return kept
+
+
+def _one_subject(scans: list[ScanFiles]) -> list[ScanFiles]:
+    """Warn, at the first, where all scans are taken for visits of one subject: V1 and V2 may be volunteers."""
+    visits = [visit_of(scan.session) for scan in scans]
+    if len({scan.subject for scan in scans}) > 1 or len(set(visits)) < 2:
+        return scans
+    said = (
+        f"All {len(scans)} scans were taken for visits of one subject, {scans[0].subject}, since "
+        f"{', '.join(visits[:3])}{' ...' if len(visits) > 3 else ''} look like visits or dates; if they are "
+        f"people, name the files sub-{visits[0]}_swi.nii.gz and so on."
+    )
+    return [replace(scans[0], warnings=(*scans[0].warnings, said)), *scans[1:]]
+
+
+def _unreachable(walk: Walk, folder: Path, statement: Statement) -> list[Refused]:
+    """Refuse what may hold images or labels and can't be read; a scan would else count as one without labels."""
+    refused = [
+        Refused(path.name, f"The folder {path} can't be read; give yourself the right to, or take it away.")
+        for path in walk.closed
+    ]
+    dead = [path for path in walk.dead if _may_count(path, folder, statement)]
+    if dead:
+        names = ", ".join(path.relative_to(folder).as_posix() for path in dead[:3])
+        more = f" and {len(dead) - 3} more" if len(dead) > 3 else ""
+        sentence = (
+            f"Links to nothing: {names}{more}; fetch what they stand for (`datalad get`), or take them away."
+        )
+        refused.append(Refused(dead[0].name, sentence))
+    return refused
+
+
+def _may_count(path: Path, folder: Path, statement: Statement) -> bool:
+    """Whether what isn't there would have been an image that is used, labels, what states them, or a folder."""
+    name = path.name.lower()
+    if name.endswith(NIFTI):
+        return named_file(path, folder, statement).role != "other"
+    return name.endswith((*_LABELS, ".json")) or not path.suffix

@@ -4,6 +4,8 @@ Conventions:
     * A scan's *key* is a tuple of words: with BIDS names ``("sub-01", "ses-1")``; else the folders that are not
       mere containers (``nii``, ``labels``, ``anat`` ...) and what a file's name holds beside the words that say
       what it is: ``Data/HR/007name_words.SWI.nii`` and ``Label/HR/007.xlsx`` both have the key ``("HR", "007")``.
+    * Echoes belong to one session: ``e2`` and ``echo-2`` are no part of a key. dcm2niix's ``e1`` is no mark, since
+      SWI and first echo are one scan. Names are NFC, however a file system writes them.
     * Of several words that say what an image is the most telling one counts: a mask's name may hold ``SWI``, a
       phase image's too.
 """
@@ -11,6 +13,7 @@ Conventions:
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -23,9 +26,12 @@ from microbleeds.read.sidecar import sidecar_content
 
 Role = Literal["swi", "magnitude", "phase", "mask", "other"]
 NIFTI = (".nii", ".nii.gz")
+_DATE = r"(?:19|20)\d\d(?P<mark>-?)(?:0[1-9]|1[0-2])(?P=mark)(?:0[1-9]|[12]\d|3[01])"
 _SESSION = re.compile(
-    r"(ses|session|visit|tp|time|timepoint|baseline|bl|followup|fu|v)[-_ ]?\d*|\d{8}|\d{4}-\d\d-\d\d"
+    rf"(?:ses|session|visit|tp|time|timepoint|baseline|bl|followup|fu|v)[-_ ]?\d*|{_DATE}", re.IGNORECASE
 )
+# dcm2niix writes small letters; E7 is a person.
+_ECHO = re.compile(r"(?:e(?=\d$)|echo-?)(\d\d?)")
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class NamedFile:
         role: what it shows; ``None`` where nothing says.
         folder_key: words of the folders.
         rest: what the file's name holds beside its role; empty if nothing.
-        entities: BIDS entities of the name, and subject and session of the folders.
+        entities: BIDS entities of the name, subject and session of the folders, and the echo from the second on.
     """
 
     path: Path
@@ -64,15 +70,21 @@ class NamedFile:
 
 def named_file(path: Path, root: Path, statement: Statement) -> NamedFile:
     """Tell what a file's name, folders and sidecar say about it."""
-    parts = path.relative_to(root).parts
-    stem = file_stem(path)
+    parts = tuple(unicodedata.normalize("NFC", part) for part in path.relative_to(root).parts)
+    stem = unicodedata.normalize("NFC", file_stem(path))
     entities: dict[str, str] = {}
     for part in (*parts[:-1], stem):
         entities |= entities_of(part)
+    pieces = [piece for name in (*parts[:-1], stem) for piece in _pieces(name)[1:]]
+    echoes = [number for piece in (*parts[1:-1], *pieces) if (number := _echo(piece))]
+    if echoes and echoes[-1] != "1":
+        entities.setdefault("echo", echoes[-1])
     role = _stated_role(path, root, statement)
     if role is None and path.name.lower().endswith(NIFTI):
         role = _told_role(path, stem, parts[:-1])
-    folders = tuple(part for part in parts[:-1] if not _is_container(part))
+    folders = tuple(
+        part for n, part in enumerate(parts[:-1]) if not _is_container(part) and not (n and _echo(part))
+    )
     return NamedFile(path, role, folders, _rest(stem), entities)
 
 
@@ -84,15 +96,23 @@ def file_stem(path: Path) -> str:
 
 def subject_of(key: tuple[str, ...]) -> str:
     """Return the subject of a key: without what looks like a session, a visit or a date at its end."""
+    return _subject_and_visit(key)[0]
+
+
+def visit_of(key: tuple[str, ...]) -> str:
+    """Return the word at the end of a key that looks like a session, a visit or a date; empty if none does."""
+    return _subject_and_visit(key)[1]
+
+
+def _subject_and_visit(key: tuple[str, ...]) -> tuple[str, str]:
     if key and key[0].startswith("sub-"):
-        return key[0]
-    words = list(key)
-    if len(words) > 1 and _SESSION.fullmatch(words[-1].lower()):
-        words.pop()
-    elif words:
-        first, mark, last = words[-1].rpartition("_")
-        words[-1] = first if mark and _SESSION.fullmatch(last.lower()) else words[-1]
-    return "_".join(words)
+        return key[0], ""
+    if len(key) > 1 and _SESSION.fullmatch(key[-1]):
+        return "_".join(key[:-1]), key[-1]
+    first, mark, last = key[-1].rpartition("_") if key else ("", "", "")
+    if mark and _SESSION.fullmatch(last):
+        return "_".join((*key[:-1], first)), last
+    return "_".join(key), ""
 
 
 def entities_of(text: str) -> dict[str, str]:
@@ -189,19 +209,27 @@ def series_of(sidecar: Mapping[str, Any]) -> str:
 
 def _is_container(folder: str) -> bool:
     """Whether a folder's name says nothing about whose scan lies in it."""
-    words = split(folder)
+    words = [word for n, piece in enumerate(_pieces(folder)) if not (n and _echo(piece)) for word in split(piece)]
     plain = name_words.ROLES | name_words.OTHER | name_words.FILLER | name_words.CONTAINERS | name_words.ANATOMY
     return bool(words) and all(word in plain for word in words)
 
 
 def _rest(stem: str) -> str:
     """Return what a name holds beside words of roles."""
-    plain = (
-        name_words.ROLES
-        | name_words.OTHER
-        | name_words.FILLER
-        | name_words.ANATOMY
-        | {"points", "centers", "centres", "cen"}
-    )
-    kept = [part for part in re.split(r"[_ ]+", stem) if part and not all(w in plain for w in split(part))]
+    kept = [
+        piece
+        for n, piece in enumerate(_pieces(stem))
+        if not (n and _echo(piece)) and not all(word in name_words.NAMELESS for word in split(piece))
+    ]
     return "_".join(kept)
+
+
+def _pieces(stem: str) -> list[str]:
+    """Return the parts of a name between blanks and underscores."""
+    return [piece for piece in re.split(r"[_ ]+", stem) if piece]
+
+
+def _echo(piece: str) -> str:
+    """Return the number of the echo that a piece of a name or a folder names; empty if none."""
+    found = _ECHO.fullmatch(piece)
+    return found.group(1) if found else ""

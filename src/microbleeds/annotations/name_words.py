@@ -103,7 +103,7 @@ CONTRASTS = {
 PHASE_TYPES = frozenset(["P", "PHASE"])
 PROJECTION_TYPES = frozenset(["MNIP", "MINIP", "MIN_IP"])
 FILLER = frozenset(
-    ["images", "image", "img", "nii", "nifti", "original", "orig", "e1", "resampled", "masked", "stripped"]
+    ["images", "image", "img", "nii", "nifti", "original", "orig", "resampled", "masked", "stripped"]
 )
 CONTAINERS = frozenset(
     [
@@ -138,3 +138,8 @@ CONTAINERS = frozenset(
     ]
 )
 ROLES = PROJECTION | PHASE | MAGNITUDE | SWI | GRADIENT_ECHO | BLEED | MASK
+POINTS = frozenset(["points", "centers", "centres", "cen"])
+# Words that say what a file is and not whose.
+NAMELESS = ROLES | OTHER | FILLER | ANATOMY | POINTS
+# The same of a cell or a sheet, which may hold a file's name, and of who read it.
+NAMELESS_CELL = NAMELESS | CONTAINERS | frozenset(["gz", "marks", "marked", "final"])

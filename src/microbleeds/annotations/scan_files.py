@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from microbleeds.annotations import name_words
 from microbleeds.annotations.convert import opened
 from microbleeds.annotations.images import NamedFile, Role, subject_of
 from microbleeds.errors import InputError
@@ -26,18 +29,27 @@ class ScanFiles:
     Args:
         name: unique in the data set.
         subject: whose scan it is.
-        key: words by which label files find it.
+        key: words by which label files find it: those of its session and of its entities.
+        session: key of its session; scans that share it are other images of one head on one day.
         images: role to file.
-        entities: BIDS entities that tell it from others of its session.
+        entities: BIDS entities that its images have in common, or that tell it from others of its session.
         warnings: sentences about what was assumed.
     """
 
     name: str
     subject: str
     key: tuple[str, ...]
+    session: tuple[str, ...]
     images: dict[str, Path]
     entities: dict[str, str]
     warnings: tuple[str, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """Its name, with the run, acquisition and echo that the name doesn't hold: ``sub-01 of run-1``."""
+        words = [f"{name}-{value}" for name, value in self.entities.items()]
+        more = " ".join(word for word in words if word not in self.name)
+        return f"{self.name} of {more}" if more else self.name
 
 
 @dataclass(frozen=True)
@@ -76,11 +88,12 @@ def scans_of(
     scans: list[ScanFiles] = []
     refused: list[Refused] = []
     for key, group in _groups([file for file in files if file.role not in ("mask", "other")]):
-        for part_key, entities, part in _split(key, group):
-            name = "_".join(part_key) or next((f.rest for f in part if f.rest), "") or root.resolve().name
+        plain = "_".join(key) or next((f.rest for f in group if f.rest), "") or root.resolve().name
+        for words, entities, part in _split(group):
+            name, subject = "_".join((plain, *words)), subject_of(key) or plain
             try:
                 images, warnings = _roles(name, part, remedy)
-                scans.append(ScanFiles(name, subject_of(part_key) or name, part_key, images, entities, warnings))
+                scans.append(ScanFiles(name, subject, (*key, *words), key, images, entities, warnings))
             except InputError as error:
                 refused.append(Refused(name, str(error)))
     _refuse_doubles(scans)
@@ -90,25 +103,24 @@ def scans_of(
 def scan_of_file(file: NamedFile, scans: Sequence[ScanFiles]) -> list[ScanFiles]:
     """Return the scans to which a label file can belong by its name and place; one if all is well."""
     if file.bids_key:
-        found = [scan for scan in scans if scan.key[: len(file.bids_key)] == file.bids_key]
-        return [scan for scan in found if _agree(file.entities, scan.entities)]
-    key = _lower(file.key)
-    exact = [scan for scan in scans if _lower(scan.key) == key]
+        return _fitting(file, [scan for scan in scans if scan.key[: len(file.bids_key)] == file.bids_key])
+    key = _plain_key(file.key)
+    exact = [scan for scan in scans if _plain_key(scan.session) == key]
     if exact:
-        return exact
-    above = [scan for scan in scans if scan.key and key[: len(scan.key)] == _lower(scan.key)]
+        return _fitting(file, exact)
+    above = [scan for scan in scans if scan.session and key[: len(scan.session)] == _plain_key(scan.session)]
     if above:
-        longest = max(len(scan.key) for scan in above)
-        return [scan for scan in above if len(scan.key) == longest]
+        longest = max(len(scan.session) for scan in above)
+        return _fitting(file, [scan for scan in above if len(scan.session) == longest])
     named = scan_of_name(file.rest, scans) if file.rest else []
     if named:
-        return named
-    return list(scans) if len(scans) == 1 else []
+        return _fitting(file, named)
+    return _fitting(file, [scan for scan in scans if len(scans) == 1 and not _names_another(file.rest, scan)])
 
 
 def scan_of_name(text: str, scans: Sequence[ScanFiles]) -> list[ScanFiles]:
     """Return the scans that a cell or a sheet's name means: ``sub-01``, ``01``, ``1``, ``01_SWI.nii.gz`` ..."""
-    wanted = text.strip().lower()
+    wanted = _plain(text)
     for same in (_same_name, _same_bare_words, _same_last_word, _begins_with_last_word, _same_number):
         found = [scan for scan in scans if same(wanted, scan)]
         if found:
@@ -116,15 +128,26 @@ def scan_of_name(text: str, scans: Sequence[ScanFiles]) -> list[ScanFiles]:
     return []
 
 
+def _plain(text: str) -> str:
+    """Return a name as it is compared: small letters, NFC (macOS writes NFD), a blank equal to an underscore."""
+    return re.sub(r"[\s_]+", "_", unicodedata.normalize("NFC", text).strip().lower())
+
+
 def _same_name(wanted: str, scan: ScanFiles) -> bool:
-    return wanted in (scan.name.lower(), scan.name.lower().removeprefix("sub-")) or any(
-        wanted in (path.name.lower(), path.name.lower().split(".")[0]) for path in scan.images.values()
+    """Whether it is the scan's name, with the run that its one image is of or without, or a file's name."""
+    own = {f"{name}-{value}".lower() for name, value in scan.entities.items()}
+    names = {_plain(scan.name): wanted}
+    if own & {*wanted.split("_")}:
+        names[_plain("_".join(scan.session))] = "_".join(word for word in wanted.split("_") if word not in own)
+    files = [_plain(path.name) for path in scan.images.values()]
+    return any(given in (name, name.removeprefix("sub-")) for name, given in names.items()) or any(
+        wanted in (file, file.split(".")[0]) for file in files
     )
 
 
 def _same_bare_words(wanted: str, scan: ScanFiles) -> bool:
     """Whether subject and session agree without ``sub-`` and ``ses-``: ``008_1`` and ``sub-008_ses-1``."""
-    mine = "_".join(scan.key).lower()
+    mine = _plain("_".join(scan.key))
     return bool(mine) and _bare(wanted) == _bare(mine)
 
 
@@ -133,18 +156,33 @@ def _bare(name: str) -> list[str]:
 
 
 def _same_last_word(wanted: str, scan: ScanFiles) -> bool:
-    last = scan.key[-1].lower() if scan.key else ""
-    return wanted in (last, scan.subject.lower(), scan.subject.lower().removeprefix("sub-"))
+    subject = _plain(scan.subject)
+    return wanted in (_last_word(scan), subject, subject.removeprefix("sub-"))
 
 
 def _begins_with_last_word(wanted: str, scan: ScanFiles) -> bool:
-    last = scan.key[-1].lower() if scan.key else ""
-    return bool(last) and wanted.startswith(last) and not wanted[len(last)].isalnum()
+    """Whether a name goes on after the scan's with words of files only: ``001_2`` is another visit."""
+    last = _last_word(scan)
+    if not last or not wanted.startswith(last) or wanted[len(last)].isalnum():
+        return False
+    words = re.findall(r"[^\W_]+", wanted[len(last) :])
+    return all(word in name_words.NAMELESS_CELL or re.fullmatch(r"e1|(rater|reader)\d*", word) for word in words)
+
+
+def _names_another(rest: str, scan: ScanFiles) -> bool:
+    """Whether a file is named as the scan is, but for another: ``002`` or ``001_2`` where the scan is ``001``."""
+    mine, other = _last_word(scan), _plain(rest)
+    shapes = {re.sub(r"\d+", "#", name) for name in (mine, other)}
+    return bool(re.search(r"\d", mine)) and (len(shapes) == 1 or other.startswith(f"{mine}_"))
+
+
+def _last_word(scan: ScanFiles) -> str:
+    return _plain(scan.key[-1]) if scan.key else ""
 
 
 def _same_number(wanted: str, scan: ScanFiles) -> bool:
     """Whether both are one number, with zeros before it or without: sheet ``7`` and ``sub-007``."""
-    last = (scan.key[-1] if scan.key else scan.name).lower().removeprefix("sub-")
+    last = (_last_word(scan) or _plain(scan.name)).removeprefix("sub-")
     digits = wanted.removeprefix("sub-")
     return digits.isdecimal() and last.isdecimal() and int(digits) == int(last)
 
@@ -172,19 +210,29 @@ def _one_of_each(files: Iterable[NamedFile]) -> bool:
     )
 
 
-def _split(
-    key: tuple[str, ...], group: list[NamedFile]
-) -> list[tuple[tuple[str, ...], dict[str, str], list[NamedFile]]]:
-    """Split a session with several acquisitions or runs by the entities that tell them apart."""
-    if _one_of_each(group) or not group[0].bids_key:
-        return [(key, {}, group)]
+def _split(group: list[NamedFile]) -> list[tuple[tuple[str, ...], dict[str, str], list[NamedFile]]]:
+    """Split a session with several acquisitions, runs or echoes by the entities that tell them apart.
+
+    Returns:
+        Of each part the words that are added to the session's key, its entities and its files.
+    """
+    if _one_of_each(group):
+        return [((), _in_common(group), group)]
+    # What has no BIDS name keeps its run and acquisition as words of its key.
+    splitting = _SPLITTING if group[0].bids_key else ("echo",)
     parts: dict[tuple[tuple[str, str], ...], list[NamedFile]] = defaultdict(list)
     for file in group:
-        parts[tuple((e, file.entities[e]) for e in _SPLITTING if e in file.entities)].append(file)
+        parts[tuple((e, file.entities[e]) for e in splitting if e in file.entities)].append(file)
     return [
-        ((*key, *(f"{name}-{value}" for name, value in entities)), dict(entities), files)
+        (tuple(f"{name}-{value}" for name, value in entities), dict(entities) | _in_common(files), files)
         for entities, files in sorted(parts.items())
     ]
+
+
+def _in_common(group: list[NamedFile]) -> dict[str, str]:
+    """Return the acquisition, run and echo of which no image of a group says otherwise."""
+    values = {name: {file.entities[name] for file in group if name in file.entities} for name in _SPLITTING}
+    return {name: found.pop() for name, found in values.items() if len(found) == 1}
 
 
 def _roles(name: str, group: list[NamedFile], remedy: str) -> tuple[dict[str, Path], tuple[str, ...]]:
@@ -227,13 +275,20 @@ def _leave_other_grids(found: dict[str, list[Path]]) -> list[str]:
     return warnings
 
 
-def _agree(label: dict[str, str], scan: dict[str, str]) -> bool:
-    """Whether a label file's entities contradict none of a scan's."""
-    return all(label.get(name, value) == value for name, value in scan.items())
+def _fitting(label: NamedFile, scans: list[ScanFiles]) -> list[ScanFiles]:
+    """Return the scans whose entities a label file does not contradict; in one session those with just its own."""
+    found = [
+        scan
+        for scan in scans
+        if all(label.entities.get(name, value) == value for name, value in scan.entities.items())
+    ]
+    own = {name: label.entities[name] for name in _SPLITTING if name in label.entities}
+    same = [scan for scan in found if scan.entities == own]
+    return same if same and len({scan.session for scan in found}) == 1 else found
 
 
-def _lower(key: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(word.lower() for word in key)
+def _plain_key(key: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_plain(word) for word in key)
 
 
 def _refuse_doubles(scans: list[ScanFiles]) -> None:

@@ -237,5 +237,5 @@ def _unmatched(what: str, found: Sequence[ScanFiles], scans: Sequence[ScanFiles]
         return (
             f'{what} can belong to several scans ({names}); say which images count under "images" in labels.json.'
         )
-    names = ", ".join(scan.name for scan in scans[:4]) + (" ..." if len(scans) > 4 else "")
+    names = ", ".join(scan.full_name for scan in scans[:4]) + (" ..." if len(scans) > 4 else "")
     return f"{what} matches no scan; name it after one ({names or 'there is none'}), or take it away."

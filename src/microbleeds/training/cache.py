@@ -6,12 +6,15 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from microbleeds.errors import InputError
 from microbleeds.prepare import PreparationSpec
@@ -41,9 +44,32 @@ class Preparable(Protocol):
         """Hash of all that :meth:`read` depends on."""
         ...
 
+    def content(self) -> list[object]:
+        """What :func:`content_of` says of its labels and images."""
+        ...
+
     def bleeds(self) -> int:
         """Number of microbleeds that count."""
         ...
+
+
+def content_of(points_mm: Sequence[NDArray[np.float64]], images: Sequence[Path | None]) -> list[object]:
+    """Positions of a scan's labels, to a hundredth of a millimetre, and sizes of its images in bytes.
+
+    A copy of the data elsewhere has the same, so that a run goes on with it; corrected labels have not.
+
+    Args:
+        points_mm: [N, 3] RAS mm of each kind of label.
+        images: in a fixed order, ``None`` where there is none.
+    """
+    places = [(np.round(points, 2) + 0.0).tolist() for points in points_mm]  # + 0.0: there is no -0.0
+    return [places, [None if image is None else image.stat().st_size for image in images]]
+
+
+def scans_sha256(sets: Iterable[Sequence[Preparable]]) -> str:
+    """Return the sha256 of name, labels and images' sizes of each scan of some sets."""
+    facts = [[[scan.name, scan.group, scan.content()] for scan in scans] for scans in sets]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def cached(

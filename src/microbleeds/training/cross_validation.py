@@ -22,13 +22,14 @@ from microbleeds.errors import InputError
 from microbleeds.evaluate import Interval
 from microbleeds.networks.config import Variant
 from microbleeds.study import SignChoice
-from microbleeds.training.cache import Preparable, cached
+from microbleeds.training.apart import refuse_overlap
+from microbleeds.training.cache import Preparable, cached, scans_sha256
 from microbleeds.training.collection import Collection, burdens, groups_of, hold_out
 from microbleeds.training.finetune import FinetuneSettings, finetune_preset
 from microbleeds.training.folds import assign_folds, claim_folds
-from microbleeds.training.joined import open_joined
+from microbleeds.training.joined import listed, open_joined
 from microbleeds.training.out_of_fold import PooledScores, pooled, read_scans, search, write_scans
-from microbleeds.training.plan import Mix, Plan, carry_out
+from microbleeds.training.plan import Mix, Plan, carry_out, opened_mix
 from microbleeds.training.presets import Preset, find_preset
 from microbleeds.training.start import Start, load_start
 from microbleeds.training.trainer import RunSettings
@@ -100,10 +101,13 @@ def cross_validate(request: CrossValidation, only: int | None = None) -> PooledS
         The pooled scores, or ``None`` while folds are missing.
 
     Raises:
-        InputError: if the data can't be used, subjects are fewer than folds, or ``out`` holds something else.
+        InputError: if the data can't be used, folders hold one another, subjects are fewer than folds, or ``out``
+            holds something else.
     """
     if only is not None and not 1 <= only <= request.folds:
         raise InputError(f"There is no fold {only}; the folds are 1 to {request.folds}.")
+    mixed = request.mix.folder if request.mix else None
+    refuse_overlap(request.out, request.cache, listed(request.data), simulated=mixed)
     start = load_start(request.weights) if request.finetune else None
     preset = _preset(request, start)
     collection = open_joined(request.data, request.cache / "converted", request.phase_sign)
@@ -132,10 +136,13 @@ def _asked(
     request: CrossValidation, collection: Collection, preset: Preset, start: Start | None
 ) -> dict[str, object]:
     """What decides the result."""
+    mixed = opened_mix(request.mix, request.cache)
+    sets = [collection.scans, () if mixed is None else mixed.scans]
     return {
         "data": collection.name,
         "scans": len(collection.scans),
         "microbleeds": sum(scan.bleeds() for scan in collection.scans),
+        "scans_sha256": scans_sha256(sets),
         "folds": request.folds,
         "seed": request.seed,
         "phase_sign": request.phase_sign,

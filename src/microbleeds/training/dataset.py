@@ -13,40 +13,43 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from microbleeds.annotations.simulated import layout_files, scan_folder, simulated_names, subject_of_name
 from microbleeds.errors import InputError
 from microbleeds.evaluate import read_truth
 from microbleeds.geometry import Grid, canonical, grid_of
 from microbleeds.prepare import PreparationSpec, prepare
 from microbleeds.read.inheritance import sidecars
 from microbleeds.study import SignChoice, load_study
-from microbleeds.training.cache import cached
+from microbleeds.training.cache import cached, content_of
 from microbleeds.training.labelled import segmentation_sha256, segmented_brain, stamp, tell_of_doubts
 from microbleeds.training.subjects import TrainingSubject, subject_from
 
 
 def subject_names(data: Path) -> list[str]:
-    """Names of the subjects of a data set that have a truth, sorted.
+    """Names of the scans of a data set, sorted: ``sub-001``, or ``sub-001_ses-01`` where a subject has visits.
 
     Raises:
-        InputError: if there is none.
+        InputError: if there is none, or one has no truth or no image.
     """
-    truths = data / "derivatives" / "truth"
-    names = sorted(path.name for path in truths.glob("sub-*") if (data / path.name).is_dir())
+    names = simulated_names(data)
     if not names:
         raise InputError(f"{data} holds no subject with a truth in derivatives/truth; give a data set folder.")
+    for name in names:
+        layout_files(data, name)
     return names
 
 
 def heads_of(data: Path, names: list[str]) -> dict[str, str]:
     """Name to head: the column ``head`` of participants.tsv where there is one, else a head per subject."""
-    heads = {name: name for name in names}
+    heads = {name: subject_of_name(name) for name in names}
     table = data / "participants.tsv"
     if table.exists():
         with table.open(encoding="utf-8-sig", newline="") as file:
             for row in csv.DictReader(file, delimiter="\t"):
-                name, head = row.get("participant_id"), row.get("head")
-                if name in heads and head and head != "n/a":
-                    heads[name] = f"head {head}"
+                subject, head = row.get("participant_id"), row.get("head")
+                if subject and head and head != "n/a":
+                    scans = (name for name in names if subject in (name, subject_of_name(name)))
+                    heads |= dict.fromkeys(scans, f"head {head}")
     return heads
 
 
@@ -87,22 +90,29 @@ class LayoutScan:
 
     def key(self, spec: PreparationSpec) -> str:
         """Hash of the specification, of the size and time of each file, and of what finds a brain without mask."""
-        folders = self.data / self.name, self.data / "derivatives/truth" / self.name
+        place = scan_folder(self.data, self.name)
+        folders = [self.data / place, self.data / "derivatives/truth" / place]
+        # Searches below a folder do not go through links.
+        folders += [folder / "anat" for folder in folders if (folder / "anat").is_symlink()]
         files = [path for folder in folders for path in sorted(folder.rglob("*.*"))]
-        above = {sidecar for image in files if image.suffix == ".gz" for sidecar in sidecars(image)} - {*files}
+        images = [image for image in files if image.name.endswith((".gz", ".nii"))]
+        above = {sidecar for image in images for sidecar in sidecars(image)} - {*files}
         facts = [stamp(path) for path in [*files, *sorted(above)]]
         stated: list[str] = [] if self.phase_sign == "auto" else [self.phase_sign]
-        if not (self._truth / f"{self.name}_desc-brain_mask.nii.gz").exists():
+        if layout_files(self.data, self.name).brain is None:
             stated.append(segmentation_sha256())
         return hashlib.sha256(json.dumps([spec.model_dump(), facts, *stated]).encode()).hexdigest()
 
+    def content(self) -> list[object]:
+        """Positions of its truth, and sizes of its images and its brain mask."""
+        files = layout_files(self.data, self.name)
+        truth = read_truth(files.truth)
+        points = [truth.counted_mm, truth.ignored_mm, truth.mimics_mm[~truth.mimic_ignored]]
+        return content_of(points, [files.swi, files.magnitude, files.phase, files.brain])
+
     def bleeds(self) -> int:
         """Number of its visible microbleeds."""
-        return len(read_truth(self._truth / f"{self.name}_microbleeds.tsv").counted_mm)
-
-    @property
-    def _truth(self) -> Path:
-        return self.data / "derivatives" / "truth" / self.name / "anat"
+        return len(read_truth(layout_files(self.data, self.name).truth).counted_mm)
 
 
 def cached_subjects(
@@ -114,22 +124,11 @@ def cached_subjects(
 
 def read_subject(data: Path, name: str, spec: PreparationSpec, phase_sign: SignChoice = "auto") -> TrainingSubject:
     """Read and prepare one subject of a data set with its true brain mask, or a segmented one if it has none."""
-    anatomy, truth = data / name / "anat", data / "derivatives" / "truth" / name / "anat"
-    scan = load_study(
-        swi=_existing(anatomy / f"{name}_swi.nii.gz"),
-        magnitude=_existing(anatomy / f"{name}_part-mag_GRE.nii.gz"),
-        phase=_existing(anatomy / f"{name}_part-phase_GRE.nii.gz"),
-        phase_sign=phase_sign,
-    )
+    files = layout_files(data, name)
+    scan = load_study(swi=files.swi, magnitude=files.magnitude, phase=files.phase, phase_sign=phase_sign)
     tell_of_doubts(name, scan)
-    mask = _existing(truth / f"{name}_desc-brain_mask.nii.gz")
-    brain = segmented_brain(name, scan) if mask is None else _read_mask(mask, scan.grid)
-    return subject_from(name, prepare(scan, brain, spec), read_truth(truth / f"{name}_microbleeds.tsv"))
-
-
-def _existing(path: Path) -> Path | None:
-    """The path if it exists."""
-    return path if path.exists() else None
+    brain = segmented_brain(name, scan) if files.brain is None else _read_mask(files.brain, scan.grid)
+    return subject_from(name, prepare(scan, brain, spec), read_truth(files.truth))
 
 
 def _read_mask(path: Path, grid: Grid) -> NDArray[np.bool_]:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from microbleeds.compute import Precision
 from microbleeds.study import SignChoice
-from microbleeds.training.joined import open_joined
+from microbleeds.training.apart import refuse_overlap
+from microbleeds.training.joined import listed, open_joined
 from microbleeds.training.plan import Mix, Plan, carry_out, validation_sets
 from microbleeds.training.presets import PRESETS, Preset
 from microbleeds.training.run import split
@@ -81,9 +82,11 @@ def finetune(
         The card of ``out/weights.safetensors``; its notes name the weights that it started from.
 
     Raises:
-        InputError: if the data or the weights can't be used, or ``out`` holds another run.
+        InputError: if the data or the weights can't be used, folders hold one another, or ``out`` holds another
+            run.
     """
     start, cache = load_start(weights), cache or out / "cache"
+    refuse_overlap(out, cache, listed(data), validation_data, mix.folder if mix else None)
     collection = open_joined(data, cache / "converted", phase_sign)
     kept = list(collection.scans)
     judged_on = validation_sets(validation_data, cache, validation_subjects, phase_sign)

@@ -52,7 +52,7 @@ def claim_folds(path: Path, folds: Mapping[str, int], asked: Mapping[str, object
     if path.exists():
         if json.loads(path.read_text(encoding="utf-8")) != json.loads(json.dumps(content)):
             raise InputError(
-                f"{path.parent} holds a cross-validation of other subjects or settings; choose another folder."
+                f"{path.parent} holds a cross-validation of other subjects, labels or settings; choose another."
             )
         return
     if path.parent.exists() and any(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from microbleeds.errors import InputError
 from microbleeds.prepare import PreparationSpec
 from microbleeds.study import SignChoice
+from microbleeds.training.apart import refuse_shared
 from microbleeds.training.cache import Preparable
 from microbleeds.training.collection import Collection, open_collection
 from microbleeds.training.subjects import TrainingSubject
@@ -45,6 +44,10 @@ class ScanOfSet:
         """Hash of all that :meth:`read` depends on."""
         return self.scan.key(spec)
 
+    def content(self) -> list[object]:
+        """Labels and images' sizes of the scan."""
+        return self.scan.content()
+
     def bleeds(self) -> int:
         """Number of microbleeds that count."""
         return self.scan.bleeds()
@@ -61,14 +64,12 @@ def open_joined(
         phase_sign: how veins look in all phase files; ``auto`` derives it from each scan.
 
     Raises:
-        InputError: if a folder can't be used, or is given twice.
+        InputError: if a folder can't be used, is given twice or lies in another.
     """
     folders = listed(data)
     if len(folders) == 1:
         return open_collection(folders[0], converted, phase_sign)
-    twice = [path for path, count in Counter(folder.resolve() for folder in folders).items() if count > 1]
-    if twice:
-        raise InputError(f"The data set {twice[0]} is given twice; its scans would count double. Give it once.")
+    refuse_shared([("data set", folder) for folder in folders])
     scans: list[Preparable] = []
     simulated, names = True, _names(folders)
     for folder, name in zip(folders, names, strict=True):

@@ -23,6 +23,7 @@ from microbleeds.prepare import PreparationSpec, Prepared, prepare
 from microbleeds.read.inheritance import sidecars
 from microbleeds.scan import Scan
 from microbleeds.study import SignChoice, load_study
+from microbleeds.training.cache import content_of
 from microbleeds.training.subjects import TrainingSubject, subject_from
 from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
 
@@ -80,6 +81,12 @@ class UserScan:
         files = [[stamp(path), *(stamp(sidecar) for sidecar in sidecars(path))] for path in images]
         facts = [spec.model_dump(), points, files, segmentation_sha256(), self.phase_sign]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+    def content(self) -> list[object]:
+        """Positions of labels, and sizes of images."""
+        scan = self.labelled
+        points = [scan.positions_ras_mm, scan.ignored_ras_mm]
+        return content_of(points, [scan.swi, scan.magnitude, scan.phase])
 
     def bleeds(self) -> int:
         """Number of labels."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from microbleeds.errors import InputError
 from microbleeds.study import SignChoice
 from microbleeds.training.batches import FixedSubjects, MixedSubjects
-from microbleeds.training.cache import Preparable, cached
-from microbleeds.training.collection import open_collection, spread
+from microbleeds.training.cache import Preparable, cached, scans_sha256
+from microbleeds.training.collection import Collection, open_collection, spread
 from microbleeds.training.loop import fit
 from microbleeds.training.presets import Preset
 from microbleeds.training.run_note import claim_folder
@@ -86,7 +84,7 @@ class Plan:
             "phase_sign": self.phase_sign,
             "scans": len(self.train_on),
             "microbleeds": sum(scan.bleeds() for scan in self.train_on),
-            "scans_sha256": _named([*scans] for scans in learned_from),
+            "scans_sha256": scans_sha256(learned_from),
         }
         if self.mix is not None:
             asked["simulated"] = {"data": self.mix.folder.name, "share": self.mix.share}
@@ -109,7 +107,7 @@ def carry_out(plan: Plan) -> Card:
     settings, spec = plan.settings, plan.preset.preparation
     if not plan.train_on:
         raise InputError("No scan is left to train on; give more subjects.")
-    mixed = None if plan.mix is None else open_collection(plan.mix.folder, plan.cache / "converted")
+    mixed = opened_mix(plan.mix, plan.cache)
     claim_folder(
         settings.out,
         plan.preset,
@@ -133,10 +131,9 @@ def carry_out(plan: Plan) -> Card:
     return fit(source, validate_on, plan.preset, settings, plan.start)
 
 
-def _named(sets: Iterable[Sequence[Preparable]]) -> str:
-    """Return the sha256 of each scan's name and number of microbleeds; a copy of the data has the same."""
-    named = [[(scan.name, scan.bleeds()) for scan in scans] for scans in sets]
-    return hashlib.sha256(json.dumps(named).encode()).hexdigest()
+def opened_mix(mix: Mix | None, cache: Path) -> Collection | None:
+    """The simulated heads to mix in, if there are any; ``cache`` is that of the run."""
+    return None if mix is None else open_collection(mix.folder, cache / "converted")
 
 
 def opened(plan: Plan) -> list[TrainingSubject]:

@@ -15,6 +15,7 @@ from microbleeds.compute import Precision, choose
 from microbleeds.errors import InputError
 from microbleeds.networks.config import Variant
 from microbleeds.study import SignChoice
+from microbleeds.training.apart import refuse_overlap
 from microbleeds.training.cache import Preparable
 from microbleeds.training.collection import Collection, hold_out
 from microbleeds.training.joined import listed, open_joined
@@ -90,7 +91,8 @@ def train(
         The card of ``out/weights.safetensors``.
 
     Raises:
-        InputError: if the data can't be used, or ``out`` holds a run of another preset, variant or seed.
+        InputError: if the data can't be used, folders hold one another, or ``out`` holds a run of another preset,
+            variant or seed.
     """
     given = listed(weights)
     start = mean_start(given) if given else None
@@ -101,6 +103,7 @@ def train(
     sets, folders = listed(data), listed(validation_data)
     _refuse_impossible(sets, simulated, mix)
     cache = cache or out / "cache"
+    refuse_overlap(out, cache, sets, folders, mix.folder if mix else None)
     collection = open_joined(sets, cache / "converted", phase_sign) if sets else None
     judged_on = validation_sets(folders, cache, validation_subjects, phase_sign)
     settings = RunSettings(

@@ -49,7 +49,9 @@ def claim_folder(
     if (out / NAME).exists():
         before = {name: value for name, value in _read(out).items() if name not in OUTCOMES}
         if before != json.loads(json.dumps(asked)):
-            raise InputError(f"{out} holds a run of other scans or other settings; choose another folder.")
+            raise InputError(
+                f"{out} holds a run of other scans, other labels or other settings; choose another folder."
+            )
         _sweep(out)
         return
     # A half-written note is that of another process of the same run.
