@@ -18,7 +18,7 @@ from anatomy_scans import Item, LazyItem
 from interval_text import number_text
 from microbleeds.compute import Compute
 from microbleeds.errors import InputError
-from microbleeds.evaluate.intervals import bootstrap
+from microbleeds.evaluate.intervals import bootstrap, of_share
 from microbleeds.evaluate.overlap import confusion, overlaps
 from microbleeds.evaluate.placement import Place, PlacedPair
 from microbleeds.localise import localise
@@ -113,6 +113,7 @@ def _share(pairs: NDArray[np.float64]) -> dict[str, float | None]:
         return np.array([above / below if below else np.nan])
 
     (interval,) = bootstrap(list(pairs), ratio, repeats=2000)
+    interval = of_share(interval, int(pairs[:, 1].sum()))
     return {"value": interval.value, "low": interval.low, "high": interval.high}
 
 

@@ -44,7 +44,7 @@ from microbleeds import __version__
 from microbleeds.atomic import atomic_file, atomic_folder
 from microbleeds.errors import InputError
 from microbleeds.evaluate import match
-from microbleeds.evaluate.intervals import bootstrap
+from microbleeds.evaluate.intervals import bootstrap, of_rate, of_share
 from microbleeds.evaluate.tables import Table as Rows
 from microbleeds.evaluate.tables import read_table
 from microbleeds.followup import Comparison, Rule, aria_h_class, load_visit, read_comparison
@@ -414,7 +414,11 @@ def _brain_points(mask: Path) -> NDArray[np.float64]:
 def summary(outcomes: Sequence[Outcome]) -> dict[str, object]:
     """Sensitivity, false calls and the rest, with intervals over pairs."""
     names = ("sensitivity", "falsely_new_per_pair", "detected_share", "falsely_lost_per_pair", "class_right")
-    intervals = bootstrap(list(outcomes), _statistics, repeats=2000)
+    visible, pairs = sum(o.new_visible for o in outcomes), len(outcomes)
+    totals = (visible, pairs, visible, pairs, pairs)
+    bounds = (of_share, of_rate, of_share, of_rate, of_share)
+    drawn = bootstrap(list(outcomes), _statistics, repeats=2000)
+    intervals = [bound(interval, total) for bound, interval, total in zip(bounds, drawn, totals, strict=True)]
     return {
         "pairs": len(outcomes),
         "aligned": sum(o.aligned for o in outcomes),

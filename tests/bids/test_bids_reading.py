@@ -46,6 +46,20 @@ class TestSessions:
         )
         assert [one.session for one in read_sessions(tmp_path)] == ["a", "early", "late"]
 
+    def test_links_are_followed(self, tmp_path: Path) -> None:
+        data_set(tmp_path / "elsewhere", {"sub-01/ses-1": 0})
+        data_set(tmp_path / "data", {"sub-02": 2})
+        (tmp_path / "data" / "sub-01").mkdir()
+        (tmp_path / "data" / "sub-01" / "ses-1").symlink_to(tmp_path / "elsewhere" / "sub-01" / "ses-1")
+        (tmp_path / "data" / "sub-02" / "anat" / "sub-02_swi.nii.gz").unlink()
+        (tmp_path / "data" / "sub-02" / "anat" / "sub-02_swi.nii.gz").symlink_to(tmp_path / "not-fetched")
+        first, second = read_sessions(tmp_path / "data")
+        assert [image.path.name for image in first.images] == [
+            "sub-01_ses-1_part-phase_GRE.nii.gz",
+            "sub-01_ses-1_swi.nii.gz",
+        ]
+        assert "sub-02_swi.nii.gz" in [image.path.name for image in second.images], "it is refused by name later"
+
     def test_labels_with_and_without_prefix(self, tmp_path: Path) -> None:
         data_set(tmp_path, dict.fromkeys(["sub-1/ses-a", "sub-1/ses-b", "sub-2/ses-a"], 0))
         assert [one.name for one in read_sessions(tmp_path, ["sub-1"], ["b"])] == ["sub-1_ses-b"]

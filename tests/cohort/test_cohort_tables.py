@@ -181,6 +181,13 @@ class TestGather:
         assert "table (.tsv) with the columns swi, magnitude and phase" in str(refused.refused)
         assert "labels.json" not in str(refused.refused)
 
+    def test_links_are_followed(self, tmp_path: Path) -> None:
+        image(tmp_path / "elsewhere" / "a" / "swi.nii.gz")
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / "a").symlink_to(tmp_path / "elsewhere" / "a")
+        (tmp_path / "data" / "b_swi.nii.gz").symlink_to(tmp_path / "not-fetched")
+        assert sorted(one.name for one in gather(tmp_path / "data")) == ["a", "b"]
+
     def test_folders_without_a_suitable_image_are_named(self, tmp_path: Path) -> None:
         image(tmp_path / "anna" / "SWI.nii.gz")
         image(tmp_path / "anna" / "T1.nii.gz")

@@ -50,6 +50,14 @@ class TestPooled:
         assert scores.sensitivity_at["0.125"].value == pytest.approx(2 / 4)
         assert scores.sensitivity_at["1"].value == pytest.approx(3 / 4)
 
+    def test_what_all_draws_say_has_its_exact_bound(self) -> None:
+        scans = [scan(f"{n}", f"{n}", [[0, 0.9]], 1) for n in range(3)]
+        scans += [scan(f"{n}", f"{n}", [], 0) for n in range(3, 5)]
+        balanced = pooled(scans, repeats=50).operating["balanced"]
+        assert balanced["sensitivity"].low == pytest.approx(0.025 ** (1 / 3))
+        assert balanced["false_positives_per_scan"].high == pytest.approx(-np.log(0.025) / 5)
+        assert balanced["false_positives_per_scan_without"].high == pytest.approx(-np.log(0.025) / 2)
+
     def test_scans_of_a_subject_are_drawn_together(self) -> None:
         # One subject finds all in its scans, the other nothing: a quarter of the draws of two subjects is all or
         # nothing; of twelve scans drawn one by one, a four-thousandth.

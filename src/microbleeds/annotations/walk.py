@@ -27,11 +27,11 @@ class Walk:
     closed: tuple[Path, ...]
 
 
-def walked(folder: Path) -> Walk:
+def walked(folder: Path, most_files: int = MOST_FILES) -> Walk:
     """Go through a folder and through links in it; each real folder counts once, under its own name if it can.
 
     Raises:
-        InputError: if it holds more than :data:`MOST_FILES` files.
+        InputError: if it holds more than ``most_files``.
     """
     files: list[Path] = []
     dead: list[Path] = []
@@ -51,8 +51,8 @@ def walked(folder: Path) -> Walk:
                 if there is not False:
                     (files if there else dead).append(path)
             seen.add(real)
-            if len(files) > MOST_FILES:
-                raise InputError(f"{folder} holds more than {MOST_FILES} files; give the folder of one data set.")
+            if len(files) > most_files:
+                raise InputError(f"{folder} holds more than {most_files} files; give the folder of one data set.")
     return Walk(tuple(sorted(files)), tuple(sorted(dead)), tuple(sorted(closed)))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from microbleeds.annotations.images import NIFTI, NamedFile, file_stem, named_file
 from microbleeds.annotations.statement import Statement
+from microbleeds.annotations.walk import walked
 from microbleeds.errors import InputError
 from microbleeds.read.sidecar import sidecar_content
 
@@ -157,10 +158,13 @@ def _scan_time(folder: Path) -> str | None:
 def _images(root: Path, folder: Path) -> tuple[Image, ...]:
     """Return a session's images in the natural order of their names."""
     found = []
-    for path in sorted(folder.rglob("*"), key=lambda path: natural(path.relative_to(folder).as_posix())):
+    inside = walked(folder)
+    # A link to nothing is refused when its scan is searched, by a sentence that names it.
+    for path in sorted(
+        (*inside.files, *inside.dead), key=lambda path: natural(path.relative_to(folder).as_posix())
+    ):
         parts = path.relative_to(folder).parts
-        hidden = any(part.startswith(".") for part in parts)
-        if hidden or set(parts[:-1]) & _OTHER_FOLDERS or not path.name.lower().endswith(NIFTI):
+        if set(parts[:-1]) & _OTHER_FOLDERS or not path.name.lower().endswith(NIFTI):
             continue
         file = named_file(path, root, Statement())
         if file.role in _IMAGES:

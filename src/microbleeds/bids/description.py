@@ -91,8 +91,12 @@ def write_citation(
 
 def citation(records: Sequence[Record], compute: Mapping[str, Any], *, followed: bool) -> str:
     """Return the paragraph; see :func:`write_citation`."""
-    kinds = Counter((record.scan.kind, record.scan.phase is not None) for record in records)
+    kinds = Counter(
+        ("made here" if record.scan.swi_made_here else record.scan.kind, record.scan.phase is not None)
+        for record in records
+    )
     words = {
+        ("made here", True): "susceptibility-weighted images that it made from magnitude and phase",
         ("swi", True): "susceptibility-weighted images with phase",
         ("swi", False): "susceptibility-weighted images without phase",
         ("t2star", True): "T2*-weighted magnitudes with phase",

@@ -61,7 +61,7 @@ FINDINGS: Mapping[str, Description] = {
         },
     },
     "margin_mm": {
-        "Description": "Distance to the next group; brainstem and cerebellum count as two.",
+        "Description": "Distance to the next group, at most 12; brainstem and cerebellum count as two.",
         "Units": "mm",
     },
     "bombs_group": {"Description": "Group by BOMBS (Cordonnier 2009).", "Levels": _GROUPS},

@@ -18,6 +18,7 @@ from pathlib import Path
 from microbleeds.annotations.images import NIFTI, NamedFile, named_file
 from microbleeds.annotations.scan_files import scans_of
 from microbleeds.annotations.statement import Statement
+from microbleeds.annotations.walk import walked
 from microbleeds.errors import InputError
 from microbleeds.read.dicom.headers import is_dicom
 
@@ -103,13 +104,11 @@ def _may_be_dicom(path: Path) -> bool:
 
 
 def _files(folder: Path) -> list[Path]:
-    found = []
-    for number, path in enumerate(sorted(folder.rglob("*"))):
-        if number > _MOST_FILES:
-            raise InputError(f"{folder} holds more than {_MOST_FILES} files; give the folder of one data set.")
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
-            found.append(path)
-    return found
+    """All files; links to nothing too, which are refused when they are searched, by a sentence that names them."""
+    inside = walked(folder, _MOST_FILES)
+    if inside.closed:
+        raise InputError(f"The folder {inside.closed[0]} can't be read; change its permissions or move it away.")
+    return sorted([*inside.files, *inside.dead])
 
 
 def _of_list(path: Path) -> list[Gathered]:

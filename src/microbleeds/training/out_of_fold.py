@@ -26,6 +26,7 @@ from microbleeds.evaluate import (
     froc,
     subject_result,
 )
+from microbleeds.evaluate.intervals import of_rate, of_share
 from microbleeds.training.scoring import score_subject
 from microbleeds.training.subjects import TrainingSubject
 from microbleeds.weights.card import OperatingPoints
@@ -164,16 +165,21 @@ def pooled(scans: Sequence[ScoredScan], repeats: int = 2000, seed: int = 0) -> P
     at = len(REPORTED_FALSE_POSITIVES)
     curve = froc([outcome.curve for group in groups.values() for outcome in group])
     names = ("sensitivity", "false_positives_per_scan", "false_positives_per_scan_without")
-    operating = {
-        point: dict(zip(names, intervals[at + 1 + 3 * n : at + 4 + 3 * n], strict=True))
-        for n, point in enumerate(POINTS)
-    }
+    bleeds, without = sum(len(scan.bleeds_mm) for scan in scans), sum(not len(scan.bleeds_mm) for scan in scans)
+    operating = {}
+    for n, point in enumerate(POINTS):
+        found, false, in_negatives = intervals[at + 1 + 3 * n : at + 4 + 3 * n]
+        bounded = (of_share(found, bleeds), of_rate(false, len(scans)), of_rate(in_negatives, without))
+        operating[point] = dict(zip(names, bounded, strict=True))
     columns = {"threshold": curve.thresholds, "sensitivity": curve.sensitivity, "fp": curve.false_positives}
     return PooledScores(
         subjects=len(groups),
         scans=len(scans),
-        microbleeds=sum(len(scan.bleeds_mm) for scan in scans),
-        sensitivity_at={f"{x:g}": value for x, value in zip(REPORTED_FALSE_POSITIVES, intervals, strict=False)},
+        microbleeds=bleeds,
+        sensitivity_at={
+            f"{x:g}": of_share(value, bleeds)
+            for x, value in zip(REPORTED_FALSE_POSITIVES, intervals, strict=False)
+        },
         mean_sensitivity=intervals[at],
         operating=operating,
         curve={n: [float(x) if np.isfinite(x) else None for x in values] for n, values in columns.items()},

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from dicom_result import Written
 from dicom_series import NAME, PATIENT_ID
+from little_head import model, segmented
 from reader_verdicts import HASH, content, verdict
 
+from microbleeds.report.assemble import assemble
 from microbleeds.report.dicom import Reading, reading_of
 from microbleeds.report.dicom.pages import HEIGHT, MAX_PICTURED, PER_PAGE, WIDTH, Page, draw_pages
 from microbleeds.report.record import Record
@@ -39,6 +42,13 @@ class TestContent:
             assert f"Microbleed {finding.id}" in said
         assert "L 30.0, A 20.0, S 6.0 mm; voxel 74, 34, 18" in said
         assert len(pages) == 2
+
+    def test_nothing_is_said_by_place_where_regions_are_unknown(self, written: Written):
+        head = written.head
+        part = assemble(head.scan, [], [], model(), segmentation=replace(segmented(head), located=False))
+        said = words(draw_pages(part, Reading(), written.volumes.canvas))
+        assert "not assessable" in said
+        assert not [word for word in ("MARS form", "lobar |", "Frontal") if word in said]
 
     def test_the_pictures_are_there(self, pages: list[Page], written: Written):
         bare = draw_pages(written.head.record, Reading(), None)

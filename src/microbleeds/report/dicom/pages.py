@@ -107,7 +107,7 @@ def _first_page(record: Record, reading: Reading, canvas: Canvas | None) -> Page
     y = _summary(page, record, reading)
     if canvas is not None:
         y = _overview(page, record, canvas, y + 10)
-    y = _form(page, record, y + 24)
+    y = _form(page, record, y + 24) if not record.places_unknown else y + 24
     y += 22
     for sentence in statements(record, reading)[2:]:
         y = page.paragraph((MARGIN, y), sentence, WIDTH - 2 * MARGIN, 19) + 6
@@ -132,7 +132,8 @@ def _summary(page: Page, record: Record, reading: Reading) -> float:
     counts = record.counts
     page.paragraph((MARGIN, 122), review_status(record, reading), WIDTH - 2 * MARGIN, 22)
     boxes: list[tuple[str, int, tuple[int, int, int]]] = [("total", counts.total, _WHITE)]
-    boxes += [(name, getattr(counts, name), _COLOURS[name]) for name in ("lobar", "deep", "infratentorial")]
+    if not record.places_unknown:
+        boxes += [(name, getattr(counts, name), _COLOURS[name]) for name in ("lobar", "deep", "infratentorial")]
     if counts.unplaced:
         boxes.append(("not placed", counts.unplaced, _COLOURS["none"]))
     width = (WIDTH - 2 * MARGIN - 16 * (len(boxes) - 1)) // len(boxes)
@@ -142,9 +143,12 @@ def _summary(page: Page, record: Record, reading: Reading) -> float:
         page.text((left + 20, 192), str(value), 64, colour)
         page.text((left + 20, 268), name, 22, _GREY)
     lobar = {True: "yes", False: "no", None: "unknown"}[counts.strictly_lobar]
+    burden: str = counts.burden_class
+    if record.places_unknown:
+        burden = lobar = "not assessable, since the scan shows too little of the head"
     facts = (
         f"Definite {counts.definite}, possible {counts.possible}.   "
-        f"Burden class {counts.burden_class}.   Strictly lobar (Boston v2.0): {lobar}."
+        f"Burden class {burden}.   Strictly lobar (Boston v2.0): {lobar}."
     )
     page.text((MARGIN, 326), facts, 22)
     return 362
