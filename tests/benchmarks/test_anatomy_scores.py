@@ -77,8 +77,11 @@ class TestSummary:
 
 def test_a_half_built_cohort_is_refused(tmp_path: Path) -> None:
     part = cohort_named("mixed").parts[0].name
-    for folder in ("sub-001", "derivatives/truth/sub-001"):
-        (tmp_path / part / folder).mkdir(parents=True)
+    (tmp_path / part / "sub-001" / "anat").mkdir(parents=True)
+    (tmp_path / part / "sub-001" / "anat" / "sub-001_swi.nii.gz").touch()
+    table = tmp_path / part / "derivatives" / "truth" / "sub-001" / "anat" / "sub-001_microbleeds.tsv"
+    table.parent.mkdir(parents=True)
+    table.write_text("x_mm\ty_mm\tz_mm\n")
     with pytest.raises(InputError, match=r"holds 1 of \d+ scans"):
         list_of(cohort_named("mixed"), tmp_path, "swi")
 
