@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from little_card import little_card
 from microbleeds.errors import InputError
 from microbleeds.networks.config import DetectorConfig
 from microbleeds.networks.detector import Detector
 from microbleeds.prepare import PreparationSpec
 from microbleeds.weights import Card, TrainingDescription, load_detector, read_card, save_weights
+from microbleeds.weights.expectation import expectation
 
 CONFIG = DetectorConfig(widths=(4, 4), pools=((2, 2, 1),), fusion_channels=4, head_channels=4)
 
@@ -37,6 +39,24 @@ def saved(tmp_path: Path) -> Path:
 def change_card(path: Path, **changes: object) -> None:
     card = path.with_suffix(".json")
     card.write_text(json.dumps(json.loads(card.read_text()) | changes))
+
+
+def test_without_phase_the_card_says_what_to_expect() -> None:
+    card = little_card(DetectorConfig())
+    figures = {"swi+phase": (0.97, 0.41), "magnitude": (0.2, 0.9)}
+    scores = {
+        f"test_paper_{given}_balanced_{name}": value
+        for given, values in figures.items()
+        for name, value in zip(("sensitivity", "false_positives_per_subject"), values, strict=True)
+    }
+    known = card.model_copy(update={"scores": scores})
+    assert expectation(known, "t2star", with_phase=False) == (
+        "On a magnitude alone these weights found 20% of the visible microbleeds of simulated test scans, with "
+        "0.9 false ones a scan; on SWI with phase 97%, with 0.4.",
+    )
+    assert expectation(known, "t2star", with_phase=True) == ()
+    assert expectation(known, "swi", with_phase=False) == (), "it wasn't measured"
+    assert expectation(card, "t2star", with_phase=False) == ()
 
 
 def test_round_trip(saved: Path) -> None:

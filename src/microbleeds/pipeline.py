@@ -46,6 +46,7 @@ from microbleeds.scan import Scan
 from microbleeds.segmentation import Segmentation, anatomy_of, segment
 from microbleeds.study import SignChoice, Study, open_scan
 from microbleeds.weights import Card, load_detector
+from microbleeds.weights.expectation import expectation
 
 OperatingPointName = Literal["balanced", "screening"]
 NO_DICOM = "No DICOM objects were written"
@@ -137,7 +138,8 @@ def run(request: Request, announce: Callable[[str], None] = lambda stage: None) 
             )
         with stage("report"):
             disclaimer = DISCLAIMER if card.training.simulated else f"{RESEARCH_USE} {model.training}"
-            warnings = (*doubts, *segmentation.warnings)
+            expected = expectation(card, scan.kind, with_phase=scan.phase_rad is not None)
+            warnings = (*doubts, *expected, *segmentation.warnings)
             record = assemble(scan, candidates, places, model, warnings, segmentation, disclaimer)
             record = _with_dicom(record, study, segmentation, folder / "dicom", watch.started)
             inputs = _input_hashes(request, study)
