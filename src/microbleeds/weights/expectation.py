@@ -1,4 +1,4 @@
-"""What may be expected of a search without phase: what the weights scored on test scans given alike, by their card."""
+"""What may be expected of a search without phase: what such input scored on test scans, by the weights' card."""
 
 from __future__ import annotations
 
