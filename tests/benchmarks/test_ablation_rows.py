@@ -21,8 +21,9 @@ def data(tmp_path: Path) -> Path:
     lines = ["participant_id\thead\tanatomy\tprotocol"]
     for number in range(1, 7):
         name = f"sub-{number:03d}"
-        (tmp_path / name).mkdir()
-        (tmp_path / "derivatives" / "truth" / name).mkdir(parents=True)
+        for file in (f"{name}/anat/{name}_swi.nii.gz", f"derivatives/truth/{name}/anat/{name}_microbleeds.tsv"):
+            (tmp_path / file).parent.mkdir(parents=True)
+            (tmp_path / file).touch()
         lines.append(f"{name}\t{1 + (number - 1) // 3}\tmap_{number}\t{'thick' if number % 2 else 'thin'}")
     (tmp_path / "participants.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return tmp_path
