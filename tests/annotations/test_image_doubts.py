@@ -58,7 +58,9 @@ def test_a_good_name_is_not_doubted(tmp_path: Path, name: str):
     assert doubts_about(folder / name, "swi") == ()
 
 
-@pytest.mark.parametrize("name", ["sub-01_part-mag_GRE.nii.gz", "Mag_Images_5.nii.gz", "sub-01_T2starw.nii.gz"])
+@pytest.mark.parametrize(
+    "name", ["sub-01_part-mag_GRE.nii.gz", "Mag_Images_5.nii.gz", "sub-01_T2starw.nii.gz", "T2W_FFE_HEMO_3.nii.gz"]
+)
 def test_a_magnitude_as_swi_is_doubted(tmp_path: Path, name: str):
     (said,) = doubts_about(tmp_path / name, "swi")
     assert "its name says that it is a magnitude" in said

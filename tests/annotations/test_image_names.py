@@ -6,6 +6,8 @@ import os
 import unicodedata
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 from little_scans import blank, write
 
@@ -132,6 +134,54 @@ class TestGrouping:
             blank(tmp_path / f"{name}.nii.gz")
         write(tmp_path / "e2.csv", "i0,j0,k0\n1,2,3\n")
         assert names(tmp_path) == [("E4", "E4"), ("e2", "e2"), ("e3", "e3")]
+
+    @pytest.mark.parametrize(
+        ("image", "label"),
+        [
+            ("001_SWI.nii.gz", "001_SWI_JS.csv"),
+            ("001_SWI.nii.gz", "001_cmb_reoriented.csv"),
+            ("sub-1_run-01_swi.nii.gz", "sub-1_run-1_cmb.csv"),
+            ("sub-1_acq-hires_swi.nii.gz", "sub-1_acq-swi_cmb.csv"),
+        ],
+    )
+    def test_labels_named_by_who_read_them_match(self, tmp_path: Path, image: str, label: str) -> None:
+        blank(tmp_path / image)
+        write(tmp_path / label, "i0,j0,k0\n1,2,3\n")
+        (scan,) = read_data_set(tmp_path).scans
+        assert len(scan.positions_ras_mm) == 1
+
+    @pytest.mark.parametrize(("visits", "matched"), [("1", True), ("1 2", False)])
+    def test_a_column_of_one_visit_says_nothing(self, tmp_path: Path, visits: str, matched: bool) -> None:
+        for name in ("sub-01", "sub-02"):
+            blank(tmp_path / f"{name}_swi.nii.gz")
+        rows = [f"{name},{visit},1,2,3" for name in ("sub-01", "sub-02") for visit in visits.split()]
+        write(tmp_path / "cmb.csv", "\n".join(["subject,session,i0,j0,k0", *rows]) + "\n")
+        data = read_data_set(tmp_path)
+        assert [len(scan.positions_ras_mm) for scan in data.scans] == ([1, 1] if matched else [0, 0])
+        assert bool(data.refused) != matched
+
+    def test_a_list_of_candidates_is_no_labels(self, tmp_path: Path) -> None:
+        """This program's findings.tsv holds those that don't count too."""
+        blank(tmp_path / "001_swi.nii.gz")
+        write(tmp_path / "001_cmb.csv", "x_mm,y_mm,z_mm,kept\n1,2,3,1\n4,5,6,0\n")
+        (refused,) = read_data_set(tmp_path).refused
+        assert "1 rows that they don't count" in refused.sentence
+
+    def test_tables_of_other_programs_are_no_riddle(self, tmp_path: Path) -> None:
+        """Where a mask labels the other scan."""
+        for name in ("sub-01", "sub-02"):
+            blank(tmp_path / f"{name}_swi.nii.gz")
+            write(tmp_path / "freesurfer" / name / "stats" / f"{name}_morphometry.csv", "structure,volume\nx,3\n")
+            transform = "#Insight Transform File V1.0\nParameters: 1 0 0 0 1 0\nFixedParameters: 0 0 0\n"
+            write(tmp_path / "fmriprep" / name / f"{name}_from-T1w_xfm.txt", transform)
+        mask = np.zeros(nib.load(tmp_path / "sub-01_swi.nii.gz").shape, dtype=np.uint8)
+        mask[2, 3, 4] = 1
+        nib.save(
+            nib.Nifti1Image(mask, nib.load(tmp_path / "sub-01_swi.nii.gz").affine), tmp_path / "sub-01_mask.nii.gz"
+        )
+        data = read_data_set(tmp_path)
+        assert data.refused == ()
+        assert [len(scan.positions_ras_mm) for scan in data.scans] == [1, 0]
 
     @pytest.mark.parametrize(
         ("image", "label", "fits"),

@@ -415,6 +415,12 @@ class TestFiles:
         with pytest.raises(InputError, match=rf"Column {column} .* says of 1 rows that they are none \({word}\)"):
             read_truth(tmp_path / "a.csv")
 
+    def test_a_list_of_candidates_is_no_truth(self, tmp_path):
+        """This program's findings.tsv holds those that don't count too."""
+        (tmp_path / "a.csv").write_text("x_mm,y_mm,z_mm,kept\n1,2,3,1\n9,2,3,0\n")
+        with pytest.raises(InputError, match=r"Column kept .* says of 1 rows that they don't count"):
+            read_truth(tmp_path / "a.csv")
+
     @pytest.mark.parametrize("name", ["a.json", "a.nii.gz", "a.docx"])
     def test_broken_files_are_a_sentence(self, tmp_path, name):
         (tmp_path / name).write_text("{")

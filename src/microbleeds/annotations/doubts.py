@@ -16,6 +16,7 @@ from microbleeds.annotations.images import (
     entities_of,
     file_stem,
     image_types_of,
+    is_field_echo,
     series_of,
     split,
     words_of,
@@ -59,7 +60,7 @@ def _refuse(path: Path, role: Main, named: str | None, stated: str | None) -> No
     """Refuse what name or sidecar says is of no use; of a contrast in the name the sidecar may know better."""
     # A sidecar's Image Type is the scanner's own word; it outranks a name.
     if stated is not None and stated not in _USABLE and (named is None or stated in (_PHASE, _PROJECTION)):
-        kind, source, rename = stated, "sidecar", ""
+        kind, source, rename = stated, "sidecar", ", or correct the sidecar if it is one"
     elif named is not None and named not in _USABLE and (stated is None or named in (_PHASE, _PROJECTION)):
         kind, source, rename = named, "name", ", or rename the file if it is one"
     else:
@@ -97,7 +98,7 @@ def _kind(words: list[str]) -> str | None:
     told = [kind for n, word in enumerate(words) if (kind := _component(word, n == len(words) - 1)) is not None]
     if told:
         return told[-1]
-    if set(words) & name_words.GRADIENT_ECHO:
+    if set(words) & name_words.GRADIENT_ECHO or is_field_echo(words):
         return "magnitude"
     return next((name_words.CONTRASTS[word] for word in words if word in name_words.CONTRASTS), None)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
@@ -138,6 +138,11 @@ def words_of(stem: str) -> list[str]:
     return words
 
 
+def is_field_echo(words: Sequence[str]) -> bool:
+    """Whether words name Philips' T2*-weighted gradient echo; a T1-weighted one is an FFE too."""
+    return bool({*words} & {"t2", "t2w"} and {*words} & name_words.FIELD_ECHO)
+
+
 def split(text: str) -> list[str]:
     """Return the lower-case words of a text."""
     return [word for word in re.split(r"[^a-z0-9]+", text.lower()) if word]
@@ -170,7 +175,7 @@ def _role(words: list[str]) -> Role | None:
     for role, named in (("phase", name_words.PHASE), ("magnitude", name_words.MAGNITUDE), ("swi", name_words.SWI)):
         if found & named:
             return role  # type: ignore[return-value]
-    if found & name_words.GRADIENT_ECHO:
+    if found & name_words.GRADIENT_ECHO or is_field_echo(words):
         return "magnitude"
     return "other" if found & (name_words.OTHER | name_words.ANATOMY) else None
 

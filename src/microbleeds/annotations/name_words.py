@@ -30,6 +30,8 @@ PROJECTION = frozenset(["minip", "mip", "mnip"])
 PHASE = frozenset(["phase", "ph", "pha", "phs", "phasemap", "phz"])
 MAGNITUDE = frozenset(["mag", "magnitude", "magn"])
 SWI = frozenset(["swi", "sw", "swan", "swip", "venobold"])
+# Philips calls T2*-weighted gradient echo "T2W_FFE", with "HEMO" for what it is made for.
+FIELD_ECHO = frozenset(["ffe", "hemo", "haemo"])
 GRADIENT_ECHO = frozenset(["gre", "megre", "t2s", "t2star", "t2starw", "t2stern", "t2sw"])
 BLEED = frozenset(["cmb", "cmbs", "microbleed", "microbleeds", "bleed", "bleeds", "lesion", "lesions"])
 MASK = frozenset(

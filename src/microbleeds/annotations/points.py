@@ -64,6 +64,7 @@ def points_of_sheet(sheet: Sheet, statement: Statement, counting: Counting = "mm
     if found is None:
         return None
     _refuse_long(sheet, header, body)
+    _refuse_aside(sheet, body, columns)
     names, kind, base, space, said = found
     rows, numbers = _numbers(sheet, body, [columns[name] for name in names], header)
     values = numbers * [1.0 if letter in "RAS" else -1.0 for letter in space]
@@ -75,10 +76,11 @@ def points_of_sheet(sheet: Sheet, statement: Statement, counting: Counting = "mm
         values,
         meanings,
         _diameters(sheet, [body[n] for n in rows], columns),
-        _scan_names([body[n] for n in rows], columns),
-        tuple(dict.fromkeys(_scan_names(body, columns))),
+        tuple(joined for joined, _ in _scan_names([body[n] for n in rows], columns)),
+        tuple(dict.fromkeys(joined for joined, _ in _scan_names(body, columns))),
         _name_column(columns) in _SURE_NAMES,
         (*warnings, *said, *more),
+        {joined: name for joined, name in _scan_names(body, columns) if joined != name},
     )
 
 
@@ -187,13 +189,23 @@ def _diameters(sheet: Sheet, body: Sequence[tuple[str, ...]], columns: dict[str,
     return np.where(diameters > 0, diameters, np.nan)
 
 
+def _refuse_aside(sheet: Sheet, body: Sequence[tuple[str, ...]], columns: dict[str, int]) -> None:
+    """Refuse a list of candidates, such as this program's findings.tsv, for labels of microbleeds."""
+    column = columns.get("kept")
+    aside = 0 if column is None else sum(cell(row, column).lower() in ("0", "false", "no") for row in body)
+    if aside:
+        raise InputError(
+            f"Column kept of {sheet.where} says of {aside} rows that they don't count; take them out."
+        )
+
+
 def _name_column(columns: dict[str, int]) -> str | None:
     """Return the column that names scans."""
     return next((name for name in _NAMES if name in columns), None)
 
 
-def _scan_names(body: Sequence[tuple[str, ...]], columns: dict[str, int]) -> tuple[str, ...]:
-    """Return the scan that each row names; empty if no column does."""
+def _scan_names(body: Sequence[tuple[str, ...]], columns: dict[str, int]) -> tuple[tuple[str, str], ...]:
+    """Return the scan that each row names, with its visit and without; empty if no column does."""
     name = _name_column(columns)
     if name is None:
         return ()
@@ -201,5 +213,5 @@ def _scan_names(body: Sequence[tuple[str, ...]], columns: dict[str, int]) -> tup
     names = []
     for row in body:
         text, visit = cell(row, columns[name]), cell(row, columns[session]) if session else ""
-        names.append(f"{text}_{visit}" if visit and visit.lower() not in UNKNOWN else text)
+        names.append((f"{text}_{visit}" if visit and visit.lower() not in UNKNOWN else text, text))
     return tuple(names)

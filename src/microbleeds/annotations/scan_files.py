@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from microbleeds.annotations import name_words
 from microbleeds.annotations.convert import opened
-from microbleeds.annotations.images import NamedFile, Role, subject_of
+from microbleeds.annotations.images import NamedFile, Role, subject_of, visit_of
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid, canonical, grid_of
 
@@ -161,12 +161,18 @@ def _same_last_word(wanted: str, scan: ScanFiles) -> bool:
 
 
 def _begins_with_last_word(wanted: str, scan: ScanFiles) -> bool:
-    """Whether a name goes on after the scan's with words of files only: ``001_2`` is another visit."""
+    """Whether a name goes on after the scan's with words of files or people: ``001_2`` is another visit."""
     last = _last_word(scan)
     if not last or not wanted.startswith(last) or wanted[len(last)].isalnum():
         return False
     words = re.findall(r"[^\W_]+", wanted[len(last) :])
-    return all(word in name_words.NAMELESS_CELL or re.fullmatch(r"e1|(rater|reader)\d*", word) for word in words)
+    return all(
+        word in name_words.NAMELESS_CELL
+        or re.fullmatch(r"e1|(rater|reader)\d*", word)
+        # Initials, or what was done to the file; letters alone number no visit.
+        or (word.isalpha() and not visit_of(("", word)))
+        for word in words
+    )
 
 
 def _names_another(rest: str, scan: ScanFiles) -> bool:
@@ -277,14 +283,22 @@ def _leave_other_grids(found: dict[str, list[Path]]) -> list[str]:
 
 def _fitting(label: NamedFile, scans: list[ScanFiles]) -> list[ScanFiles]:
     """Return the scans whose entities a label file does not contradict; in one session those with just its own."""
-    found = [
-        scan
-        for scan in scans
-        if all(label.entities.get(name, value) == value for name, value in scan.entities.items())
-    ]
+    said = dict(label.entities)
+    if said.get("acq", "").lower() in name_words.ROLES and len(scans) == 1:
+        said.pop("acq")  # "acq-swi" of a mask says on which kind of image it was drawn
+    found = [scan for scan in scans if _agree(said, scan.entities)]
     own = {name: label.entities[name] for name in _SPLITTING if name in label.entities}
     same = [scan for scan in found if scan.entities == own]
     return same if same and len({scan.session for scan in found}) == 1 else found
+
+
+def _agree(label: Mapping[str, str], scan: Mapping[str, str]) -> bool:
+    """Whether a label file's entities contradict none of a scan's; ``run-1`` is ``run-01``."""
+    return all(_index(label.get(name, value)) == _index(value) for name, value in scan.items())
+
+
+def _index(value: str) -> str:
+    return value.lstrip("0") if value.isdecimal() else value
 
 
 def _plain_key(key: tuple[str, ...]) -> tuple[str, ...]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -56,6 +56,7 @@ class Points:
         named: all scans that rows name, also rows without a position: those have no microbleed.
         named_by_scan: whether the head of the column that names them can't be of points.
         warnings: sentences about what was assumed.
+        without_visit: a name with the visit of its row to the name alone, where a column of visits made it.
     """
 
     where: str
@@ -68,6 +69,7 @@ class Points:
     named: tuple[str, ...] = ()
     named_by_scan: bool = False
     warnings: tuple[str, ...] = ()
+    without_visit: Mapping[str, str] = field(default_factory=dict)
 
     def only(self, chosen: Sequence[int]) -> Points:
         """Return some of the rows, without their names."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from microbleeds.annotations.images import NamedFile, named_file
+from microbleeds.annotations import name_words
+from microbleeds.annotations.images import NamedFile, file_stem, named_file, visit_of, words_of
 from microbleeds.annotations.matlab import MatFile, read_centres
 from microbleeds.annotations.points import points_of_sheet
 from microbleeds.annotations.scan_files import Refused, ScanFiles, scan_of_file, scan_of_name
@@ -89,8 +90,11 @@ class _Matching:
 
     def settle(self) -> None:
         """Give such a file to its scan if nothing else labels that, which would be a negative otherwise."""
+        by_table = any(source.points is not None for found in self.sources.values() for source in found)
         for found, source, note in self._puzzles:
-            if len(found) == 1 and not self.sources[found[0].name]:
+            # Programs leave tables of all kinds beside scans; where masks label the others, one is no riddle.
+            meant = by_table or not note or _speaks_of_labels(source.path)
+            if meant and len(found) == 1 and not self.sources[found[0].name]:
                 self.sources[found[0].name].append(source)
             elif note:
                 self.notes.append(note)
@@ -153,6 +157,11 @@ def _give_sheets(path: Path, root: Path, statement: Statement, matching: _Matchi
         matching.puzzle(found, Source(path, None, told, refused=_without_positions(sheet, told)), note)
 
 
+def _speaks_of_labels(path: Path) -> bool:
+    words = {*words_of(file_stem(path))}
+    return bool(words & (name_words.BLEED | name_words.MASK | name_words.POINTS))
+
+
 def _without_positions(sheet: Sheet, statement: Statement) -> str:
     """Say what a table names in place of positions."""
     columns = [name[:20] for name in statement.columns or sheet.rows[0] if name]
@@ -178,12 +187,21 @@ def _give_rows(sheet: Sheet, source: Source, points: Points, matching: _Matching
     for n, name in enumerate(points.names):
         rows.setdefault(name, []).append(n)
     for name, chosen in rows.items():
-        found = scan_of_name(name, matching.scans)
+        found = scan_of_name(name, matching.scans) or _only_visit(name, points, matching.scans)
         one = Source(source.path, points.only(chosen), source.statement)
         matching.give(f"{told} names {name or 'nobody in a row'}, which", found, one)
     for scan in matching.scans:
         if not any(s.path == source.path for s in matching.sources.get(scan.name, [])):
             matching.notes.append(f"{told} has no row for {scan.name}.")
+
+
+def _only_visit(name: str, points: Points, scans: Sequence[ScanFiles]) -> list[ScanFiles]:
+    """Return the scan of a subject whose images name no visit, where the table has one visit of it alone."""
+    subject = points.without_visit.get(name)
+    if subject is None or list(points.without_visit.values()).count(subject) > 1:
+        return []
+    found = scan_of_name(subject, scans)
+    return [s for s in found if not visit_of(s.session) and not any(w.startswith("ses-") for w in s.session)]
 
 
 def _give_centres(path: Path, name: str, root: Path, statement: Statement, matching: _Matching) -> None:

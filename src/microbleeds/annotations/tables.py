@@ -14,6 +14,7 @@ from microbleeds.evaluate.tables import separator_of, space_of, split_line, stat
 TABLES = (".tsv", ".csv", ".txt", ".fcsv")
 # A thousand labels take some 100 kB; a table of more than this is something else.
 LARGEST_TABLE_BYTES = 16 * 2**20
+_TRANSFORM = "#Insight Transform File"  # of ITK and ANTs, which fMRIPrep leaves beside each subject
 _COLUMNS = re.compile(r"#\s*columns\s*=\s*(.+)", re.IGNORECASE)
 
 
@@ -34,7 +35,8 @@ def read_sheet(path: Path) -> Sheet | None:
         raise InputError(f"The table {path} can't be read as text; save it as UTF-8.") from error
     comments = [line.strip() for line in lines if line.lstrip().startswith("#")]
     cells = {n: line for n, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")}
-    if path.suffix.lower() == ".txt" and _is_prose(list(cells.values())):
+    transform = any(line.startswith(_TRANSFORM) for line in comments[:1])
+    if path.suffix.lower() == ".txt" and (transform or _is_prose(list(cells.values()))):
         return None
     header = _commented_header(comments, list(cells.values()))
     return Sheet(path, "", tuple(([header] if header else []) + _rows(cells, path)), space_of(comments))

@@ -12,7 +12,7 @@ from microbleeds.cli.choices import OperatingPoint, PhaseSign
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from microbleeds.report.record import Counts
+    from microbleeds.report.record import Record
 
 
 def detect(
@@ -70,16 +70,21 @@ def detect(
         record = run(request, announce=status.update)
     for warning in record.warnings:
         typer.echo(f"Warning: {warning}", err=True)
-    console.print(_table(record.counts))
+    console.print(_table(record))
     typer.echo(f"Report: {out / 'report.html'}")
     typer.echo(f"To read with: {out / 'review.html'}")
     typer.echo(record.disclaimer)
 
 
-def _table(counts: Counts) -> Table:
-    """Show the counts."""
+def _table(record: Record) -> Table:
+    """Show the counts, by place where anything is known of it."""
     from rich.table import Table
 
+    counts = record.counts
+    if record.places_unknown:
+        table = Table("microbleeds", "by place")
+        table.add_row(str(counts.total), "not assessable: the scan shows too little of the head")
+        return table
     table = Table("microbleeds", "lobar", "deep", "infratentorial", "not placed", "strictly lobar")
     numbers = (counts.total, counts.lobar, counts.deep, counts.infratentorial, counts.unplaced)
     table.add_row(*map(str, numbers), {True: "yes", False: "no", None: "unknown"}[counts.strictly_lobar])

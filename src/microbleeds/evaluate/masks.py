@@ -96,10 +96,12 @@ def refuse_dense(path: Path, marked: NDArray[np.bool_], advice: str) -> None:
 def refuse_negative(path: Path, array: NDArray[np.float32]) -> None:
     """Refuse negative numbers: 255 as a signed byte is -1, which would be no microbleed.
 
+    Interpolation leaves a little below 0 beside a mask, which says nothing.
+
     Raises:
         InputError: if there are.
     """
-    if array.min() < 0:
+    if array.min() <= -CUT:
         raise InputError(
             f"The mask {path} holds negative numbers, down to {array.min():.3g}; give a mask of 0 and 1, labels "
             "or probabilities."

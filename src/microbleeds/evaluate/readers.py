@@ -113,6 +113,9 @@ def _refuse_rejected(table: Table) -> None:
                 f"Column {column} of {table.path} says of {len(rejected)} rows that they are none "
                 f"({rejected[0]}); take them out."
             )
+    aside = int((~table.flags("kept", default=True)).sum())
+    if aside:  # as of findings.tsv, which holds every candidate
+        raise InputError(f"Column kept of {table.path} says of {aside} rows that they don't count; take them out.")
 
 
 def _from_json(path: Path) -> Predictions:

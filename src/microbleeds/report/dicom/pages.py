@@ -144,8 +144,10 @@ def _summary(page: Page, record: Record, reading: Reading) -> float:
         page.text((left + 20, 268), name, 22, _GREY)
     lobar = {True: "yes", False: "no", None: "unknown"}[counts.strictly_lobar]
     burden: str = counts.burden_class
+    if record.regions_unknown:
+        burden = "not assessable, since the scan shows too little of the head"
     if record.places_unknown:
-        burden = lobar = "not assessable, since the scan shows too little of the head"
+        lobar = "not assessable"
     facts = (
         f"Definite {counts.definite}, possible {counts.possible}.   "
         f"Burden class {burden}.   Strictly lobar (Boston v2.0): {lobar}."

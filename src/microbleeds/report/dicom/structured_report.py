@@ -199,8 +199,9 @@ def _counts(
     """Describe the whole brain: how many, by group and by row of the scale."""
     counts = record.counts
     numbers = [(codes.NUMBER, counts.total)]
-    numbers += [(concept, getattr(counts, name)) for name, concept in codes.COUNTS.items()]
-    numbers += [(_row_concept(row), number) for row, number in counts.regions.items()]
+    if not record.places_unknown:  # zeros by place would look like a reading
+        numbers += [(concept, getattr(counts, name)) for name, concept in codes.COUNTS.items()]
+        numbers += [(_row_concept(row), number) for row, number in counts.regions.items()]
     evaluations = [QualitativeEvaluation(codes.READER_VERDICT, _overall(record, reading))]
     if counts.strictly_lobar is not None:
         answer = codes.YES if counts.strictly_lobar else codes.NO
