@@ -102,6 +102,18 @@ class TestTable:
         page = render(table_rows(made), title="x", links={})
         assert "<b>1</b><span>strictly lobar of 1 known, 2 unknown</span>" in page
 
+    def test_a_part_of_a_head_has_no_numbers_by_place(self) -> None:
+        whole, part = record_of({"swi": "a"}, 0), record_of({"swi": "b"}, 0)
+        assert whole.segmentation is not None
+        seen = whole.segmentation.model_copy(update={"located": False})
+        part = part.model_copy(update={"segmentation": seen})
+        named = {"a": whole, "b": part}
+        rows = table_rows([Entry(Outcome(name=name, state="done"), record) for name, record in named.items()])
+        assert (rows[0]["lobar"], rows[0]["burden_class"], rows[0]["mars_frontal"]) == (0, "0", 0)
+        assert (rows[1]["microbleeds"], rows[1]["lobar"], rows[1]["burden_class"]) == (0, None, None)
+        assert rows[1]["mars_frontal"] is rows[1]["region_thalamus"] is None
+        assert "in 0 scans" in render(rows, title="t", links={})
+
     def test_the_brain_is_without_fluid(self) -> None:
         record = record_of({"swi": "x"}, 1)
         assert record.segmentation is not None

@@ -122,7 +122,9 @@ def _groups(done: Sequence[Row]) -> list[Bar]:
     names = {"lobar": "lobar", "deep": "deep", "infratentorial": "infratentorial", "unplaced": "not placed"}
     kinds = {name: "none" if column == "unplaced" else column for column, name in names.items()}
     return bars(
-        {name: sum(row[column] for row in done) for column, name in names.items()}, kinds, _shown_in(done, names)
+        {name: sum(row[column] or 0 for row in done) for column, name in names.items()},
+        kinds,
+        _shown_in(done, names),
     )
 
 
@@ -131,13 +133,20 @@ def _places(done: Sequence[Row]) -> list[Bar]:
     groups = SCALES["MARS"].groups
     names = {f"mars_{name.replace(' ', '_')}": name for name in groups}
     return bars(
-        {name: sum(row[column] for row in done) for column, name in names.items()}, groups, _shown_in(done, names)
+        {name: sum(row[column] or 0 for row in done) for column, name in names.items()},
+        groups,
+        _shown_in(done, names),
     )
+
+
+def _summed(done: Sequence[Row], names: Mapping[str, str]) -> dict[str, int]:
+    """Add up each kind over scans; where the scan shows too little of the head nothing is known by place."""
+    return {name: sum(row[column] or 0 for row in done) for column, name in names.items()}
 
 
 def _shown_in(done: Sequence[Row], names: Mapping[str, str]) -> dict[str, str]:
     """Say in how many scans each kind was found."""
-    scans = {name: sum(row[column] > 0 for row in done) for column, name in names.items()}
+    scans = {name: sum((row[column] or 0) > 0 for row in done) for column, name in names.items()}
     return {name: f"in {number} scan{'' if number == 1 else 's'}" for name, number in scans.items()}
 
 

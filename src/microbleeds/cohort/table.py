@@ -57,7 +57,7 @@ _DESCRIBED: Mapping[str, str] = {
     "deep": "In deep structures (MARS).",
     "infratentorial": "In brainstem or cerebellum (MARS).",
     "unplaced": "Of no known group.",
-    "burden_class": "0, 1, 2-4, 5-9 or >=10.",
+    "burden_class": "0, 1, 2-4, 5-9 or >=10; n/a where the scan shows too little of the head, as are places.",
     "strictly_lobar": "At least one lobar and none deep or in the brainstem (Boston criteria v2.0); 1 or 0, "
     "n/a where that hangs on a finding near another group.",
     "groups_uncertain": "Whether groups must not be trusted (1) or may (0).",
@@ -162,19 +162,22 @@ def _scan(record: Record) -> Row:
 
 
 def _counts(record: Record) -> Row:
-    """Return a record's numbers."""
+    """Return a record's numbers; those by place are ``None`` where the scan shows too little of the head."""
     counts = record.counts
     regions = Counter(finding.region for finding in record.kept)
+    by_place: Row = {
+        **{name: getattr(counts, name) for name in _GROUPS},
+        **{f"mars_{name.replace(' ', '_')}": counts.regions.get(name, 0) for name in _MARS_ROWS},
+        **{f"region_{name}": regions[name] for name in _REGIONS},
+    }
     return {
         "microbleeds": counts.total,
         "definite": counts.definite,
         "possible": counts.possible,
-        **{name: getattr(counts, name) for name in _GROUPS},
-        "burden_class": counts.burden_class,
+        **(dict.fromkeys(by_place) if record.places_unknown else by_place),
+        "burden_class": None if record.regions_unknown else counts.burden_class,
         "strictly_lobar": counts.strictly_lobar,
         "groups_uncertain": counts.groups_uncertain,
-        **{f"mars_{name.replace(' ', '_')}": counts.regions.get(name, 0) for name in _MARS_ROWS},
-        **{f"region_{name}": regions[name] for name in _REGIONS},
     }
 
 
