@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -16,16 +15,16 @@ from microbleeds.report.run_record import sha256_of
 from microbleeds.training.dataset import heads_of
 from microbleeds.weights import load_detector
 from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
+from microbleeds.weights.card import card_sha256
 from side_by_side import side_by_side
 
 
 def made_by(weights: Path | None) -> str:
     """Name of what makes findings: the commit, the detector with its calibration and thresholds, the anatomy.
 
-    Two cards of the same numbers differ after `calibrate`, so the hash is of the card, which holds theirs; what it
-    says of tests changes no finding.
+    Two cards of the same numbers differ after `calibrate`, so the hash is of the card, which holds theirs.
     """
-    card = hashlib.sha256(load_detector(weights).card.model_dump_json(exclude={"scores"}).encode()).hexdigest()
+    card = card_sha256(load_detector(weights).card)
     return f"{commit()}-{card[:8]}-{sha256_of(ANATOMY_WEIGHTS)[:8]}"
 
 

@@ -121,22 +121,14 @@ def bars(
 def _groups(done: Sequence[Row]) -> list[Bar]:
     names = {"lobar": "lobar", "deep": "deep", "infratentorial": "infratentorial", "unplaced": "not placed"}
     kinds = {name: "none" if column == "unplaced" else column for column, name in names.items()}
-    return bars(
-        {name: sum(row[column] or 0 for row in done) for column, name in names.items()},
-        kinds,
-        _shown_in(done, names),
-    )
+    return bars(_summed(done, names), kinds, _shown_in(done, names))
 
 
 def _places(done: Sequence[Row]) -> list[Bar]:
     """Count findings by row of the MARS form."""
     groups = SCALES["MARS"].groups
     names = {f"mars_{name.replace(' ', '_')}": name for name in groups}
-    return bars(
-        {name: sum(row[column] or 0 for row in done) for column, name in names.items()},
-        groups,
-        _shown_in(done, names),
-    )
+    return bars(_summed(done, names), groups, _shown_in(done, names))
 
 
 def _summed(done: Sequence[Row], names: Mapping[str, str]) -> dict[str, int]:

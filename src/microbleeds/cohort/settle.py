@@ -7,12 +7,11 @@ that goes on later settles the same.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from microbleeds.atomic import atomic_file
 from microbleeds.cohort.task import SearchOptions
@@ -20,6 +19,7 @@ from microbleeds.compute import choose
 from microbleeds.report.record import Strict
 from microbleeds.weights import load_detector
 from microbleeds.weights.anatomy_card import load_anatomy
+from microbleeds.weights.card import card_sha256
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -42,15 +42,7 @@ def with_weights(options: SearchOptions) -> SearchOptions:
     """
     _, anatomy = load_anatomy()
     cards = {"detector": load_detector(options.weights).card, "anatomy": anatomy}
-    return replace(options, weights_sha256={name: _hash_of(card) for name, card in cards.items()})
-
-
-def _hash_of(card: BaseModel) -> str:
-    """Return the sha256 of a card, which holds that of its weights.
-
-    Thresholds, calibration and limits stand in the card and change findings; what it says of tests changes none.
-    """
-    return hashlib.sha256(card.model_dump_json(exclude={"scores"}).encode()).hexdigest()
+    return replace(options, weights_sha256={name: card_sha256(card) for name, card in cards.items()})
 
 
 def settled(options: SearchOptions, client: Client, memory: Path) -> SearchOptions:

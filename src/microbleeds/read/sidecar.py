@@ -7,6 +7,7 @@ BIDS gives times in seconds; the facts are in milliseconds.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from math import isfinite
 from pathlib import Path
@@ -36,16 +37,22 @@ class Sidecar:
 
 def read_sidecar(image: Path) -> Sidecar:
     """Read what the sidecars of a NIfTI image say; an empty :class:`Sidecar` if there are none."""
-    content, warnings = sidecar_content(Path(image))
-    understood = _understood(" or ".join(path.name for path in reversed(sidecars(Path(image)))), content)
+    paths = sidecars(Path(image))
+    content, warnings = _content_of(paths)
+    understood = _understood(" or ".join(path.name for path in reversed(paths)), content)
     return replace(understood, warnings=(*warnings, *understood.warnings))
 
 
 def sidecar_content(image: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return what the sidecars of a NIfTI image hold together, the nearer first, and what is wrong with them."""
+    return _content_of(sidecars(image))
+
+
+def _content_of(paths: Sequence[Path]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Merge sidecars, of which the last outranks the others."""
     content: dict[str, Any] = {}
     warnings: list[str] = []
-    for path in sidecars(image):
+    for path in paths:
         try:
             if path.stat().st_size > LARGEST_SIDECAR_BYTES:
                 warnings.append(f"The sidecar {path.name} is too large to be one; it was ignored.")

@@ -5,6 +5,8 @@ Free of torch, so that ``info`` and reports can read it quickly.
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
@@ -102,3 +104,11 @@ class Card(BaseModel):
     operating_points: OperatingPoints = OperatingPoints()
     calibration: Calibration = Calibration()
     search_window: Stride | None = None
+
+
+def card_sha256(card: BaseModel) -> str:
+    """Return the sha256 of a card, which holds that of its weights.
+
+    Thresholds, calibration and limits stand in the card and change findings; what it says of tests changes none.
+    """
+    return hashlib.sha256(card.model_dump_json(exclude={"scores"}).encode()).hexdigest()
