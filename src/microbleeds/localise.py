@@ -23,13 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microbleeds.geometry import Grid
-from microbleeds.regions import CSF, OUTSIDE, REGIONS, VENTRICLE, Group, Region, Side
+from microbleeds.regions import CSF, MARGIN_LIMIT_MM, OUTSIDE, REGIONS, VENTRICLE, Group, Region, Side
 from microbleeds.scan import Candidate
 from microbleeds.segmentation import Segmentation
 
 RIM_MM = 2.5
 LEAST_PARENCHYMA = 0.05
-MARGIN_LIMIT_MM = 12.0
 
 _GROUPS: tuple[Group, ...] = ("lobar", "deep", "infratentorial")
 _GROUP_OF_CODE = np.full(256, -1, dtype=np.int8)

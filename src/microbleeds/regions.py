@@ -72,6 +72,7 @@ class Scale:
 OUTSIDE, CSF, VENTRICLE = 0, 1, 2
 
 PERIVENTRICULAR_MM = 10.0  # MARS (Gregoire 2009): white matter so near to the lateral ventricle is deep
+MARGIN_LIMIT_MM = 12.0  # around a finding no other group is looked for beyond it: a margin of this is "or more"
 
 LOBES = ("frontal", "parietal", "temporal", "occipital", "insula")
 _PAIRED: tuple[tuple[str, Group], ...] = (

@@ -10,10 +10,11 @@ from html.parser import HTMLParser
 import pytest
 from little_head import BLEEDS_MM, PLACES, SCORES, Head, model, segmented
 
-from microbleeds.localise import MARGIN_LIMIT_MM
+from microbleeds import localise
+from microbleeds.regions import MARGIN_LIMIT_MM
 from microbleeds.report.assemble import assemble
 from microbleeds.report.html import MAX_PICTURED, render_html, write_html
-from microbleeds.report.record import DISCLAIMER, MARGIN_CAP_MM, Record
+from microbleeds.report.record import DISCLAIMER, Record
 from microbleeds.scan import Candidate
 
 VOID = {"meta", "img", "br", "input", "link"}
@@ -168,7 +169,7 @@ class TestPage:
         assert "border 1.4 mm" in text
 
     def test_a_margin_beyond_the_search_is_no_measurement(self, head: Head):
-        assert MARGIN_CAP_MM == MARGIN_LIMIT_MM
+        assert localise.MARGIN_LIMIT_MM == MARGIN_LIMIT_MM
         places = [replace(PLACES[0], margin_mm=12.0), replace(PLACES[1], margin_mm=11.94)]
         candidates = [Candidate(p, 0.9, 2.5) for p in BLEEDS_MM[:2]]
         text = render_html(assemble(head.scan, candidates, places, model()), head.scan, head.brain)

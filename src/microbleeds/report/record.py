@@ -21,14 +21,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from microbleeds.errors import InputError
-from microbleeds.regions import CSF, VENTRICLE
+from microbleeds.regions import CSF, MARGIN_LIMIT_MM, VENTRICLE
 
 SCHEMA_VERSION: Literal["1.2.0"] = "1.2.0"
 RESEARCH_USE = "Research use. Not a medical device."
 DISCLAIMER = f"{RESEARCH_USE} Weights learned from simulated scans."
-
-#: No other group is looked for beyond this (`localise`), so a margin of this is "or more".
-MARGIN_CAP_MM = 12.0
 
 Group = Literal["lobar", "deep", "infratentorial", "none"]
 Side = Literal["left", "right", "none"]
@@ -169,7 +166,7 @@ class Finding(Strict):
     side: Side
     margin_mm: float | None = Field(
         description="Distance to the next group; brainstem and cerebellum count as two. "
-        f"{MARGIN_CAP_MM:g} means that none lies nearer: the search ends there."
+        f"{MARGIN_LIMIT_MM:g} means that none lies nearer: the search ends there."
     )
     parenchyma_share: Share | None = Field(default=None, description="Of the ball around it that tells its place.")
     place_confidence: PlaceConfidence | None = Field(

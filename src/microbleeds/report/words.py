@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from microbleeds.report.record import MARGIN_CAP_MM, Finding, Record, ScanRecord
+from microbleeds.regions import MARGIN_LIMIT_MM
+from microbleeds.report.record import Finding, Record, ScanRecord
 
 UNREAD = "No reader has confirmed these findings."
 _NAMES = {"caudate": "caudate nucleus", "lentiform": "lentiform nucleus"}
@@ -56,8 +57,8 @@ def describe_margin(finding: Finding) -> str:
     """
     if finding.margin_mm is None:
         return ""
-    capped = finding.margin_mm >= MARGIN_CAP_MM
-    return f"{MARGIN_CAP_MM:g} mm or more" if capped else f"{finding.margin_mm:.1f} mm"
+    capped = finding.margin_mm >= MARGIN_LIMIT_MM
+    return f"{MARGIN_LIMIT_MM:g} mm or more" if capped else f"{finding.margin_mm:.1f} mm"
 
 
 def describe_image(scan: ScanRecord) -> str:
