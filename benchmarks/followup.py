@@ -48,7 +48,8 @@ from microbleeds.evaluate.intervals import bootstrap, of_rate, of_share
 from microbleeds.evaluate.tables import Table as Rows
 from microbleeds.evaluate.tables import read_table
 from microbleeds.followup import Comparison, Rule, aria_h_class, load_visit, read_comparison
-from microbleeds.followup.compare import compare_visits, count, lesion_records, write_comparison
+from microbleeds.followup.compare import compare_visits, lesion_records, write_comparison
+from microbleeds.followup.counting import count
 from microbleeds.followup.differences import why_not_alike
 from microbleeds.followup.matching import VisitFindings, match_findings
 from microbleeds.followup.rigid import distances_mm

@@ -1,4 +1,4 @@
-"""The comparison page in a real Chromium: rejecting a lesion changes the numbers and what is saved."""
+"""The comparison page in a real Chromium: verdicts change the numbers, and what it exports can be signed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "followup"))
 from made_up import finding, visit
 
-from microbleeds.followup import Comparison, compare_visits, write_comparison
+from microbleeds.followup import compare_visits, write_comparison
 from microbleeds.followup.registration import Registration
+from microbleeds.followup.signed_folder import finalise_comparison
+from microbleeds.report.run_record import sha256_of
 
 OLD, GONE = (20.0, 5.0, 3.0), (-18.0, 20.0, 6.0)
 NEW = [(10.0, -25.0, -9.0), (-12.0, -12.0, 12.0), (0.0, 20.0, 12.0), (-20.0, 0.0, -6.0), (22.0, -8.0, 9.0)]
@@ -55,24 +57,62 @@ def number(page, state: str, group: str = "total") -> str:
     return places[0]
 
 
-def test_rejecting_changes_counts_class_and_what_is_saved(page, tmp_path: Path) -> None:
+def test_verdicts_change_counts_and_class_and_make_the_signed_comparison(
+    page, compared: Path, tmp_path: Path
+) -> None:
     assert (number(page, "new"), number(page, "new", "lobar"), number(page, "stable")) == ("5", "5", "1")
     assert set(page.locator("[data-count=aria_h]").all_text_contents()) == {"moderate"}
-    new = page.locator("tr:has-text('new') input.counts").first
-    rejected = int(new.get_attribute("value"))
-    new.uncheck()
-    assert (number(page, "new"), number(page, "new", "lobar"), number(page, "stable")) == ("4", "4", "1")
+    page.locator("td select.verdict[data-lesion='1']").select_option("rejected")
+    page.locator("article select.verdict[data-lesion='2']").select_option("stable")
+    page.locator("td select.verdict[data-lesion='3']").select_option("new")
+    assert page.locator("td select.verdict[data-lesion='2']").input_value() == "stable", "both say the same"
+    assert (number(page, "new"), number(page, "new", "lobar"), number(page, "stable")) == ("3", "3", "2")
     assert set(page.locator("[data-count=aria_h]").all_text_contents()) == {"mild"}
-    assert "1 of 7 rejected" in page.text_content("#review-note")
+    assert "3 of 7 read, 1 changed, 1 rejected" in page.text_content("#review-note")
+    page.locator("input.lesion-note[data-lesion='2']").fill("there before")
+    page.locator("input.lesion-note[data-lesion='4']").fill("no verdict")
+    page.click("#export")
+    assert "Say who reads" in page.text_content("#export-note")
+    page.fill("#reader", "A. Reader")
     with page.expect_download() as download:
-        page.click("#save")
-    download.value.save_as(tmp_path / "saved.json")
-    saved = Comparison.model_validate(json.loads((tmp_path / "saved.json").read_text()))
-    assert (saved.counts["new"].total, saved.aria_h) == (4, "mild")
-    assert rejected not in {lesion.id for lesion in saved.lesions}
-    new.check()
-    assert number(page, "new") == "5"
-    assert page.locator("#review-note").is_hidden()
+        page.click("#export")
+    assert "4 not read" in page.text_content("#export-note")
+    assert "A note without a verdict was left out: 4." in page.text_content("#export-note")
+    download.value.save_as(tmp_path / "exported.json")
+    signed = finalise_comparison(compared, tmp_path / "exported.json")
+    assert (signed.comparison.counts["new"].total, signed.comparison.aria_h) == (3, "mild")
+    assert [(one.id, one.verdict, one.note) for one in signed.review.lesions] == [
+        (1, "rejected", ""),
+        (2, "stable", "there before"),
+        (3, "new", ""),
+    ]
+    page.locator("td select.verdict[data-lesion='1']").select_option("")
+    assert number(page, "new") == "4"
+
+
+def test_the_signed_page_asks_nothing(launched: Callable, compared: Path, tmp_path: Path) -> None:
+    content = {
+        "schema_version": "1.0.0",
+        "program_version": "0",
+        "comparison_sha256": sha256_of(compared / "comparison.json"),
+        "reader": "A. Reader",
+        "started": "2026-11-30T09:00:00Z",
+        "exported": "2026-11-30T09:10:00Z",
+        "verdicts": [{"lesion": 1, "verdict": "rejected", "at": "2026-11-30T09:05:00Z", "note": ""}],
+    }
+    (tmp_path / "exported.json").write_text(json.dumps(content))
+    finalise_comparison(compared, tmp_path / "exported.json")
+    context = launched().new_context()
+    page, told = context.new_page(), []
+    page.on("pageerror", lambda error: told.append(str(error)))
+    page.goto((compared / "reviewed" / "comparison.html").as_uri())
+    assert "Read by A. Reader" in page.text_content(".reading")
+    assert number(page, "new") == "4"
+    assert page.locator("select, #export").count() == 0
+    page.uncheck("#markers")
+    assert "unmarked" in page.get_attribute("body", "class")
+    context.close()
+    assert told == []
 
 
 def test_the_numbers_of_a_lesion_lead_to_its_pictures(page) -> None:

@@ -15,6 +15,7 @@ from microbleeds.errors import InputError
 from microbleeds.followup import Rule, compare_visits, follow, read_comparison, write_comparison
 from microbleeds.followup import series as series_module
 from microbleeds.followup.differences import differences
+from microbleeds.followup.drawn import draw
 from microbleeds.followup.page import render_page
 from microbleeds.followup.record import comparison_schema_json
 from microbleeds.followup.registration import Registration
@@ -25,6 +26,10 @@ POSE = rigid(6.0, np.array([0.2, 1.0, -0.5]), np.array([4.0, -7.0, 3.0]), np.zer
 OLD, GONE, NEW, FLICKER = (20.0, 5.0, 3.0), (-18.0, 20.0, 6.0), (10.0, -25.0, -9.0), (-12.0, -12.0, 12.0)
 ALIGNED = Registration(POSE, 0.2, 0.95, 0.9, None)
 FAILED = replace(ALIGNED, failure="The scans could not be aligned: made up.")
+
+
+def page_of(comparison, baseline, followup):
+    return render_page(comparison, draw(comparison, baseline, followup), "ab" * 32)
 
 
 def moved(place):
@@ -75,7 +80,7 @@ class TestComparison:
         assert failed.counts is None
         assert failed.aria_h is None
         assert failed.warnings[0] == f"{FAILED.failure} No finding was matched."
-        page = render_page(failed, *visits)
+        page = page_of(failed, *visits)
         assert "Nothing was matched" in page
         assert "matched one to one" not in page
         assert FAILED.failure in page
@@ -125,7 +130,7 @@ class TestFoundByComparing:
 
     def test_the_page_tells_it(self):
         visits = faint()
-        page = render_page(compared(*visits, self.RULE), *visits)
+        page = page_of(compared(*visits, self.RULE), *visits)
         assert 'data-count="new_by_comparing">1<' in page
         assert page.count("new, by comparing") == 1
         assert page.count(">found by comparing<") == 1
@@ -170,7 +175,7 @@ class TestFoundByComparing:
         assert [lesion.followup.finding_id for lesion in found.of("new")] == [1]
         assert (found.rule.new_cut, found.new_by_comparing) == (None, None)
         assert words in found.rule.why_no_new_cut
-        page = render_page(found, baseline, followup)
+        page = page_of(found, baseline, followup)
         assert f"among the candidates that do not count at follow-up: {found.rule.why_no_new_cut}." in page
         assert ">not looked for<" in page
 
@@ -178,7 +183,7 @@ class TestFoundByComparing:
         visits = faint()
         found = compared(*visits, Rule(new_cut=None))
         assert (found.new_by_comparing, found.rule.why_no_new_cut) == (None, None)
-        assert "among the candidates that do not count at follow-up." in render_page(found, *visits)
+        assert "among the candidates that do not count at follow-up." in page_of(found, *visits)
 
 
 class TestDifferences:
@@ -251,7 +256,7 @@ class TestFiles:
 class TestPage:
     @pytest.fixture(scope="class")
     def page(self, comparison, visits):
-        return render_page(comparison, *visits)
+        return page_of(comparison, *visits)
 
     def test_needs_nothing_from_elsewhere(self, page):
         assert all(source.startswith("data:image/") for source in re.findall(r'\bsrc="([^"]*)"', page))
@@ -273,12 +278,18 @@ class TestPage:
 
     def test_phase_needs_both(self, visits):
         baseline = replace(visits[0], scan=replace(visits[0].scan, phase_rad=None))
-        page = render_page(compare_visits(baseline, visits[1], registration=ALIGNED), baseline, visits[1])
+        page = page_of(compare_visits(baseline, visits[1], registration=ALIGNED), baseline, visits[1])
         assert page.count("<img ") == 4 * 4 + 3 + 3
 
     def test_says_what_it_must(self, page, comparison):
         for words in (comparison.disclaimer, "no diagnosis", "mild", "No reader has confirmed", "Said by both."):
             assert words in page
+
+    def test_says_that_a_visit_was_read(self, comparison, visits):
+        read = comparison.model_copy(update={"warnings": ["Baseline: Read by A on 2026-01-02: 1 accepted."]})
+        page = page_of(read, *visits)
+        assert "No reader has confirmed" not in page
+        assert "nobody the comparison" in page
 
 
 def test_readers_of_both_visits_decide_what_is_new():

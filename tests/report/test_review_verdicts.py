@@ -49,7 +49,7 @@ class TestReading:
 
     def test_findings_given_by_mistake_lead_to_the_review_page(self, head: Head, tmp_path: Path):
         write_record(head.record, tmp_path / "findings.json")
-        with pytest.raises(InputError, match=r"holds findings, .* open the result's review\.html"):
+        with pytest.raises(InputError, match=r"holds findings, .* open the page beside it \(review\.html"):
             read_verdicts(tmp_path / "findings.json")
 
     def test_an_export_of_before_places_is_read(self, tmp_path: Path):

@@ -99,7 +99,7 @@ def _say(comparison: Comparison, out: Path) -> None:
     for warning in comparison.warnings:
         typer.echo(f"Warning: {warning}", err=True)
     if comparison.counts is not None:
-        Console().print(_table(comparison))
+        Console().print(counts_table(comparison))
     typer.echo(f"Comparison: {out / 'comparison.html'}")
     typer.echo(comparison.disclaimer)
 
@@ -134,7 +134,7 @@ def _moved(
     }
 
 
-def _table(comparison: Comparison) -> Table:
+def counts_table(comparison: Comparison) -> Table:
     """Show the counts."""
     from rich.table import Table
 

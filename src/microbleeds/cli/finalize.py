@@ -1,4 +1,4 @@
-"""`microbleeds finalize`: a reader's verdicts make a result signed."""
+"""`microbleeds finalize`: a reader's verdicts make a result, or a comparison of two visits, signed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def finalize(
-    result: Annotated[Path, typer.Argument(help="Folder of the result that was read.")],
-    verdicts: Annotated[Path, typer.Argument(help="verdicts.json, exported by its review.html.")],
+    result: Annotated[Path, typer.Argument(help="Folder of the result, or of the comparison, that was read.")],
+    verdicts: Annotated[Path, typer.Argument(help="What its review.html, or comparison.html, exported.")],
     *,
     out: Annotated[Path | None, typer.Option(help="Folder to write; RESULT/reviewed if left out.")] = None,
     dicom: Annotated[
@@ -28,10 +28,18 @@ def finalize(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier signed result.")] = False,
 ) -> None:
-    """Write the signed result: counts, table, labels and report as the reader decided."""
+    """Write the signed result: counts, table, labels and report as the reader decided.
+
+    Of a comparison the signed one is written: counts, class, table and page.
+    """
     from microbleeds.errors import InputError
     from microbleeds.report.review.signed_folder import FOLDER, finalise
 
+    if (result / "comparison.json").is_file() and not (result / "findings.json").exists():
+        if dicom or series or organization:
+            raise InputError("--dicom, --series and --organization are about a result; a comparison has no DICOM.")
+        _finalize_comparison(result, verdicts, out, overwrite)
+        return
     study, wanted, problem = _study(result, dicom, tuple(series or ()))
     if study is None and (series or organization):
         raise InputError(f"--series and --organization are about the DICOM report. {problem}")
@@ -54,6 +62,27 @@ def finalize(
     )
     typer.echo(f"Signed result: {out or result / FOLDER}")
     typer.echo(signed.record.disclaimer)
+
+
+def _finalize_comparison(compared: Path, verdicts: Path, out: Path | None, overwrite: bool) -> None:
+    """Write the signed comparison and say what it counts."""
+    from rich.console import Console
+
+    from microbleeds.cli.compare import counts_table
+    from microbleeds.followup.signed_folder import finalise_comparison
+    from microbleeds.report.review.signed_folder import FOLDER
+
+    signed = finalise_comparison(compared, verdicts, out, overwrite=overwrite)
+    unread = signed.review.unreviewed
+    if unread:
+        ids = ", ".join(map(str, unread))
+        typer.echo(
+            f"Warning: {len(unread)} lesion(s) without a verdict count as the program proposed: {ids}.", err=True
+        )
+    typer.echo(signed.review.sentence)
+    Console().print(counts_table(signed.comparison))
+    typer.echo(f"Signed comparison: {out or compared / FOLDER}")
+    typer.echo(signed.comparison.disclaimer)
 
 
 def _study(result: Path, given: Path | None, series: tuple[str, ...]) -> tuple[Path | None, tuple[str, ...], str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microbleeds import __version__
+from microbleeds.followup.counting import counted
 from microbleeds.followup.differences import differences, why_not_alike
+from microbleeds.followup.drawn import draw
+from microbleeds.followup.files import write_files
 from microbleeds.followup.matching import Lesion, VisitFindings, match_findings
-from microbleeds.followup.page import write_page
 from microbleeds.followup.record import (
     DISCLAIMER,
     Comparison,
@@ -21,20 +22,15 @@ from microbleeds.followup.record import (
     RegistrationRecord,
     RuleRecord,
     Sighting,
-    StateCounts,
     VisitRecord,
     disclaimer_for,
-    write_record,
 )
 from microbleeds.followup.registration import Registration, register, views_of
 from microbleeds.followup.rigid import applied, inverse, rotation_deg
-from microbleeds.followup.rule import STATES, Rule, State, aria_h_class
-from microbleeds.followup.table import write_table
+from microbleeds.followup.rule import STATES, Rule
 from microbleeds.followup.visit import Visit
 from microbleeds.report.record import DISCLAIMER as FROM_SIMULATED
 from microbleeds.report.record import Finding
-
-COMPARISON_FILES = ("comparison.json", "comparison.tsv", "comparison.html")
 
 
 def compare_visits(
@@ -54,15 +50,7 @@ def compare_visits(
         registration = register(*views)
     spacings = [visit.scan.grid.spacing_mm for visit in (baseline, followup)]
     tolerance_mm = rule.tolerance_mm(registration.error_mm, spacings)
-    aligned = registration.failure is None
-    lesions: list[LesionRecord] = []
-    if aligned:
-        reach_mm = rule.dark_reach_mm(registration.error_mm)
-        map_ = registration.followup_from_baseline
-        lesions = lesion_records(
-            match_findings(*_found(baseline, followup), map_, rule, tolerance_mm, reach_mm), map_
-        )
-    return Comparison(
+    comparison = Comparison(
         program_version=__version__,
         baseline=_visit_record(baseline),
         followup=_visit_record(followup),
@@ -76,43 +64,22 @@ def compare_visits(
             least_darkness=rule.least_darkness,
             why_no_new_cut=not_compared,
         ),
-        counts=count(lesions) if aligned else None,
-        aria_h=aria_h_class(_new(lesions)) if aligned else None,
-        new_by_comparing=_by_comparing(lesions) if aligned and rule.new_cut is not None else None,
-        lesions=lesions,
+        counts=None,
+        aria_h=None,
+        lesions=[],
         warnings=_warnings(baseline, followup, registration),
         disclaimer=_disclaimer(baseline, followup),
     )
+    if registration.failure is not None:
+        return comparison
+    map_, reach_mm = registration.followup_from_baseline, rule.dark_reach_mm(registration.error_mm)
+    lesions = match_findings(*_found(baseline, followup), map_, rule, tolerance_mm, reach_mm)
+    return counted(comparison, lesion_records(lesions, map_))
 
 
 def write_comparison(comparison: Comparison, baseline: Visit, followup: Visit, folder: Path) -> None:
     """Write `comparison.json`, `comparison.tsv` and `comparison.html` into a folder."""
-    write_record(comparison, folder / "comparison.json")
-    write_table(comparison, folder / "comparison.tsv")
-    write_page(comparison, baseline, followup, folder / "comparison.html")
-
-
-def count(lesions: Sequence[LesionRecord]) -> dict[State, StateCounts]:
-    """Count lesions by state and group."""
-    tally = Counter((lesion.state, lesion.group) for lesion in lesions)
-    return {
-        state: StateCounts(
-            total=sum(number for (of, _), number in tally.items() if of == state),
-            lobar=tally[state, "lobar"],
-            deep=tally[state, "deep"],
-            infratentorial=tally[state, "infratentorial"],
-            unplaced=tally[state, "none"],
-        )
-        for state in STATES
-    }
-
-
-def _new(lesions: Sequence[LesionRecord]) -> int:
-    return sum(lesion.state == "new" for lesion in lesions)
-
-
-def _by_comparing(lesions: Sequence[LesionRecord]) -> int:
-    return sum(lesion.found_by_comparing for lesion in lesions)
+    write_files(comparison, draw(comparison, baseline, followup), folder)
 
 
 def _rule_for(baseline: Visit, followup: Visit, rule: Rule) -> tuple[Rule, str | None]:

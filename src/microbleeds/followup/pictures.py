@@ -20,6 +20,7 @@ from microbleeds.report.thumbnails import Canvas, Picture, scaled
 from microbleeds.report.window import Window
 
 FIELD_MM = 40.0
+CLOSE_UP_PLANES = (AXIAL, CORONAL)
 _PIXEL_MM = 0.25
 _CHECK_PIXEL_MM = 1.0
 _CHECK_TILE_MM = 24.0
@@ -83,7 +84,7 @@ def close_ups(
     """
     views: dict[str, list[tuple[Picture, Picture]]] = {"SWI": [], "phase": []}
     here = pair.baseline if of_baseline else pair.followup
-    for plane in (AXIAL, CORONAL):
+    for plane in CLOSE_UP_PLANES:
         cut = cut_through(here.scan.grid, plane, position_mm)
         one, two = _points(pair, cut.points_mm(FIELD_MM, _PIXEL_MM), of_baseline)
         first, second = pair.baseline, pair.followup

@@ -11,6 +11,12 @@ from numpy.typing import ArrayLike
 State = Literal["stable", "new", "no-longer-seen", "outside-field-of-view"]
 AriaClass = Literal["none", "mild", "moderate", "severe"]
 STATES: tuple[State, ...] = ("new", "stable", "no-longer-seen", "outside-field-of-view")
+STATE_NAMES: dict[State, str] = {
+    "new": "new",
+    "stable": "stable",
+    "no-longer-seen": "no longer seen",
+    "outside-field-of-view": "outside the other scan",
+}
 
 
 @dataclass(frozen=True)

@@ -2,26 +2,28 @@
 (() => {
   const record = JSON.parse(document.getElementById("record").textContent);
   const each = (selector, action) => document.querySelectorAll(selector).forEach(action);
-  const rejected = () => new Set([...document.querySelectorAll("input.counts")].filter((box) => !box.checked).map((box) => Number(box.value)));
+  const started = new Date();
+  const verdicts = new Map();
+  let exported = true;
 
   // The same classes as in the program.
   const ariaClass = (number) => (number < 1 ? "none" : number < 5 ? "mild" : number < 10 ? "moderate" : "severe");
 
   function reviewed() {
-    const out = rejected();
-    const lesions = record.lesions.filter((lesion) => !out.has(lesion.id));
+    const lesions = record.lesions
+      .map((lesion) => ({ ...lesion, state: verdicts.has(lesion.id) ? verdicts.get(lesion.id).verdict : lesion.state }))
+      .filter((lesion) => lesion.state !== "rejected");
     const tally = (state, group) => lesions.filter((l) => l.state === state && (group === null || l.group === group)).length;
     const counts = Object.fromEntries(Object.keys(record.counts).map((state) => [state, {
       total: tally(state, null), lobar: tally(state, "lobar"), deep: tally(state, "deep"),
       infratentorial: tally(state, "infratentorial"), unplaced: tally(state, "none"),
     }]));
-    const byComparing = lesions.filter((lesion) => lesion.found_by_comparing).length;
+    const byComparing = lesions.filter((lesion) => lesion.found_by_comparing && lesion.state === "new").length;
     const new_by_comparing = record.new_by_comparing === null ? null : byComparing;
-    return { ...record, counts, aria_h: ariaClass(counts.new.total), new_by_comparing, lesions };
+    return { counts, aria_h: ariaClass(counts.new.total), new_by_comparing };
   }
 
   function show() {
-    const out = rejected();
     const { counts, aria_h, new_by_comparing } = reviewed();
     for (const [state, numbers] of Object.entries(counts)) {
       for (const [group, number] of Object.entries(numbers)) {
@@ -30,24 +32,64 @@
     }
     each('[data-count="aria_h"]', (place) => { place.textContent = aria_h; });
     each('[data-count="new_by_comparing"]', (place) => { place.textContent = new_by_comparing; });
-    each("[data-id]", (part) => part.classList.toggle("rejected", out.has(Number(part.dataset.id))));
+    const said = [...verdicts.values()];
+    const rejected = new Set([...verdicts].filter(([, one]) => one.verdict === "rejected").map(([id]) => id));
+    each("[data-id]", (part) => part.classList.toggle("rejected", rejected.has(Number(part.dataset.id))));
+    const changed = record.lesions.filter((l) => verdicts.has(l.id) && ![l.state, "rejected"].includes(verdicts.get(l.id).verdict));
     const note = document.getElementById("review-note");
-    note.hidden = out.size === 0;
-    note.textContent = `Numbers follow the reader: ${out.size} of ${record.lesions.length} rejected.`;
+    note.hidden = said.length === 0;
+    note.textContent = `Numbers follow the reader: ${said.length} of ${record.lesions.length} read, ${changed.length} changed, ${rejected.size} rejected.`;
   }
+
+  function judge(id, verdict) {
+    if (verdict === "") verdicts.delete(id);
+    else verdicts.set(id, { verdict, at: new Date().toISOString() });
+    each(`select.verdict[data-lesion="${id}"]`, (other) => { other.value = verdict; });
+    exported = false;
+    show();
+  }
+
+  const notes = () => new Map([...document.querySelectorAll("input.lesion-note")].map((field) => [Number(field.dataset.lesion), field.value.trim()]));
 
   function save() {
+    const reader = document.getElementById("reader");
+    const told = document.getElementById("export-note");
+    if (!reader.value.trim()) {
+      told.textContent = "Say who reads first.";
+      reader.focus();
+      return;
+    }
+    const said = notes();
+    const lost = [...said].filter(([id, note]) => note && !verdicts.has(id)).map(([id]) => id);
+    const content = {
+      schema_version: "1.0.0",
+      program_version: record.program_version,
+      comparison_sha256: JSON.parse(document.getElementById("drawn").textContent).comparison_sha256,
+      reader: reader.value.trim(),
+      started: started.toISOString(),
+      exported: new Date().toISOString(),
+      verdicts: [...verdicts].sort(([a], [b]) => a - b).map(([lesion, one]) => ({ lesion, ...one, note: said.get(lesion) || "" })),
+    };
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([JSON.stringify(reviewed(), null, 2)], { type: "application/json" }));
-    link.download = "comparison-reviewed.json";
+    link.href = URL.createObjectURL(new Blob([JSON.stringify(content, null, 2)], { type: "application/json" }));
+    link.download = "comparison-verdicts.json";
     link.click();
+    exported = true;
+    const unread = record.lesions.length - verdicts.size;
+    told.textContent = [
+      unread ? `Exported; ${unread} not read, they count as proposed.` : "Exported.",
+      lost.length ? `A note without a verdict was left out: ${lost.join(", ")}.` : "",
+    ].join(" ").trim();
   }
 
-  if (record.counts === null) return;
-  each("input.counts", (box) => box.addEventListener("change", show));
   const markers = document.getElementById("markers");
   if (markers) markers.addEventListener("change", () => document.body.classList.toggle("unmarked", !markers.checked));
-  const button = document.getElementById("save");
-  if (button) button.addEventListener("click", save);
-  show();
+  const button = document.getElementById("export");
+  if (!button) return;
+  each("select.verdict", (field) => field.addEventListener("change", () => judge(Number(field.dataset.lesion), field.value)));
+  each("input.lesion-note", (field) => field.addEventListener("input", () => { exported = false; }));
+  button.addEventListener("click", save);
+  window.addEventListener("beforeunload", (event) => { if (!exported) event.preventDefault(); });
+  // A browser that reloads a page may bring back what fields held.
+  each("select.verdict", (field) => { field.value = ""; });
 })();

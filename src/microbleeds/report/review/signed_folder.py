@@ -26,7 +26,8 @@ from microbleeds.report.searched import read_run
 from microbleeds.report.tsv import write_tsv
 
 FOLDER = "reviewed"
-SIGNED_FILES = ("findings.json", "review.json")
+REVIEW = "review.json"
+SIGNED_FILES = ("findings.json", REVIEW)
 
 #: Taken over: the regions, and how the result was made, so that a signed result can be used elsewhere.
 KEPT_FILES = ("regions.nii.gz", "regions.tsv", "regions.json", "run.json")
@@ -36,7 +37,7 @@ Also = Callable[[Path], None]
 
 def holds_reading(folder: Path) -> bool:
     """Whether a folder is, or holds below it, what a reader signed."""
-    return any(folder.rglob(SIGNED_FILES[1]))
+    return any(folder.rglob(REVIEW))
 
 
 def refuse_signed(folder: Path) -> None:
@@ -49,6 +50,24 @@ def refuse_signed(folder: Path) -> None:
         raise InputError(
             f"The folder {folder} holds what a reader signed and won't be overwritten; choose another."
         )
+
+
+def refuse_other_folder(target: Path, signed_files: Sequence[str], what: str, overwrite: bool) -> None:
+    """Refuse to replace a folder that holds none of what is signed here.
+
+    Args:
+        target: folder to write.
+        signed_files: names that tell an earlier one; all must be there.
+        what: was signed, in a word.
+        overwrite: whether it may be replaced at all; whether it exists is asked elsewhere.
+
+    Raises:
+        InputError: if it is something else.
+    """
+    if not overwrite or not target.is_dir() or not any(target.iterdir()):
+        return
+    if not all((target / name).exists() for name in signed_files):
+        raise InputError(f"The folder {target} is no signed {what} and won't be overwritten; choose another.")
 
 
 def finalise(
@@ -68,7 +87,7 @@ def finalise(
     """
     folder = Path(result)
     target = folder / FOLDER if out is None else Path(out)
-    _refuse_to_destroy(target, overwrite)
+    refuse_other_folder(target, SIGNED_FILES, "result", overwrite)
     if not (folder / "findings.json").is_file():
         raise InputError(f"The folder {folder} holds no findings.json; give the folder of a finished result.")
     findings_sha256 = sha256_of(folder / "findings.json")
@@ -101,7 +120,7 @@ def _write(signed: SignedResult, shown: ReadBack, grid: Grid, folder: Path, orig
     write_record(signed.record, folder / "findings.json")
     write_tsv(signed.record, folder / "findings.tsv")
     write_labels(signed.record.findings, grid, folder / "labels.nii.gz")
-    write_review_record(signed.review, folder / "review.json")
+    write_review_record(signed.review, folder / REVIEW)
     page = render_html(signed.record, shown.scan, shown.brain, shown.regions, signed.review.sentence, origin)
     (folder / "report.html").write_text(page, encoding="utf-8")
 
@@ -113,11 +132,3 @@ def _input_grid(folder: Path) -> Grid:
         return grid_of(nib.load(path))  # type: ignore[arg-type]
     except (OSError, nib.filebasedimages.ImageFileError) as error:
         raise InputError(f"The label image {path} can't be read; give the folder of a finished result.") from error
-
-
-def _refuse_to_destroy(target: Path, overwrite: bool) -> None:
-    """Refuse to replace what is no signed result."""
-    if not overwrite or not target.is_dir() or not any(target.iterdir()):
-        return
-    if not all((target / name).exists() for name in SIGNED_FILES):
-        raise InputError(f"The folder {target} is no signed result and won't be overwritten; choose another.")

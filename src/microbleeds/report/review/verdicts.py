@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import AwareDatetime, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, ValidationError, model_validator
 
 from microbleeds.errors import InputError
 from microbleeds.regions import REGIONS
@@ -24,6 +24,7 @@ from microbleeds.report.record import Certainty, Side, Strict, Triple
 #: Far above what a reader can mark; a larger file is no export of the page.
 MOST_BYTES = 5_000_000
 
+Export = TypeVar("Export", bound=BaseModel)
 Decision = Literal["accepted", "rejected", "uncertain"]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -108,35 +109,53 @@ class Verdicts(Strict):
         return self
 
 
-def _refuse_findings(path: Path) -> None:
-    """Say what to do with a record of findings in place of verdicts."""
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        return
-    if isinstance(content, dict) and {"counts", "findings", "model"} <= content.keys():
-        raise InputError(
-            f"{path} holds findings, not a reader's verdicts; open the result's review.html, judge there, and "
-            "give the verdicts.json that its button Export verdicts saves."
-        )
-
-
 def read_verdicts(path: Path) -> Verdicts:
     """Read `verdicts.json`.
 
     Raises:
         InputError: if the file can't be read or isn't an export of the review page.
     """
+    return read_export(path, Verdicts)
+
+
+def read_export(path: Path, model: type[Export]) -> Export:
+    """Read what a page of ours exported.
+
+    Args:
+        path: the file.
+        model: what it must follow.
+
+    Raises:
+        InputError: if the file can't be read or isn't an export of that page.
+    """
     try:
         if Path(path).stat().st_size > MOST_BYTES:
-            raise InputError(f"The verdicts {path} are larger than any export of the review page; check the path.")
-        return Verdicts.model_validate_json(Path(path).read_text(encoding="utf-8"))
+            raise InputError(f"The verdicts {path} are larger than any export of a page; check the path.")
+        return model.model_validate_json(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The verdicts {path} can't be read; check the path.") from error
     except ValidationError as error:
-        _refuse_findings(path)
+        _refuse_other_files(path, model)
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise InputError(
             f"The verdicts {path} are no export of the review page ({where}: {first['msg']})."
         ) from error
+
+
+def _refuse_other_files(path: Path, model: type[BaseModel]) -> None:
+    """Say what to do with a record in place of verdicts, and with verdicts on something else."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        return
+    if not isinstance(content, dict):
+        return
+    if {"counts", "warnings"} <= content.keys():
+        raise InputError(
+            f"{path} holds findings, not a reader's verdicts; open the page beside it (review.html, of two visits "
+            "comparison.html), judge there, and give what its button Export verdicts saves."
+        )
+    for bound, other in (("findings_sha256", "one result"), ("comparison_sha256", "a comparison of two visits")):
+        if bound in content and bound not in model.model_fields:
+            raise InputError(f"The verdicts {path} are those on {other}; give the folder that they belong to.")
