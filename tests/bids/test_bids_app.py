@@ -300,6 +300,20 @@ class TestLevels:
         assert "run the participant level again" in message
         assert run(raw, out, subjects=("01",))["sub-01"] == "done"
 
+    def test_a_signed_comparison_is_never_made_again(self, raw: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        run(raw, out)
+        compared = out / "results" / "sub-01_followup"
+        reading = next(compared.glob("*/comparison.json")).parent / "reviewed" / "review.json"
+        reading.parent.mkdir()
+        reading.write_text("{}")
+        assert run(raw, out, subjects=("01",))["sub-01"] == "kept"
+        (compared / "steps.json").write_text("{")  # as if the visits had changed
+        assert run(raw, out, subjects=("01",))["sub-01"] == "failed"
+        assert reading.exists()
+        group(AppRequest(raw, out))
+        assert "hold what a reader signed" in table(out / "group_microbleeds.tsv")["sub-01_ses-2"]["message"]
+
     def test_one_bad_session_is_a_sentence(
         self, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -24,6 +24,7 @@ from microbleeds.compute import choose
 from microbleeds.errors import InputError
 from microbleeds.followup import Comparison, Rule, Series, Visit, follow, load_visit, write_comparison
 from microbleeds.report.record import Strict
+from microbleeds.report.review.signed_folder import holds_reading
 from microbleeds.report.run_record import sha256_of
 
 _STEPS = "steps.json"
@@ -100,6 +101,11 @@ def follow_up(
         fingerprint = digest(asked)
         if _is_finished(task, fingerprint):
             return outcome_of(task, "kept", fingerprint=fingerprint)
+        if holds_reading(task.out):
+            raise InputError(
+                f"The comparisons {task.out} hold what a reader signed, and the visits' results or the rule are "
+                "others now; take the folder away to compare anew."
+            )
         start = time.perf_counter()
         options = task.options
         compute = choose(options.device, options.precision, options.threads)
