@@ -25,6 +25,7 @@ from microbleeds.localise import localise
 from microbleeds.look_again import changes_for, look_again
 from microbleeds.prepare import prepare
 from microbleeds.report.assemble import assemble, definite_cut, is_counted
+from microbleeds.report.brain_image import write_brain
 from microbleeds.report.dicom import write_result as write_dicom_result
 from microbleeds.report.html import write_html
 from microbleeds.report.labels import write_labels
@@ -199,6 +200,7 @@ def _write(record: Record, scan: Scan, segmentation: Segmentation, folder: Path,
     write_record(record, folder / "findings.json")
     write_tsv(record, folder / "findings.tsv")
     write_labels(record.findings, scan.source_grid, folder / "labels.nii.gz")
+    write_brain(segmentation.brain, scan, folder)
     write_regions(segmentation, scan, folder)
     write_html(record, scan, segmentation.brain, folder / "report.html", segmentation.regions, origin)
     write_review(
