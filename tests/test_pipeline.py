@@ -27,7 +27,15 @@ from microbleeds.weights.card import Card, OperatingPoints, TrainingDescription
 
 BLEED_MM = (12.0, -9.0, 6.0)
 REGIONS = {"regions.nii.gz", "regions.tsv", "regions.json"}
-FILES = {"findings.json", "findings.tsv", "labels.nii.gz", "report.html", "review.html", "run.json"} | REGIONS
+FILES = {
+    "findings.json",
+    "findings.tsv",
+    "labels.nii.gz",
+    "brain.nii.gz",
+    "report.html",
+    "review.html",
+    "run.json",
+} | REGIONS
 
 
 @dataclass(frozen=True, eq=False)
