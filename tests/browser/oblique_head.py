@@ -13,6 +13,7 @@ from microbleeds.geometry import Grid, canonical
 from microbleeds.regions import CSF, code_of
 from microbleeds.report.assemble import assemble
 from microbleeds.report.labels import write_labels
+from microbleeds.report.planes import core_of
 from microbleeds.report.record import ModelRecord, OperatingPoint, Record, SegmentationRecord, write_record
 from microbleeds.report.review.page import write_review
 from microbleeds.report.run_record import sha256_of
@@ -64,12 +65,15 @@ def source_grid() -> Grid:
     return Grid(SHAPE, affine)
 
 
-def head() -> Head:
+def head(*, edged: bool = False) -> Head:
+    """Make the head; ``edged``: the brain's outermost voxels are dark, as beside skull."""
     source = source_grid()
     grid = canonical(np.zeros(source.shape, dtype=np.uint8), source)[1]
     position = grid.to_mm(np.stack(np.meshgrid(*[np.arange(n) for n in grid.shape], indexing="ij"), -1))
     brain = (np.linalg.norm((position - (3, -2, 5)) / (32, 40, 36), axis=-1) < 1).astype(bool)
     swi = np.where(brain, 300 + np.random.default_rng(1).normal(0, 8, grid.shape), 20).astype(np.float32)
+    if edged:
+        swi[brain & ~core_of(brain)] = 120
     phase = np.zeros(grid.shape, dtype=np.float32)
     for centre in BLEEDS_MM:
         inside = np.linalg.norm(position - centre, axis=-1) < 2.5
@@ -90,7 +94,12 @@ def head() -> Head:
 
 
 def result(
-    folder: Path, border: int | None = None, unsteady: int | None = None, *, doubtful: bool = False
+    folder: Path,
+    border: int | None = None,
+    unsteady: int | None = None,
+    *,
+    doubtful: bool = False,
+    edged: bool = False,
 ) -> Path:
     """Write the files of a finished result that reading needs.
 
@@ -99,8 +108,9 @@ def result(
         border: the finding that is near another group.
         unsteady: the finding whose score changes.
         doubtful: whether the segmentation looks wrong.
+        edged: as for :func:`head`.
     """
-    made = head()
+    made = head(edged=edged)
     confidence = {one.id: "uncertain" for one in made.record.findings if doubtful} | {border: "border"}
     findings = [
         one.model_copy(

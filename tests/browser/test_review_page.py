@@ -15,8 +15,10 @@ from oblique_head import BLEEDS_MM, MISSED_MM, UNSTEADY, head, result
 from PIL import Image
 
 from microbleeds.localise import localise
+from microbleeds.report.planes import AXIAL, PLANES, core_of, darkest_slab
 from microbleeds.report.record import read_record
 from microbleeds.report.review.signed_folder import finalise
+from microbleeds.report.templating import asset
 from microbleeds.scan import Candidate
 from microbleeds.segmentation import Segmentation
 
@@ -88,6 +90,30 @@ def tile_centre(picture: np.ndarray, row: int, column: int) -> float:
     """Return the grey in the middle of a tile of the 3 x 3 layout."""
     y, x = (int((n + 0.5) * size / 3) for n, size in zip((row, column), picture.shape, strict=True))
     return float(picture[y - 1 : y + 2, x - 1 : x + 2].mean())
+
+
+def likeness(picture: np.ndarray, expected: np.ndarray) -> float:
+    """Return the correlation of two pictures of one thing on black, each cut to it and brought to one size."""
+    cut = []
+    for image in (picture, expected):
+        rows, columns = np.nonzero(image > 0.15 * image.max())
+        part = image[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        cut.append(np.asarray(Image.fromarray(part.astype(np.float32)).resize((120, 150)), dtype=float).ravel())
+    return float(np.corrcoef(*cut)[0, 1])
+
+
+def within(box: dict[str, float], other: dict[str, float]) -> bool:
+    return all(
+        other[start] - 0.5 <= box[start] and box[start] + box[size] <= other[start] + other[size] + 0.5
+        for start, size in (("x", "width"), ("y", "height"))
+    )
+
+
+def overlap(one: dict[str, float], other: dict[str, float]) -> bool:
+    return all(
+        one[start] < other[start] + other[size] and other[start] < one[start] + one[size]
+        for start, size in (("x", "width"), ("y", "height"))
+    )
 
 
 class TestReading:
@@ -274,6 +300,75 @@ class TestReading:
         assert float(page.text_content("#slab-out").split()[0]) < 4
         thin = shown(page)
         assert tile_centre(thin, 2, 0) > 60, "a thin slab does not"
+
+    def test_the_projection_is_that_of_the_report(self, opened, tmp_path: Path):
+        """Near the top, where the brain has another outline on each slice and dark edges would be rings."""
+        page = opened(folder=result(tmp_path / "edged", edged=True))
+        page.set_viewport_size({"width": 1200, "height": 900})
+        begin(page)
+        for key in ("2", "h", "x", *7 * ["PageUp"]):
+            page.keyboard.press(key)
+        page.evaluate("document.getElementById('labels').hidden = true")
+        picture, width = shown(page), page.evaluate("document.getElementById('canvas').clientWidth")
+        mip = picture[len(picture) // 2 :, int(0.58 * width) :]
+        made = head(edged=True)
+        n = int(np.rint(made.scan.grid.to_ijk(position(page)))[2])
+        core = core_of(made.brain)
+        compared = {}
+        for name, inner in {"core": core, "brain": made.brain}.items():
+            slab = darkest_slab(made.scan.swi, made.brain, inner, AXIAL, n, 14.0, 3.0)
+            compared[name] = likeness(mip, slab)
+        assert compared["core"] > 0.95
+        assert compared["brain"] < compared["core"] - 0.05, "else the rings would not show"
+
+    def test_the_core_of_a_brain_is_that_of_the_report(self, launched):
+        brain = np.random.default_rng(3).random((23, 31, 9)) < 0.98
+        script = asset("volumes.js", "microbleeds.report.review", "assets")
+        flat = brain.ravel(order="F").astype(int).tolist()
+        page = launched().new_page()
+        found = page.evaluate(
+            f"() => {{ {script}\nreturn [...coreOf(Uint8Array.from({flat}), {list(brain.shape)})]; }}"
+        )
+        page.close()
+        expected = core_of(brain)
+        assert 0 < expected.sum() < brain.sum()
+        np.testing.assert_array_equal(np.reshape(found, brain.shape, order="F"), expected)
+
+    def test_every_picture_says_where_it_lies(self, opened):
+        page = opened()
+        begin(page)
+        for width in (1366, 860):
+            page.set_viewport_size({"width": width, "height": 700})
+            letters = page.locator("#labels b").all_text_contents()
+            assert letters == [letter for _ in range(3) for plane in PLANES for letter in plane.letters]
+            stage = page.locator("#stage").bounding_box()
+            boxes = [one.bounding_box() for one in page.locator("#labels b").all()]
+            assert all(within(box, stage) for box in boxes)
+            captions = [one.bounding_box() for one in page.locator("#labels span").all()]
+            assert not any(overlap(one, other) for one in boxes for other in captions), width
+
+    def test_close_up_and_back(self, opened):
+        page = opened()
+        begin(page)
+        page.focus("#canvas")
+        page.keyboard.press("g")
+        assert "Choose a finding first" in page.text_content("#say")
+        page.keyboard.press("n")
+        page.keyboard.press("Shift+ArrowUp")
+        page.keyboard.press("g")
+        assert page.get_attribute("#closer", "aria-pressed") == "true"
+        assert np.abs(position(page) - BLEEDS_MM[0]).max() < 0.02, "it goes there"
+        close = page.text_content("#zoom-out")
+        assert float(close[:-1]) > 2
+        page.keyboard.press("n")
+        assert (page.text_content("#zoom-out"), page.get_attribute("#closer", "aria-pressed")) == (close, "true")
+        picture = shown(page)
+        assert all(tile_centre(picture, 0, column) < 100 for column in range(3)), "the next one is in the middle"
+        page.click("#closer")
+        assert (page.text_content("#zoom-out"), page.get_attribute("#closer", "aria-pressed")) == ("1×", "false")
+        page.keyboard.press("g")
+        page.keyboard.press("-")
+        assert page.get_attribute("#closer", "aria-pressed") == "false", "the reader chose another zoom"
 
     def test_window_slab_and_layouts(self, opened):
         page = opened()

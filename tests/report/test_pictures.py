@@ -13,7 +13,16 @@ from PIL import Image
 
 from microbleeds.geometry import Grid
 from microbleeds.report.overview import brain_box, overviews
-from microbleeds.report.planes import AXIAL, CORONAL, PLANES, SAGITTAL, darkest_slab, position_in, slice_at
+from microbleeds.report.planes import (
+    AXIAL,
+    CORONAL,
+    PLANES,
+    SAGITTAL,
+    core_of,
+    darkest_slab,
+    position_in,
+    slice_at,
+)
 from microbleeds.report.thumbnails import FIELD_MM, PIXELS, Picture, canvas, close_ups, whole_slice
 from microbleeds.report.window import Window, magnitude_window, phase_window
 
@@ -44,14 +53,41 @@ class TestPlanes:
         array = np.ones((3, 3, 9))
         array[1, 1, 6] = 0
         brain = np.ones(array.shape, dtype=bool)
-        assert darkest_slab(array, brain, AXIAL, 4, 10.0, 2.0).min() == 0
-        assert darkest_slab(array, brain, AXIAL, 4, 6.0, 2.0).min() == 1
+        core = core_of(brain)
+        assert core.all(), "where the image ends in brain is no edge of it"
+        assert darkest_slab(array, brain, core, AXIAL, 4, 10.0, 2.0).min() == 0
+        assert darkest_slab(array, brain, core, AXIAL, 4, 6.0, 2.0).min() == 1
 
     def test_skull_does_not_cover_the_slab(self):
         array, brain = np.ones((3, 3, 9)), np.ones((3, 3, 9), dtype=bool)
         array[1, 1, 5], brain[1, 1, 5] = 0, False
-        assert darkest_slab(array, brain, AXIAL, 4, 10.0, 2.0).min() == 1
-        assert darkest_slab(array, ~brain, AXIAL, 5, 10.0, 2.0).min() == 0, "without brain the slice is shown"
+        assert darkest_slab(array, brain, brain, AXIAL, 4, 10.0, 2.0).min() == 1
+        nothing = np.zeros_like(brain)
+        assert darkest_slab(array, nothing, nothing, AXIAL, 4, 10.0, 2.0).max() == 0, "it is black without brain"
+
+    def test_edges_of_other_slices_are_no_rings(self):
+        """A brain that narrows upwards, with a dark edge on each slice, and a bleed just below the one shown."""
+        i, j, k = np.meshgrid(np.arange(100) - 49.5, np.arange(100) - 49.5, np.arange(12), indexing="ij")
+        away_mm, radius_mm = 0.5 * np.hypot(i, j), 24 - 1.5 * k
+        brain = away_mm < radius_mm
+        array = np.where(core_of(brain), 300.0, 20.0)
+        array[50, 50, 5] = 0
+        core = core_of(brain)
+        shown = darkest_slab(array, brain, core, AXIAL, 6, 14.0, 2.0)
+        inside = slice_at(core & (k == 6), AXIAL, 6)
+        assert shown[inside].min() == 0
+        assert np.mean(shown[inside] == 300) > 0.99, "no ring lies in the brain of the slice"
+        beside = shown[slice_at(away_mm > 15.5, AXIAL, 6)]
+        assert 0 < beside.max() < 300, "it fades"
+        assert shown[0, 0] == 0
+        assert darkest_slab(array, brain, brain, AXIAL, 6, 14.0, 2.0)[inside].mean() < 280, "the rings were there"
+
+    def test_a_core_touches_nothing_but_brain(self):
+        brain = np.zeros((9, 9, 9), dtype=bool)
+        brain[3:8, 3:8, :4] = True
+        core = core_of(brain)
+        assert core[4:7, 4:7, :3].all()
+        assert core.sum() == 3 * 3 * 3
 
 
 class TestWindow:

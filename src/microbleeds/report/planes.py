@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from microbleeds.geometry import Grid
 
@@ -45,19 +46,48 @@ def slice_at(array: NDArray, plane: Plane, index: int) -> NDArray:
     return oriented(np.take(array, index, axis=plane.across))
 
 
+def core_of(brain: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return a brain mask [X, Y, Z] without its edge: the voxels that touch others, partly skull and dark.
+
+    Where the image ends in brain is no edge of it.
+    """
+    return ndimage.minimum_filter(brain.view(np.uint8), size=3, mode="nearest").view(np.bool_)
+
+
 def darkest_slab(
-    array: NDArray, brain: NDArray[np.bool_], plane: Plane, centre: int, thickness_mm: float, spacing_mm: float
+    array: NDArray,
+    brain: NDArray[np.bool_],
+    core: NDArray[np.bool_],
+    plane: Plane,
+    centre: int,
+    thickness_mm: float,
+    spacing_mm: float,
 ) -> NDArray:
     """Return the minimum intensity projection of a slab around a slice as a picture [rows, columns].
 
-    Only voxels of the brain take part, or skull and air beside a superficial bleed would cover it; where the slab
-    holds no brain the slice itself is shown.
+    The slice itself takes part with all of its brain, the others with its core: the brain has another outline on
+    each slice, and their dark edges would lie about the picture in rings. Skull and air never take part, or they
+    would cover a superficial bleed. Beside the slice's own brain the picture fades to black where less than half
+    of the slab takes part; the review page projects by the same rule (`shader.js`).
+
+    Args:
+        array: [X, Y, Z] values, not negative.
+        brain: [X, Y, Z].
+        core: of the brain, see :func:`core_of`.
+        plane: that the slab is parallel to.
+        centre: index of the slice.
+        thickness_mm: of the slab.
+        spacing_mm: across the plane.
     """
     half = max(0, round((thickness_mm / spacing_mm - 1) / 2))
     low, high = max(0, centre - half), min(array.shape[plane.across], centre + half + 1)
     slab = (slice(None),) * plane.across + (slice(low, high),)
-    darkest = np.where(brain[slab], array[slab], np.inf).min(axis=plane.across)
-    return oriented(np.where(np.isfinite(darkest), darkest, np.take(array, centre, axis=plane.across)))
+    own = np.take(brain, centre, axis=plane.across)
+    taking = core[slab].copy()
+    taking[(slice(None),) * plane.across + (centre - low,)] = own
+    darkest = np.where(taking, array[slab], np.inf).min(axis=plane.across)
+    fade = np.where(own, 1, np.minimum(1, 2 * taking.mean(axis=plane.across)))
+    return oriented(np.where(taking.any(axis=plane.across), darkest, 0) * fade)
 
 
 def oriented(picture: NDArray) -> NDArray:

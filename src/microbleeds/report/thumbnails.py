@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from microbleeds.report.planes import (
     AXIAL,
     PLANES,
     Plane,
+    core_of,
     darkest_slab,
     pixel_mm,
     position_in,
@@ -55,6 +57,11 @@ class Canvas:
     swi: Window
     phase: Window | None
 
+    @cached_property
+    def core(self) -> NDArray[np.bool_]:
+        """The brain without its edge, for projections."""
+        return core_of(self.brain)
+
 
 def canvas(scan: Scan, brain: NDArray[np.bool_]) -> Canvas:
     """Choose the windows of a scan from its brain [X, Y, Z] (bool, on ``scan.grid``)."""
@@ -66,7 +73,7 @@ def close_ups(canvas: Canvas, position_ras_mm: tuple[float, float, float]) -> di
     """Return the three planes of SWI, phase (if there is one) and mIP around a finding in the middle.
 
     Each picture shows :data:`FIELD_MM`; the mIP is the minimum over :data:`SLAB_MM` of brain
-    across its own plane.
+    across its own plane, see :func:`microbleeds.report.planes.darkest_slab`.
     """
     grid = canvas.scan.grid
     ijk = grid.to_ijk(position_ras_mm)
@@ -78,7 +85,7 @@ def close_ups(canvas: Canvas, position_ras_mm: tuple[float, float, float]) -> di
         if canvas.scan.phase_rad is not None and canvas.phase is not None:
             phase = slice_at(canvas.scan.phase_rad, plane, n)
             views["phase"].append(_close_up(canvas, phase, plane, ijk, canvas.phase))
-        projection = darkest_slab(canvas.scan.swi, canvas.brain, plane, n, SLAB_MM, spacing)
+        projection = darkest_slab(canvas.scan.swi, canvas.brain, canvas.core, plane, n, SLAB_MM, spacing)
         views["mIP"].append(_close_up(canvas, projection, plane, ijk, canvas.swi))
     return {name: pictures for name, pictures in views.items() if pictures}
 

@@ -21,7 +21,7 @@ from microbleeds.report.html import MAX_PICTURED
 from microbleeds.report.record import Finding, Record
 from microbleeds.report.review.volumes import BRAIN, Embedded, Volumes, embed
 from microbleeds.report.templating import asset, templates_of
-from microbleeds.report.thumbnails import Canvas, canvas, close_ups
+from microbleeds.report.thumbnails import FIELD_MM, Canvas, canvas, close_ups
 from microbleeds.report.words import describe_place, describe_region, describe_row
 from microbleeds.scan import Scan
 
@@ -133,6 +133,7 @@ def _facts(record: Record, volumes: Volumes, thumbnails: dict[int, Any], finding
         "shape": volumes.grid.shape,
         "affine": volumes.grid.affine.tolist(),
         "spacing_mm": volumes.grid.spacing_mm.tolist(),
+        "close_up_mm": FIELD_MM,
         "swi": _window(volumes.swi),
         "phase": None if volumes.phase is None else _window(volumes.phase),
     }

@@ -10,6 +10,7 @@ const IMAGE_ACTIONS = {
   j: () => viewer.moveBy([0, 0, -1]), k: () => viewer.moveBy([0, 0, 1]),
   PageDown: () => viewer.moveBy([0, 0, -1]), PageUp: () => viewer.moveBy([0, 0, 1]),
   "+": () => setZoom(viewer.zoom + 0.5), "=": () => setZoom(viewer.zoom + 0.5), "-": () => setZoom(viewer.zoom - 0.5), 0: () => setZoom(1),
+  g: () => zoomCloser(),
   "[": () => setSlab(viewer.slabMm - 2), "]": () => setSlab(viewer.slabMm + 2),
   1: () => arrange("all"), 2: () => arrange("axial"), 3: () => arrange("swi"),
   h: () => toggle("showRings"), x: () => toggle("showCross"),

@@ -1,5 +1,5 @@
 // The fragment shader of a slice, put in NiiVue's place: it takes the volume's channels apart (red: SWI, green: phase,
-// blue: brain), sets the window, projects the slab, and draws rings and crosshair in lines of one pixel.
+// blue: brain and its core), sets the window, projects the slab, and draws rings and crosshair in lines of one pixel.
 
 const MOST_RINGS = 64;
 
@@ -28,19 +28,29 @@ vec3 onSlice(vec3 p, int axis) {
   return p;
 }
 
-// Minimum over the brain of a slab; the slice itself where the slab holds no brain.
+// Minimum over the brain of a slab, as in report/planes.py: the slice on view takes part with all
+// of its brain, the others with its core; beside its brain the picture fades where less than half of the slab takes part.
 float darkest(vec3 p, int axis) {
-  float n = float(textureSize(volume, 0)[axis]);
+  ivec3 size = textureSize(volume, 0);
+  float n = float(size[axis]);
   int reach = max(0, int(floor((slabMm * n / spanMm[axis] - 1.0) / 2.0 + 0.5)));
   float best = 2.0;
+  float taking = 0.0;
+  float all = 0.0;
   for (int k = -reach; k <= reach; k++) {
     vec3 q = p;
     q[axis] += float(k) / n;
     if (q[axis] < 0.0 || q[axis] > 1.0) continue;
+    all += 1.0;
     vec4 v = texture(volume, q);
-    if (v.b > 0.5) best = min(best, v.r);
+    // Between core and edge the value is partly that of the dark edge: there the voxel stands for itself.
+    if (k != 0 && v.b < 0.99) v = texelFetch(volume, min(ivec3(q * vec3(size)), size - 1), 0);
+    if (v.b < (k == 0 ? 0.25 : 0.75)) continue;
+    best = min(best, v.r);
+    taking += 1.0;
   }
-  return best > 1.5 ? texture(volume, p).r : best;
+  if (taking == 0.0) return 0.0;
+  return texture(volume, p).b < 0.25 ? best * min(1.0, 2.0 * taking / all) : best;
 }
 
 float scaled(float value, vec2 window) {

@@ -5,6 +5,7 @@ function showTools() {
   part("slab-out").textContent = `${viewer.slabMm} mm`;
   part("zoom").value = viewer.zoom;
   part("zoom-out").textContent = `${viewer.zoom}×`;
+  part("closer").setAttribute("aria-pressed", String(zoomBefore !== null));
   each("[data-layout]", (button) => button.setAttribute("aria-pressed", String(button.dataset.layout === viewer.layout)));
   part("rings").checked = viewer.showRings;
   part("cross").checked = viewer.showCross;
@@ -22,13 +23,20 @@ function showTools() {
 const reach = () => viewer.stored.swi.inter + 255 * viewer.stored.swi.slope;
 
 function showLabels() {
-  part("labels").replaceChildren(...viewer.tiles.map(({ plane, contrast, position }) => {
-    const label = made("span", {}, contrast === MIP ? `mIP ${viewer.slabMm} mm ` : `${NAMES[contrast]} `, made("i", {}, PLANE_NAMES[plane]));
-    label.style.left = `${100 * position[0]}%`;
-    label.style.top = `${100 * position[1]}%`;
-    // Half of a tile: NiiVue's letter stands in its middle.
-    label.style.maxWidth = `calc(${50 * position[2]}% - 5px)`;
-    return label;
+  part("labels").replaceChildren(...viewer.tiles.flatMap(({ plane, contrast, position: [left, top, width, height] }) => {
+    const label = made("span", {}, contrast === MIP ? `mIP ${viewer.slabMm}\u00a0mm ` : `${NAMES[contrast]} `, made("i", {}, PLANE_NAMES[plane]));
+    label.style.left = `${100 * left}%`;
+    label.style.top = `${100 * top}%`;
+    // Half of a tile: a letter stands in its middle.
+    label.style.maxWidth = `calc(${50 * width}% - 11px)`;
+    const places = [[0, 0.5], [1, 0.5], [0.5, 0], [0.5, 1]];
+    const letters = LETTERS[plane].map((name, n) => {
+      const letter = made("b", { className: ["left", "right", "top", "bottom"][n] }, name);
+      letter.style.left = `${100 * (left + places[n][0] * width)}%`;
+      letter.style.top = `${100 * (top + places[n][1] * height)}%`;
+      return letter;
+    });
+    return [label, ...letters];
   }));
 }
 
@@ -53,9 +61,25 @@ function setSlab(mm) {
   showTools();
 }
 
+// The zoom from which the reader went close to a finding; null elsewhere.
+let zoomBefore = null;
+
 function setZoom(zoom) {
+  zoomBefore = null;
   viewer.setZoom(zoom);
   showTools();
+}
+
+// To the chosen finding, as large as in its pictures on the report, and back; the next finding is shown as large.
+function zoomCloser() {
+  const finding = standings().find((one) => one.id === chosen);
+  if (zoomBefore !== null) return setZoom(zoomBefore);
+  if (!finding) return say("Choose a finding first (N).");
+  const before = viewer.zoom;
+  viewer.moveTo(finding.position_ras_mm);
+  setZoom(Math.max(before, Math.round(4 * Math.max(...spanMm) / facts.close_up_mm) / 4));
+  zoomBefore = before;
+  return showTools();
 }
 
 function setSwi(level, width) {
@@ -106,6 +130,7 @@ function wireTools() {
   each("[data-layout]", (button) => button.addEventListener("click", () => arrange(button.dataset.layout)));
   part("slab").addEventListener("input", (event) => setSlab(Number(event.target.value)));
   part("zoom").addEventListener("input", (event) => setZoom(Number(event.target.value)));
+  part("closer").addEventListener("click", zoomCloser);
   part("rings").addEventListener("change", (event) => toggle("showRings", event.target.checked));
   part("cross").addEventListener("change", (event) => toggle("showCross", event.target.checked));
   const swi = () => setSwi(Number(part("swi-level").value) * reach(), Number(part("swi-width").value) * reach());

@@ -4,9 +4,12 @@ const AXIAL = 0, CORONAL = 1, SAGITTAL = 2;
 const SWI = 0, PHASE = 1, MIP = 2;
 const NAMES = ["SWI", "Phase", "mIP"];
 const PLANE_NAMES = ["axial", "coronal", "sagittal"];
+// Left, right, top and bottom of a picture in radiological view, by plane.
+const LETTERS = [["R", "L", "A", "P"], ["R", "L", "S", "I"], ["A", "P", "S", "I"]];
 // A finding's ring stands this far off its border, so that it covers nothing.
 const RING_MM = 3;
 const DEFAULT_DIAMETER_MM = 3;
+const MOST_ZOOM = 8;
 
 const spanMm = facts.shape.map((count, axis) => count * facts.spacing_mm[axis]);
 const contrasts = facts.phase ? [SWI, PHASE, MIP] : [SWI, MIP];
@@ -54,9 +57,8 @@ const viewer = {
     const niivue = new globalThis.niivue.Niivue({
       logLevel: "error",
       backColor: [0, 0, 0, 1],
-      fontColor: [0.72, 0.77, 0.8, 1],
-      fontMinPx: 12,
-      fontSizeScaling: 0,
+      // The page writes its own letters: these have no outline, and two of four are lacking.
+      isOrientationTextVisible: false,
       crosshairWidth: 0,
       isRadiologicalConvention: true,
       sagittalNoseLeft: true,
@@ -154,7 +156,7 @@ const viewer = {
   },
 
   setZoom(zoom) {
-    this.zoom = Math.min(Math.max(zoom, 1), 8);
+    this.zoom = Math.min(Math.max(zoom, 1), MOST_ZOOM);
     this.centre();
     this.draw();
   },
