@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import date
 from pathlib import Path
 
 import nibabel as nib
@@ -103,6 +104,18 @@ class TestCombinations:
         assert scan.sequence.echo_time_ms == pytest.approx(20)
         assert scan.sequence.flip_angle_deg == 15
         assert "sidecar" in scan.phase_facts.scale_source
+
+    def test_the_day_is_that_of_the_main_image_and_stands_in_no_text(self, swi_file, phase_file):
+        days = {"AcquisitionDateTime": "2024-11-30T10:15:00.0", "StudyDate": "2024-11-29"}
+        swi_file.with_suffix(".json").write_text(json.dumps(days))
+        phase_file.with_suffix(".json").write_text(json.dumps({"SeriesDate": "20241201"}))
+        scan = load_study(swi_file, phase=phase_file)
+        assert scan.day == date(2024, 11, 30)
+        assert "date(" not in repr(scan)
+        swi_file.with_suffix(".json").write_text(json.dumps({"AcquisitionDate": "somewhen"}))
+        scan = load_study(swi_file, phase=phase_file)
+        assert scan.day == date(2024, 12, 1)
+        assert "somewhen" not in repr(scan)
 
     def test_bad_sidecar_is_a_warning(self, swi_file):
         swi_file.with_suffix(".json").write_text("{")

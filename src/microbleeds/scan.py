@@ -8,6 +8,7 @@ written.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal
 
 import numpy as np
@@ -66,6 +67,8 @@ class Scan:
         mip: [X, Y, Z] minimum intensity projection of ``swi`` over a sliding slab of slices.
         files: role (``swi``, ``magnitude``, ``phase``) to path as the user gave it.
         warnings: sentences for the reader.
+        day: of the acquisition, where a header or sidecar says. It is for the time between two visits alone and
+            goes into no file.
     """
 
     kind: ScanKind
@@ -79,6 +82,7 @@ class Scan:
     phase_facts: PhaseFacts | None = None
     files: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    day: date | None = field(default=None, repr=False)
 
     @property
     def image_warnings(self) -> tuple[str, ...]:

@@ -227,6 +227,7 @@ def _assembled(parts: dict[str, Part], choice: SignChoice, notes: Sequence[str] 
         phase_facts=facts,
         files={role: part.name for role, part in parts.items()},
         warnings=tuple(dict.fromkeys(warnings)),
+        day=next((part.day for part in parts.values() if part.day is not None), None),
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,7 @@ class Part:
         phase_units: BIDS ``Units`` of a sidecar.
         stated_unit: unit of a phase image by its headers.
         warnings: sentences for the reader.
+        day: of the acquisition, see :mod:`microbleeds.read.day`.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Part:
     phase_units: str | None = None
     stated_unit: StatedUnit | None = None
     warnings: tuple[str, ...] = ()
+    day: date | None = field(default=None, repr=False)
 
 
 def upright(stored: Volume, source_grid: Grid) -> tuple[Volume, Grid]:
@@ -78,4 +81,5 @@ def nifti_part(path: Path) -> Part:
         facts=sidecar.facts,
         phase_units=sidecar.phase_units,
         warnings=(*geometry_warnings(path), *sidecar.warnings),
+        day=sidecar.day,
     )

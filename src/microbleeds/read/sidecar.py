@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from datetime import date
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from microbleeds.read.day import KEYWORDS, first_day
 from microbleeds.read.inheritance import sidecars
 from microbleeds.scan import SequenceFacts
 
@@ -28,11 +30,13 @@ class Sidecar:
         facts: acquisition facts.
         phase_units: BIDS ``Units`` of a phase image (``rad`` or ``arbitrary``), if stated.
         warnings: sentences about what was wrong in it.
+        day: of the acquisition, see :mod:`microbleeds.read.day`.
     """
 
     facts: SequenceFacts = field(default_factory=SequenceFacts)
     phase_units: str | None = None
     warnings: tuple[str, ...] = ()
+    day: date | None = field(default=None, repr=False)
 
 
 def read_sidecar(image: Path) -> Sidecar:
@@ -105,4 +109,5 @@ def _understood(name: str, content: dict[str, Any]) -> Sidecar:
         flip_angle_deg=number("FlipAngle", 0.5, 180.0),
         manufacturer=text("Manufacturer"),
     )
-    return Sidecar(facts, text("Units"), tuple(warnings))
+    day = first_day(content.get(keyword) for keyword in KEYWORDS)
+    return Sidecar(facts, text("Units"), tuple(warnings), day)

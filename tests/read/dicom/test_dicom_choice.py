@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from dicom_files import base, localiser, magnitude, multi_frame, phase, pixels, 
 from pydicom.uid import LegacyConvertedEnhancedMRImageStorage
 
 from microbleeds.errors import InputError
+from microbleeds.read.dicom.parts import parts_of
 from microbleeds.read.dicom.study import list_volumes, read_study
 
 PROJECTION = ("mIP_Images(SW)", ("ORIGINAL", "PRIMARY", "MNIP", "ND", "NORM"))
@@ -31,6 +33,29 @@ def siemens() -> list:
 
 def used(study) -> dict[str, str]:
     return {role: volume.name for role, volume in study.chosen.items()}
+
+
+class TestDay:
+    def test_of_single_images(self, tmp_path: Path):
+        days = {"AcquisitionDate": "20241130", "SeriesDate": "20241201", "StudyDate": "20241129"}
+        study = read_study(save(tmp_path, slices(8, **days)))
+        assert parts_of(study)["swi"].day == study.main.day == date(2024, 11, 30)
+        assert "2024" not in repr(study)
+
+    def test_where_the_study_alone_has_one(self, tmp_path: Path):
+        assert read_study(save(tmp_path, slices(8, StudyDate="20241129"))).main.day == date(2024, 11, 29)
+
+    def test_of_a_multi_frame_file(self, tmp_path: Path):
+        made = multi_frame(8, "SWI", [("MAGNITUDE", ("ORIGINAL", "PRIMARY", "SWI", "NONE"))])
+        made.AcquisitionDateTime = "20241130101500"
+        assert read_study(save(tmp_path, [made])).main.day == date(2024, 11, 30)
+
+    def test_without(self, tmp_path: Path):
+        images = slices(8)
+        for image in images:
+            for name in ("Acquisition", "Series", "Study"):
+                image.pop(f"{name}Date", None)
+        assert read_study(save(tmp_path, images)).main.day is None
 
 
 class TestRoles:

@@ -7,7 +7,8 @@ say. Everything may be absent: a header is judged later, and only where it matte
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,7 @@ from pydicom import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from microbleeds.errors import InputError
+from microbleeds.read.day import KEYWORDS, first_day
 from microbleeds.read.dicom.values import integer, item, items, number, numbers, private_number, text, texts
 
 Component = Literal["magnitude", "phase", "real", "imaginary"]
@@ -73,6 +75,7 @@ class Header:
         sequence: names of pulse sequence and protocol, for guessing what a series shows.
         techniques: ``GR``, ``SE``, ``EP``, ``IR``, ``RM``.
         images_expected: images that the scanner says the acquisition has.
+        day: of the acquisition, see :mod:`microbleeds.read.day`.
     """
 
     path: Path
@@ -94,6 +97,7 @@ class Header:
     samples: int
     images_expected: int | None
     lossy: bool
+    day: date | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +235,7 @@ def _header(path: Path, dataset: Dataset) -> Header:
         samples=integer(dataset, "SamplesPerPixel") or 1,
         images_expected=integer(dataset, "ImagesInAcquisition"),
         lossy=text(dataset, "LossyImageCompression") == "01",
+        day=first_day(text(dataset, keyword) for keyword in KEYWORDS),
     )
 
 

@@ -67,6 +67,7 @@ def _part(values: Volume, volume: DicomSeries, name: str, unit: StatedUnit | Non
         facts=volume.facts,
         stated_unit=unit,
         warnings=warnings,
+        day=volume.day,
     )
 
 

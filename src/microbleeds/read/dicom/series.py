@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -59,6 +60,7 @@ class DicomSeries:
         part: number of this volume in its series, counted from 1; ``None`` if it is the only one.
         facts: acquisition facts of the headers.
         notes: short clauses that tell what was done to it, such as a doubled file that was dropped.
+        day: of the acquisition, see :mod:`microbleeds.read.day`.
     """
 
     uid: str
@@ -76,6 +78,7 @@ class DicomSeries:
     original: bool = True
     facts: SequenceFacts = field(default_factory=SequenceFacts)
     notes: tuple[str, ...] = ()
+    day: date | None = field(default=None, repr=False)
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -55,6 +55,7 @@ def _volume(stack: Stack, part: int | None, in_series: int, found: Survey) -> Di
         defect=defect,
         part=part,
         facts=_facts(first),
+        day=header.day,
         notes=(*stack.notes, *_incomplete(first, in_series), *_lossy(first)),
     )
 
