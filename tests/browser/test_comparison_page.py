@@ -28,7 +28,9 @@ def compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     aligned = Registration(np.eye(4), 0.2, 0.95, 0.9, None)
     monkeypatch.setattr("microbleeds.followup.compare.register", lambda *_: aligned)
     before = visit([finding(1, OLD), finding(2, GONE)], noise=1)
-    after = visit([finding(n, place) for n, place in enumerate([OLD, *NEW], start=1)], noise=2)
+    found = [finding(n, place) for n, place in enumerate([OLD, *NEW[:-1]], start=1)]
+    unsure = finding(6, NEW[-1], certainty="possible", score_spread=0.8, score_note="It changes.")
+    after = visit([*found, unsure], noise=2)
     comparison = compare_visits(before, after)
     assert (comparison.counts["new"].total, comparison.aria_h) == (5, "moderate")
     write_comparison(comparison, before, after, tmp_path)
@@ -49,6 +51,10 @@ def page(launched: Callable, compared: Path) -> Iterator:
     context.close()
     assert told == []
     assert {url for url in asked if not url.startswith(("blob:", "data:"))} == {address}
+
+
+def of_new(page) -> list[str]:
+    return [page.text_content(f'[data-new="{name}"]') for name in ("definite", "possible", "unsteady")]
 
 
 def number(page, state: str, group: str = "total") -> str:
@@ -90,6 +96,17 @@ def test_verdicts_change_counts_and_class_and_make_the_signed_comparison(
     assert number(page, "new") == "4"
 
 
+def test_how_sure_the_new_ones_are_follows_the_reader(page, compared: Path) -> None:
+    lesions = json.loads((compared / "comparison.json").read_text())["lesions"]
+    unsure = next(lesion["id"] for lesion in lesions if lesion["followup"]["certainty"] == "possible")
+    assert of_new(page) == ["4", "1", "1"]
+    page.locator(f"td select.verdict[data-lesion='{unsure}']").select_option("rejected")
+    assert of_new(page) == ["4", "0", "0"]
+    page.locator(f"td select.verdict[data-lesion='{unsure}']").select_option("new")
+    page.locator("td select.verdict[data-lesion='7']").select_option("new")
+    assert of_new(page) == ["5", "1", "1"], "what the reader calls new is as sure as where it was seen"
+
+
 def test_the_signed_page_asks_nothing(launched: Callable, compared: Path, tmp_path: Path) -> None:
     content = {
         "schema_version": "1.0.0",
@@ -121,3 +138,38 @@ def test_the_numbers_of_a_lesion_lead_to_its_pictures(page) -> None:
     link.click()
     assert page.locator(target).is_visible()
     assert page.locator(f"{target} img, {target} svg").count() >= 2, "both visits are pictured"
+
+
+def test_paper_says_what_the_reader_chose(page) -> None:
+    page.locator("td select.verdict[data-lesion='1']").select_option("rejected")
+    page.locator("input.lesion-note[data-lesion='1']").fill("a vein")
+    page.emulate_media(media="print")
+    assert page.locator("select:visible, input:visible, button:visible").count() == 0
+    cells = page.locator("tr[data-id] td:last-child").all()
+    assert [cell.inner_text() for cell in cells[:2]] == ["no microbleed", "not read"]
+    said = page.locator("#lesion-1 .said").inner_text().split()
+    assert said == ["Reader", "no", "microbleed", "Note", "a", "vein"]
+    assert page.locator("#lesion-2 .said").inner_text().split() == ["Reader", "not", "read"]
+    page.locator("td select.verdict[data-lesion='1']").evaluate(
+        "(field) => { field.value = ''; field.dispatchEvent(new Event('change')); }"
+    )
+    assert cells[0].inner_text() == "not read"
+
+
+def test_on_paper_nothing_runs_into_the_pictures(page) -> None:
+    """A4 with margins of 10 mm is 718 pixels wide."""
+    page.set_viewport_size({"width": 718, "height": 1000})
+    page.emulate_media(media="print")
+    for card in page.locator("article.card").all():
+        values, pictures = (card.locator(part).bounding_box() for part in (".values", ".pairs"))
+        column = card.locator("header").bounding_box()
+        assert column["x"] + column["width"] <= pictures["x"]
+        assert values["width"] <= column["width"], "the table stays in its column"
+    assert page.locator("h2").first.evaluate("(head) => getComputedStyle(head).breakAfter") == "avoid"
+
+
+def test_the_numbers_of_new_lesions_are_drawn_last(page) -> None:
+    for view in page.locator("svg[role=group]").all():
+        drawn = view.locator("a .dot").evaluate_all("(dots) => dots.map((dot) => dot.classList.contains('new'))")
+        assert drawn == sorted(drawn), "what comes later lies on top"
+        assert drawn.count(True) == len(NEW)

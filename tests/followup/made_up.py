@@ -34,6 +34,7 @@ def finding(
     score: float = 0.9,
     removed_by: str | None = None,
     group: str = "lobar",
+    **doubts: object,
 ) -> Finding:
     x, y, z = (float(v) for v in position)
     return Finding(
@@ -42,7 +43,7 @@ def finding(
         position_lps_mm=(-x, -y, z),
         position_ijk=(0, 0, 0),
         score=score,
-        certainty="definite",
+        **({"certainty": "definite"} | doubts),
         diameter_mm=3.0,
         group=group,
         region="frontal_white" if group == "lobar" else None,

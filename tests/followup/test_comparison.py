@@ -6,20 +6,24 @@ import csv
 import json
 import re
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
 from made_up import finding, record, sequence, visit
 
+from microbleeds.bids.dictionaries import LESIONS
 from microbleeds.errors import InputError
 from microbleeds.followup import Rule, compare_visits, follow, read_comparison, write_comparison
 from microbleeds.followup import series as series_module
+from microbleeds.followup.counting import LOST_ALONE, counted
 from microbleeds.followup.differences import differences
 from microbleeds.followup.drawn import draw
 from microbleeds.followup.page import render_page
 from microbleeds.followup.record import comparison_schema_json
 from microbleeds.followup.registration import Registration
 from microbleeds.followup.rigid import applied
+from microbleeds.report.planes import PLANES
 from microbleeds.simulate.pose import rigid
 
 POSE = rigid(6.0, np.array([0.2, 1.0, -0.5]), np.array([4.0, -7.0, 3.0]), np.zeros(3))
@@ -49,6 +53,102 @@ def visits():
 @pytest.fixture(scope="module")
 def comparison(visits):
     return compare_visits(*visits, registration=ALIGNED)
+
+
+def on(made, day):
+    """A visit whose scan says when it was acquired."""
+    return replace(made, scan=replace(made.scan, day=day))
+
+
+class TestOrder:
+    def test_days_are_kept_and_dates_are_not(self, visits):
+        one, two = on(visits[0], date(2023, 3, 1)), on(visits[1], date(2024, 2, 29))
+        found = compare_visits(one, two, registration=ALIGNED)
+        assert found.interval_days == 365
+        page = page_of(found, one, two)
+        assert "<dd>365 days</dd>" in page
+        assert not [day for day in ("2023-03", "2024-02") if day in page + found.model_dump_json()]
+        assert found.warnings == ["Said by both."]
+
+    def test_the_wrong_order_by_the_dates_is_the_first_warning(self, visits):
+        one, two = on(visits[0], date(2024, 3, 2)), on(visits[1], date(2024, 3, 1))
+        found = compare_visits(one, two, registration=ALIGNED)
+        assert found.interval_days == -1
+        assert "acquired 1 day before the baseline" in found.warnings[0]
+        assert "1 day backwards" in page_of(found, one, two)
+
+    def test_unknown_where_one_has_no_date(self, visits):
+        found = compare_visits(on(visits[0], date(2024, 3, 2)), visits[1], registration=ALIGNED)
+        assert found.interval_days is None
+        assert "<dd>not stated</dd>" in page_of(found, *visits)
+
+    @pytest.mark.parametrize(
+        ("before", "after", "said"), [((OLD, GONE), (), True), ((GONE,), (), False), ((OLD, GONE), (NEW,), False)]
+    )
+    def test_lost_ones_without_new_ones_are_odd(self, before, after, said):
+        one = visit([finding(n, place) for n, place in enumerate(before, 1)], noise=1)
+        two = visit([finding(n, place) for n, place in enumerate(after, 1)], noise=2)
+        found = compared(one, two)
+        assert len(found.of("no-longer-seen")) == len(before)
+        assert (LOST_ALONE in found.warnings) is said
+        assert (LOST_ALONE in page_of(found, one, two)) is said
+
+    def test_a_reader_may_settle_it(self):
+        found = compared(visit([finding(1, OLD), finding(2, GONE)], noise=1), visit(noise=2))
+        kept = [lesion.model_copy(update={"state": "stable"}) for lesion in found.lesions]
+        assert LOST_ALONE not in counted(found, kept).warnings
+
+
+class TestDoubts:
+    NOTE = "Its score changes between 0.12 and 0.95 when the image is flipped or shifted: look with care."
+
+    @pytest.fixture(scope="class")
+    def doubtful(self):
+        unsteady = {"score_spread": 0.83, "score_note": self.NOTE, "place_confidence": "border"}
+        after = [
+            finding(1, NEW, certainty="possible", **unsteady),
+            finding(2, FLICKER),
+            finding(3, GONE, 0.16, "score", certainty="possible"),
+            finding(4, OLD, 0.1, "score", certainty="possible"),
+        ]
+        made = visit([finding(1, OLD, score_spread=0.01)], noise=1), visit(after, noise=2)
+        return compared(*made, Rule(new_cut=0.15)), made
+
+    def test_are_kept_of_each_visit(self, doubtful):
+        found, _ = doubtful
+        first = next(lesion for lesion in found.lesions if lesion.followup.finding_id == 1)
+        assert (first.followup.certainty, first.followup.score_spread) == ("possible", 0.83)
+        assert (first.followup.score_note, first.followup.place_confidence) == (self.NOTE, "border")
+        assert (first.baseline.certainty, first.baseline.score_note) == (None, None)
+
+    def test_are_counted_of_the_new_ones(self, doubtful):
+        found, _ = doubtful
+        assert (found.counts["new"].total, found.aria_h) == (3, "mild")
+        assert found.new_certainty.model_dump() == {"definite": 1, "possible": 2, "unsteady": 1}
+        (stable,) = found.of("stable")
+        assert stable.decisive is stable.baseline, "it counts there alone"
+
+    def test_are_on_the_page(self, doubtful):
+        found, made = doubtful
+        page = page_of(found, *made)
+        assert '<span data-new="possible">2</span> possible' in page
+        assert "Possible ones count in it as definite ones do" in page
+        assert page.count(">unsteady</span>") == 1, "the card's badge"
+        assert page.count(f'title="{self.NOTE}">unsteady</small>') == 2, "the table and the card"
+        assert f"Follow-up: {self.NOTE}" in page
+        assert page.count("<br><small>border</small>") == 1
+        assert "<td>0.83</td>" in page
+
+    def test_are_in_the_table(self, doubtful, tmp_path):
+        found, made = doubtful
+        write_comparison(found, *made, tmp_path)
+        with (tmp_path / "comparison.tsv").open(newline="") as stream:
+            rows = list(csv.DictReader(stream, delimiter="\t"))
+        row = next(row for row in rows if row["followup_id"] == "1")
+        assert (row["followup_certainty"], row["followup_score_spread"]) == ("possible", "0.83")
+        assert (row["followup_place_confidence"], row["baseline_certainty"]) == ("border", "n/a")
+        assert row["followup_score_note"] == self.NOTE
+        assert set(rows[0]) == set(LESIONS), "the dictionary of the BIDS App names every column"
 
 
 class TestComparison:
@@ -232,15 +332,21 @@ class TestFiles:
         assert rows[0]["followup_score"] == "0.8"
         assert (tmp_path / "comparison.html").stat().st_size < 1_500_000
 
-    def test_a_file_of_the_minor_version_before_is_read(self, comparison, tmp_path):
+    def test_a_file_of_the_minor_version_before_is_read(self, comparison, visits, tmp_path):
         content = comparison.model_dump(mode="json") | {"schema_version": "1.0.0"}
         del content["new_by_comparing"], content["rule"]["new_cut"], content["rule"]["why_no_new_cut"]
+        del content["interval_days"], content["new_certainty"]
         for lesion in content["lesions"]:
             del lesion["found_by_comparing"]
+            for name in ("certainty", "score_spread", "score_note", "place_confidence"):
+                del lesion["baseline"][name], lesion["followup"][name]
         (tmp_path / "comparison.json").write_text(json.dumps(content))
         read = read_comparison(tmp_path / "comparison.json")
         assert (read.new_by_comparing, read.rule.new_cut) == (None, None)
         assert read.counts == comparison.counts
+        assert (read.interval_days, read.new_certainty, read.lesions[0].followup.certainty) == (None, None, None)
+        assert counted(read, read.lesions).new_certainty is None, "what is not stated is not counted as none"
+        assert "how sure the new ones are is not stated" in page_of(read, *visits)
 
     def test_another_file_is_refused_in_a_sentence(self, tmp_path):
         (tmp_path / "comparison.json").write_text('{"schema_version": "9.0.0"}')
@@ -271,6 +377,13 @@ class TestPage:
         # Four lesions, SWI and phase, axial and coronal, two visits; three projections, three checkerboards.
         assert page.count("<img ") == 4 * 8 + 3 + 3
         assert page.count("at baseline, axial plane") == page.count("at follow-up, axial plane") == 8
+
+    def test_checkerboards_and_projections_say_where_they_lie(self, page):
+        for alt in ("Checkerboard of both scans", "Projection of the follow-up"):
+            for plane in PLANES:
+                (drawn,) = re.findall(rf'alt="{alt}[^"]*\b{plane.name}\b[^>]*>\s*(<svg.*?</svg>)', page, re.DOTALL)
+                letters = re.findall(r'<text class="letter"[^>]*>(\w)</text>', drawn)
+                assert letters == list(plane.letters)
 
     def test_every_link_has_its_target(self, page):
         targets = set(re.findall(r'id="([^"]+)"', page))

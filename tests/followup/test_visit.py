@@ -232,6 +232,8 @@ class TestVerb:
             (tmp_path / name).mkdir()
             swi = tmp_path / f"{name}.nii.gz"
             nib.save(nib.Nifti1Image(one.scan.swi, one.scan.grid.affine), swi)
+            day = {"first": "2023-11-30T08:00:00", "second": "2024-11-29T10:00:00"}[name]
+            (tmp_path / f"{name}.json").write_text(json.dumps({"AcquisitionDateTime": day}))
             scan = one.record.scan.model_copy(
                 update={"files": {"swi": str(swi)}, "shape": one.scan.grid.shape, "phase": None}
             )
@@ -249,6 +251,13 @@ class TestVerb:
         assert np.allclose(new["followup"]["position_ras_mm"], posed[1])
         assert compared["registration"]["error_mm"] < 1
         assert "mild" in capsys.readouterr().out
+        assert compared["interval_days"] == 365
+        page = (out / "comparison.html").read_text(encoding="utf-8")
+        assert "<dd>365 days</dd>" in page
+        texts = [path.read_text(encoding="utf-8") for path in out.iterdir()]
+        assert not any(day in text for text in texts for day in ("2023-11", "2024-11", "202311", "202411"))
+        assert run("compare", tmp_path / "second", tmp_path / "first", "--out", tmp_path / "back") == 0
+        assert "365 days before the baseline" in " ".join(capsys.readouterr().err.split())
 
     def test_two_heads_are_exit_3(self, results, capsys, monkeypatch):
         astray = Registration(np.eye(4), 19.0, 0.6, 0.1, "The scans could not be aligned: made up.")

@@ -99,6 +99,10 @@ _VISITS = {
     "counted": "Whether it counts at that visit (1) or not (0).",
     "diameter_mm": "Apparent diameter there.",
     "darkness": "How far the darkest point there lies below its surroundings, 0 to 1; asked without a candidate.",
+    "certainty": "Whether the candidate there is definite or possible.",
+    "score_spread": "Largest minus smallest score there when the image is flipped or shifted.",
+    "score_note": "Said where the spread of the score is large.",
+    "place_confidence": "How far its group can be trusted there, as in the table of findings.",
 }
 LESIONS: Mapping[str, Description] = {
     "id": {"Description": "Number of the place, the same at both visits."},

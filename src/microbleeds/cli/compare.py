@@ -142,5 +142,7 @@ def counts_table(comparison: Comparison) -> Table:
     for state, counts in (comparison.counts or {}).items():
         numbers = (counts.total, counts.lobar, counts.deep, counts.infratentorial, counts.unplaced)
         table.add_row(state.replace("-", " "), *map(str, numbers))
-    table.caption = f"ARIA-H class of the new ones: {comparison.aria_h}. No diagnosis; look at each."
+    sure = comparison.new_certainty
+    of_new = f" ({sure.definite} definite, {sure.possible} possible, {sure.unsteady} unsteady)" if sure else ""
+    table.caption = f"ARIA-H class of the new ones{of_new}: {comparison.aria_h}. No diagnosis; look at each."
     return table

@@ -14,6 +14,7 @@ from microbleeds.followup.counting import counted
 from microbleeds.followup.differences import differences, why_not_alike
 from microbleeds.followup.drawn import draw
 from microbleeds.followup.files import write_files
+from microbleeds.followup.interval import interval_days, wrong_order
 from microbleeds.followup.matching import Lesion, VisitFindings, match_findings
 from microbleeds.followup.record import (
     DISCLAIMER,
@@ -54,6 +55,7 @@ def compare_visits(
         program_version=__version__,
         baseline=_visit_record(baseline),
         followup=_visit_record(followup),
+        interval_days=interval_days(baseline.scan.day, followup.scan.day),
         registration=_registration_record(registration),
         rule=RuleRecord(
             low_cut=rule.low_cut,
@@ -147,6 +149,10 @@ def _sighting(
             diameter_mm=here.diameter_mm,
             position_ras_mm=here.position_ras_mm,
             darkness=dark,
+            certainty=here.certainty,
+            score_spread=here.score_spread,
+            score_note=here.score_note,
+            place_confidence=here.place_confidence,
         )
     if there is None:
         raise ValueError("A lesion needs a finding at one visit.")
@@ -192,6 +198,8 @@ def _registration_record(registration: Registration) -> RegistrationRecord:
 def _warnings(baseline: Visit, followup: Visit, registration: Registration) -> list[str]:
     """Sentences for the reader: the alignment's failure, what differs, and what each result warned of."""
     said = [] if registration.failure is None else [f"{registration.failure} No finding was matched."]
+    order = wrong_order(interval_days(baseline.scan.day, followup.scan.day))
+    said += [] if order is None else [order]
     if np.array_equal(baseline.scan.swi, followup.scan.swi):
         said.append("Both visits are the same scan: their images are equal in every voxel. Give two visits.")
     said += differences(baseline.record, followup.record)

@@ -7,7 +7,9 @@ signed comparison shows what the reader decided and asks nothing.
 
 from __future__ import annotations
 
-from microbleeds.followup.drawn import Drawn
+from microbleeds.followup.drawn import Drawn, Overview
+from microbleeds.followup.interval import describe_interval
+from microbleeds.followup.labels import Label, place_labels
 from microbleeds.followup.pictures import FIELD_MM
 from microbleeds.followup.record import Comparison, LesionRecord, RuleRecord
 from microbleeds.followup.rule import STATE_NAMES, STATES
@@ -32,6 +34,8 @@ def render_page(comparison: Comparison, drawn: Drawn, comparison_sha256: str, re
     return page.render(
         comparison=comparison,
         drawn=drawn,
+        overviews=[(view, _labels(view, comparison)) for view in drawn.overviews],
+        interval=describe_interval(comparison.interval_days),
         facts=drawn.facts(comparison_sha256),
         reading=reading,
         style=asset("report.css") + asset("comparison.css", _OURS),
@@ -50,6 +54,14 @@ def describe_lesion(lesion: LesionRecord) -> str:
     """Return where a lesion lies, such as ``left thalamus``."""
     name = describe_region(lesion)  # type: ignore[arg-type]  # it reads the region alone
     return name if lesion.side == "none" else f"{lesion.side} {name}"
+
+
+def _labels(view: Overview, comparison: Comparison) -> dict[int, Label]:
+    """Place the lesions' numbers on an overview; the new ones come first and so lie nearest."""
+    picture = view.picture
+    places = {lesion.id: view.places[lesion.id] for lesion in comparison.lesions}
+    dots = {number: (left * picture.width, top * picture.height) for number, (left, top) in places.items()}
+    return place_labels(dots, picture.width, picture.height)
 
 
 def methods(comparison: Comparison, reading: str | None = None) -> str:

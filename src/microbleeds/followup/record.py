@@ -6,6 +6,8 @@ Conventions:
       then stable, no longer seen and outside the other scan's field of view; ids start at 1.
     * A lesion with ``found_by_comparing`` is new and in all counts of new ones, though its score keeps it from
       counting in the follow-up's own result. ``new_by_comparing`` says how many of the new ones are of this kind.
+    * ``new_certainty`` counts the new ones by :attr:`LesionRecord.decisive`: possible ones are in the class as
+      definite ones are. No reader judges that here, so it follows the search in a signed comparison too.
     * ``counts`` and ``aria_h`` are null where the scans could not be aligned: nothing is matched then.
     * A minor version adds fields, a major version changes or removes them. Files of an earlier minor version are
       read; what they lack has its default.
@@ -22,10 +24,12 @@ from pydantic import Field, ValidationError
 from microbleeds.errors import InputError
 from microbleeds.followup.rule import AriaClass, State
 from microbleeds.report.record import (
+    Certainty,
     Count,
     Counts,
     Group,
     ModelRecord,
+    PlaceConfidence,
     RemovedBy,
     ScanRecord,
     Share,
@@ -34,7 +38,7 @@ from microbleeds.report.record import (
     Triple,
 )
 
-COMPARISON_SCHEMA: Literal["1.2.0"] = "1.2.0"
+COMPARISON_SCHEMA: Literal["1.3.0"] = "1.3.0"
 Row = tuple[float, float, float, float]
 
 
@@ -109,6 +113,14 @@ class Sighting(Strict):
         description="How far the SWI's darkest point there lies below its surroundings; null where it was not "
         "asked, as of places with a candidate at both visits.",
     )
+    certainty: Certainty | None = Field(default=None, description="Of the candidate; null without one.")
+    score_spread: Share | None = Field(
+        default=None, description="How far its score changes when the image is flipped or shifted, where measured."
+    )
+    score_note: str | None = Field(default=None, description="Said where the spread is large: it is unsteady.")
+    place_confidence: PlaceConfidence | None = Field(
+        default=None, description="How far its group can be trusted, as in that visit's findings.json."
+    )
 
 
 class LesionRecord(Strict):
@@ -127,6 +139,16 @@ class LesionRecord(Strict):
         default=False, description="New, though only its score keeps it from counting at follow-up."
     )
 
+    @property
+    def decisive(self) -> Sighting:
+        """The sighting that says how sure the lesion is: where it counts, and where it is new without counting."""
+        return self.followup if self.followup.counted or not self.baseline.counted else self.baseline
+
+    @property
+    def placed(self) -> Sighting:
+        """The sighting that names its place."""
+        return self.baseline if self.baseline.counted else self.followup
+
 
 class StateCounts(Strict):
     """Numbers of lesions of one state."""
@@ -138,20 +160,36 @@ class StateCounts(Strict):
     unplaced: Count
 
 
+class NewCertainty(Strict):
+    """How sure the new ones are."""
+
+    definite: Count
+    possible: Count
+    unsteady: Count = Field(description="Of both, those whose score changes much when the image is flipped.")
+
+
 class Comparison(Strict):
     """Everything that `comparison.json` says about two visits."""
 
-    schema_version: Literal["1.0.0", "1.1.0", "1.2.0"] = COMPARISON_SCHEMA
+    schema_version: Literal["1.0.0", "1.1.0", "1.2.0", "1.3.0"] = COMPARISON_SCHEMA
     program_version: str
     disclaimer: str = DISCLAIMER
     baseline: VisitRecord
     followup: VisitRecord
+    interval_days: int | None = Field(
+        default=None,
+        description="From baseline to follow-up, by the dates in headers or sidecars, which are not kept; "
+        "negative where the follow-up was acquired first, null where a date is lacking.",
+    )
     registration: RegistrationRecord
     rule: RuleRecord
     counts: dict[State, StateCounts] | None
     aria_h: AriaClass | None = Field(description="Class of the number of new microbleeds; no diagnosis.")
     new_by_comparing: Count | None = Field(
         default=None, description="Of the new ones, those found by comparing; null where they were not looked for."
+    )
+    new_certainty: NewCertainty | None = Field(
+        default=None, description="Null as `counts` is, and in files of before this was kept."
     )
     lesions: list[LesionRecord]
     warnings: list[str]

@@ -17,7 +17,7 @@ from pydantic import AwareDatetime
 
 from microbleeds.errors import InputError
 from microbleeds.followup.counting import counted
-from microbleeds.followup.record import Comparison, LesionRecord
+from microbleeds.followup.record import COMPARISON_SCHEMA, Comparison, LesionRecord
 from microbleeds.followup.rule import STATE_NAMES, AriaClass, State
 from microbleeds.followup.verdicts import ComparisonVerdicts, LesionDecision, LesionVerdict
 from microbleeds.report.record import Strict
@@ -90,7 +90,10 @@ def sign_comparison(
     review = _review(comparison, verdicts, comparison_sha256, verdicts_sha256)
     signed = counted(comparison, [lesion for lesion in judged if lesion is not None])
     return SignedComparison(
-        signed.model_copy(update={"warnings": [review.sentence, *comparison.warnings]}), review
+        signed.model_copy(
+            update={"schema_version": COMPARISON_SCHEMA, "warnings": [review.sentence, *signed.warnings]}
+        ),
+        review,
     )
 
 

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from microbleeds.followup.record import Comparison, LesionRecord, Sighting
 
-_VISIT = ("id", "x_mm", "y_mm", "z_mm", "score", "counted", "diameter_mm", "darkness")
+_VISIT = (
+    "id", "x_mm", "y_mm", "z_mm", "score", "counted", "diameter_mm", "darkness", "certainty", "score_spread",
+    "score_note", "place_confidence",
+)  # fmt: skip
 COLUMNS = (
     "id", "state", "group", "region", "side", "distance_mm",
     *(f"baseline_{name}" for name in _VISIT), *(f"followup_{name}" for name in _VISIT), "note",
@@ -43,4 +46,8 @@ def _cells(sighting: Sighting) -> list[object]:
         counted,
         sighting.diameter_mm,
         sighting.darkness,
+        sighting.certainty,
+        sighting.score_spread,
+        sighting.score_note,
+        sighting.place_confidence,
     ]

@@ -9,6 +9,9 @@
   // The same classes as in the program.
   const ariaClass = (number) => (number < 1 ? "none" : number < 5 ? "mild" : number < 10 ? "moderate" : "severe");
 
+  // The sighting that says how sure a lesion is, as in the program.
+  const decisive = (lesion) => (lesion.followup.counted || !lesion.baseline.counted ? lesion.followup : lesion.baseline);
+
   function reviewed() {
     const lesions = record.lesions
       .map((lesion) => ({ ...lesion, state: verdicts.has(lesion.id) ? verdicts.get(lesion.id).verdict : lesion.state }))
@@ -18,13 +21,19 @@
       total: tally(state, null), lobar: tally(state, "lobar"), deep: tally(state, "deep"),
       infratentorial: tally(state, "infratentorial"), unplaced: tally(state, "none"),
     }]));
+    const seen = lesions.filter((lesion) => lesion.state === "new").map(decisive);
+    const new_certainty = {
+      definite: seen.filter((one) => one.certainty === "definite").length,
+      possible: seen.filter((one) => one.certainty === "possible").length,
+      unsteady: seen.filter((one) => one.score_note !== null).length,
+    };
     const byComparing = lesions.filter((lesion) => lesion.found_by_comparing && lesion.state === "new").length;
     const new_by_comparing = record.new_by_comparing === null ? null : byComparing;
-    return { counts, aria_h: ariaClass(counts.new.total), new_by_comparing };
+    return { counts, aria_h: ariaClass(counts.new.total), new_by_comparing, new_certainty };
   }
 
   function show() {
-    const { counts, aria_h, new_by_comparing } = reviewed();
+    const { counts, aria_h, new_by_comparing, new_certainty } = reviewed();
     for (const [state, numbers] of Object.entries(counts)) {
       for (const [group, number] of Object.entries(numbers)) {
         each(`[data-state="${state}"][data-group="${group}"]`, (place) => { place.textContent = number; });
@@ -32,6 +41,7 @@
     }
     each('[data-count="aria_h"]', (place) => { place.textContent = aria_h; });
     each('[data-count="new_by_comparing"]', (place) => { place.textContent = new_by_comparing; });
+    for (const [name, number] of Object.entries(new_certainty)) each(`[data-new="${name}"]`, (place) => { place.textContent = number; });
     const said = [...verdicts.values()];
     const rejected = new Set([...verdicts].filter(([, one]) => one.verdict === "rejected").map(([id]) => id));
     each("[data-id]", (part) => part.classList.toggle("rejected", rejected.has(Number(part.dataset.id))));
@@ -45,8 +55,15 @@
     if (verdict === "") verdicts.delete(id);
     else verdicts.set(id, { verdict, at: new Date().toISOString() });
     each(`select.verdict[data-lesion="${id}"]`, (other) => { other.value = verdict; });
+    sayOnPaper(id);
     exported = false;
     show();
+  }
+
+  // Print has no fields: it shows the word that was chosen and the note in their place.
+  function sayOnPaper(id) {
+    const field = document.querySelector(`select.verdict[data-lesion="${id}"]`);
+    each(`[data-said="${id}"]`, (place) => { place.textContent = field.selectedOptions[0].textContent; });
   }
 
   const notes = () => new Map([...document.querySelectorAll("input.lesion-note")].map((field) => [Number(field.dataset.lesion), field.value.trim()]));
@@ -87,7 +104,10 @@
   const button = document.getElementById("export");
   if (!button) return;
   each("select.verdict", (field) => field.addEventListener("change", () => judge(Number(field.dataset.lesion), field.value)));
-  each("input.lesion-note", (field) => field.addEventListener("input", () => { exported = false; }));
+  each("input.lesion-note", (field) => field.addEventListener("input", () => {
+    exported = false;
+    each(`[data-noted="${field.dataset.lesion}"]`, (place) => { place.textContent = field.value.trim(); });
+  }));
   button.addEventListener("click", save);
   window.addEventListener("beforeunload", (event) => { if (!exported) event.preventDefault(); });
   // A browser that reloads a page may bring back what fields held.
