@@ -214,3 +214,13 @@ class TestLabels:
         first = head.record.findings[0]
         second = first.model_copy(update={"id": 2})
         assert set(np.unique(label_volume([first, second], head.scan.source_grid))) == {0, 1}
+
+    def test_a_small_finding_inside_a_surer_large_one_is_drawn(self, head: Head):
+        """It counts, so it has a label, and a segment in DICOM."""
+        large = head.record.findings[0].model_copy(update={"diameter_mm": 10.0})
+        x, y, z = large.position_ras_mm
+        small = large.model_copy(update={"id": 2, "position_ras_mm": (x, y + 4.1, z), "diameter_mm": 2.0})
+        grid = head.scan.source_grid
+        labels = label_volume([large, small], grid)
+        for finding in (large, small):
+            assert labels[tuple(np.rint(grid.to_ijk(finding.position_ras_mm)).astype(int))] == finding.id
