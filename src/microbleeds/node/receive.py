@@ -1,7 +1,7 @@
 """Receiving: C-ECHO and C-STORE, from callers on a list only.
 
-An image is answered with success when it is on the disk and in the queue; one that is known already is answered
-with success and not kept again. Objects that aren't MR images (reports, segmentations, our own results) are
+An image is answered with success when it is on the disk and in the queue; one that its study has already is
+answered with success and not kept again. Objects that aren't MR images (reports, segmentations, our own results) are
 answered with success and not kept: archives send whole studies and would take a refusal for a fault.
 """
 
@@ -119,7 +119,7 @@ class Receiver:
         with self._lock:
             self._open.setdefault(event.assoc, Counter())[token] += 1
         with self._spool.lock:
-            if self._queue.knows(image_uid):
+            if self._queue.knows(token, image_uid):
                 return SUCCESS
             try:
                 self._spool.keep(token, image_uid, content)
