@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from little_study import NAME, PATIENT_ID, SECRETS, Archive, Running, echo, image, send, stand_in, study, wait_for
-from pydicom.uid import SecondaryCaptureImageStorage
+from pydicom.uid import EnhancedMRColorImageStorage, SecondaryCaptureImageStorage
 
 from microbleeds.errors import InputError
 from microbleeds.node.config import Config
@@ -106,11 +106,13 @@ class TestImages:
         assert (queue.knows("a", "1.2.1"), queue.knows("b", "1.2.1")) == (False, True)
         queue.close()
 
-    def test_what_is_no_mr_image_is_accepted_and_not_kept(self, settings: Settings, archive: Archive):
+    @pytest.mark.parametrize("sop_class", [SecondaryCaptureImageStorage, EnhancedMRColorImageStorage])
+    def test_what_is_not_searched_is_accepted_and_not_kept(
+        self, settings: Settings, archive: Archive, sop_class: str
+    ):
         config = settings(archive.port)
         with Running(Node(config, stand_in)) as node:
-            report = image(9, sop_class=SecondaryCaptureImageStorage)
-            assert send(config.port, [report]) == [0]
+            assert send(config.port, [image(9, sop_class=sop_class)]) == [0]
             assert node.queue.studies() == []
         assert kept(config) == []
 
