@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from microbleeds.cohort.task import Origin, ScanTask, SearchOptions, outcome_of, read_outcome, write_outcome
 from microbleeds.errors import InputError
 from microbleeds.evaluate import read_predictions
+from microbleeds.evaluate.tables import read_table
 from microbleeds.pipeline import Request, run
 from microbleeds.report.assemble import assemble, count, definite_cut
 from microbleeds.report.labels import label_volume, write_labels
@@ -163,6 +164,16 @@ class TestFiles:
         np.testing.assert_array_equal(a.ruled_out, b.ruled_out)
         assert a.groups == b.groups
         assert (tmp_path / "findings.tsv").read_text().splitlines()[0].split("\t") == list(COLUMNS)
+
+    def test_the_scorer_reads_text_as_it_was_written(self, head: Head, tmp_path):
+        """Quotation marks at the ends of cells too, which would join them into one."""
+        said = ('"Vein" by C:\\notes', 'or a "mimic"')
+        changes = dict(zip(("score_note", "certainty_reason"), said, strict=True))
+        findings = [finding.model_copy(update=changes) for finding in head.record.findings]
+        write_tsv(head.record.model_copy(update={"findings": findings}), tmp_path / "findings.tsv")
+        table = read_table(tmp_path / "findings.tsv")
+        assert len(read_predictions(tmp_path / "findings.tsv").scores) == len(findings)
+        assert (table.text("score_note")[0], table.text("certainty_reason")[0]) == said
 
 
 class TestNames:

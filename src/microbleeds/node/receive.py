@@ -1,8 +1,9 @@
 """Receiving: C-ECHO and C-STORE, from callers on a list only.
 
 An image is answered with success when it is on the disk and in the queue; one that its study has already is
-answered with success and not kept again. Objects that aren't MR images (reports, segmentations, colour maps, our own
-results) are answered with success and not kept: archives send whole studies and would take a refusal for a fault.
+answered with success and not kept again. Objects that aren't MR images without colour (reports, segmentations, our
+own results) are answered with success and not kept: archives send whole studies and would take a refusal for a
+fault.
 """
 
 from __future__ import annotations
