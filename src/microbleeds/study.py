@@ -26,7 +26,6 @@ from microbleeds.read.sidecar import merged
 from microbleeds.scan import NO_PHASE, T2STAR_ONLY, PhaseFacts, Scan, SequenceFacts, Volume
 from microbleeds.susceptibility.foreground import head_core
 from microbleeds.susceptibility.highpass import decide_high_pass, homodyne
-from microbleeds.susceptibility.mip import minimum_projection
 from microbleeds.susceptibility.scale import PhaseScale, find_scale, to_radians
 from microbleeds.susceptibility.sign import SignDecision, find_sign
 from microbleeds.susceptibility.swi import susceptibility_weighted
@@ -214,7 +213,6 @@ def _assembled(parts: dict[str, Part], choice: SignChoice, notes: Sequence[str] 
         image = susceptibility_weighted(main.image, phase_rad)
     elif "swi" not in parts:
         warnings.append(T2STAR_ONLY)
-    axis = slice_axis_of(main.grid)
     return Scan(
         kind="t2star" if "swi" not in parts and phase_rad is None else "swi",
         grid=main.grid,
@@ -222,7 +220,6 @@ def _assembled(parts: dict[str, Part], choice: SignChoice, notes: Sequence[str] 
         swi=image,
         magnitude=magnitude,
         phase_rad=phase_rad,
-        mip=minimum_projection(image, float(main.grid.spacing_mm[axis]), slice_axis=axis),
         sequence=_sequence(parts),
         phase_facts=facts,
         files={role: part.name for role, part in parts.items()},
