@@ -47,11 +47,13 @@ class Study:
         dicom: the DICOM volumes that it was read from, their main one on ``scan.source_grid``; ``None`` if the SWI
             (or the magnitude in its stead) was a NIfTI file.
         given: role to the path that the user gave, without what identifies the patient.
+        voxels_sha256: role to :func:`microbleeds.read.part.voxels_sha256` of each volume that was read from DICOM.
     """
 
     scan: Scan
     dicom: DicomStudy | None = None
     given: Mapping[str, str] = field(default_factory=dict)
+    voxels_sha256: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_study(
@@ -114,7 +116,8 @@ def open_scan(
         _refuse_different_grids(parts)
         _refuse_negative(parts)
         notes = dicom.notes if dicom is not None else ()
-        yield Study(_assembled(parts, phase_sign, notes), dicom, titles)
+        hashes = {role: sha256 for part in parts.values() for role, sha256 in part.voxels_sha256.items()}
+        yield Study(_assembled(parts, phase_sign, notes), dicom, titles, hashes)
 
 
 def slice_axis_of(grid: Grid) -> int:
@@ -140,7 +143,7 @@ def _read(
             parts |= parts_of(study)
         else:
             volumes[role], titles[role] = files.enter_context(open_volume(path, role))
-            parts[role] = part_of(replace(volumes[role], role=role), titles[role])
+            parts[role] = part_of(replace(volumes[role], role=role), role, titles[role])
     return {role: parts[role] for role in _ROLES if role in parts}, _sources(study, volumes, parts), titles
 
 

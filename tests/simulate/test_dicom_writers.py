@@ -96,6 +96,7 @@ class TestRoundTrip:
         }
         assert set(study.dicom.chosen) == roles.get(written[0], {"swi", "magnitude", "phase"})
         assert "mip" in {volume.role for volume in study.dicom.seen}
+        assert set(study.voxels_sha256) == set(study.dicom.chosen)
         assert study.scan.warnings == tuple(n for n in study.dicom.notes)
 
 
