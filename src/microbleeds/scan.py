@@ -63,7 +63,6 @@ class Scan:
         swi: [X, Y, Z] susceptibility-weighted image in arbitrary units (for ``t2star`` the magnitude).
         magnitude: [X, Y, Z] magnitude before weighting, if given.
         phase_rad: [X, Y, Z] high-pass-filtered phase in radians, paramagnetic tissue **positive**, if given.
-        mip: [X, Y, Z] minimum intensity projection of ``swi`` over a sliding slab of slices.
         files: role (``swi``, ``magnitude``, ``phase``) to path as the user gave it.
         warnings: sentences for the reader.
     """
@@ -74,7 +73,6 @@ class Scan:
     swi: Volume
     magnitude: Volume | None = None
     phase_rad: Volume | None = None
-    mip: Volume | None = None
     sequence: SequenceFacts = SequenceFacts()
     phase_facts: PhaseFacts | None = None
     files: dict[str, str] = field(default_factory=dict)

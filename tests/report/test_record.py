@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from microbleeds.cohort.task import Origin, ScanTask, SearchOptions, outcome_of, read_outcome, write_outcome
 from microbleeds.errors import InputError
 from microbleeds.evaluate import read_predictions
+from microbleeds.evaluate.tables import read_table
 from microbleeds.pipeline import Request, run
 from microbleeds.report.assemble import assemble, count, definite_cut
 from microbleeds.report.labels import label_volume, write_labels
@@ -166,6 +167,16 @@ class TestFiles:
         assert a.groups == b.groups
         assert (tmp_path / "findings.tsv").read_text().splitlines()[0].split("\t") == list(COLUMNS)
 
+    def test_the_scorer_reads_text_as_it_was_written(self, head: Head, tmp_path):
+        """Quotation marks at the ends of cells too, which would join them into one."""
+        said = ('"Vein" by C:\\notes', 'or a "mimic"')
+        changes = dict(zip(("score_note", "certainty_reason"), said, strict=True))
+        findings = [finding.model_copy(update=changes) for finding in head.record.findings]
+        write_tsv(head.record.model_copy(update={"findings": findings}), tmp_path / "findings.tsv")
+        table = read_table(tmp_path / "findings.tsv")
+        assert len(read_predictions(tmp_path / "findings.tsv").scores) == len(findings)
+        assert (table.text("score_note")[0], table.text("certainty_reason")[0]) == said
+
 
 class TestNames:
     """Names of an old encoding, which Python reads as surrogates."""
@@ -216,3 +227,13 @@ class TestLabels:
         first = head.record.findings[0]
         second = first.model_copy(update={"id": 2})
         assert set(np.unique(label_volume([first, second], head.scan.source_grid))) == {0, 1}
+
+    def test_a_small_finding_inside_a_surer_large_one_is_drawn(self, head: Head):
+        """It counts, so it has a label, and a segment in DICOM."""
+        large = head.record.findings[0].model_copy(update={"diameter_mm": 10.0})
+        x, y, z = large.position_ras_mm
+        small = large.model_copy(update={"id": 2, "position_ras_mm": (x, y + 4.1, z), "diameter_mm": 2.0})
+        grid = head.scan.source_grid
+        labels = label_volume([large, small], grid)
+        for finding in (large, small):
+            assert labels[tuple(np.rint(grid.to_ijk(finding.position_ras_mm)).astype(int))] == finding.id

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from microbleeds import __version__
+from microbleeds import __version__, tab_separated
 from microbleeds.atomic import atomic_file
 from microbleeds.regions import SCALES
 
@@ -138,19 +138,9 @@ def write_json(content: Mapping[str, Any], path: Path) -> None:
 
 def write_rows(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write a table, tab separated; ``n/a`` where nothing is known."""
-    lines = [list(columns), *([_cell(row.get(name)) for name in columns] for row in rows)]
-    with atomic_file(path) as partial:
-        partial.write_text("".join("\t".join(line) + "\n" for line in lines), encoding="utf-8")
+    tab_separated.write_table(columns, ([row.get(name) for name in columns] for row in rows), path)
 
 
 def generated_by() -> list[dict[str, str]]:
     """Return what BIDS calls ``GeneratedBy``."""
     return [{"Name": "microbleeds", "Version": __version__}]
-
-
-def _cell(value: Any) -> str:
-    if value is None or value == "":
-        return "n/a"
-    if isinstance(value, bool):
-        return str(int(value))
-    return " ".join(str(value).split())

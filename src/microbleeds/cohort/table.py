@@ -7,8 +7,6 @@ Conventions:
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections import Counter
@@ -17,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from microbleeds import tab_separated
 from microbleeds.atomic import atomic_file
 from microbleeds.cohort.outliers import OUTLIER_Z, robust_z
 from microbleeds.cohort.task import Outcome
@@ -116,12 +115,7 @@ def table_rows(entries: Sequence[Entry]) -> list[Row]:
 
 def write_table(rows: Sequence[Row], path: Path) -> None:
     """Write the table (``path`` ends in ``.tsv``) and its data dictionary beside it (``.json``)."""
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, escapechar="\\")
-    writer.writerow(COLUMNS)
-    writer.writerows([_cell(row.get(name)) for name in COLUMNS] for row in rows)
-    with atomic_file(path) as partial:
-        partial.write_text(text.getvalue(), encoding="utf-8")
+    tab_separated.write_table(COLUMNS, ([row.get(name) for name in COLUMNS] for row in rows), path)
     described = {name: {"Description": text} for name, text in _DESCRIBED.items()}
     with atomic_file(path.with_suffix(".json")) as partial:
         partial.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
@@ -193,9 +187,3 @@ def _flags(record: Record) -> list[str]:
         "field_strength_unknown": sequence.field_strength_t is None,
     }
     return [name for name in FLAGS if holds[name]]
-
-
-def _cell(value: Any) -> str:
-    if value is None or value == "":
-        return "n/a"
-    return str(int(value)) if isinstance(value, bool) else " ".join(str(value).split())

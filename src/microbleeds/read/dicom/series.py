@@ -103,7 +103,7 @@ class DicomStudy:
     """A study that was read: the chosen volumes and all that were seen.
 
     Args:
-        chosen: role to volume: ``swi``, ``magnitude``, ``phase``, ``mip``, or the pair ``real`` and ``imaginary``
+        chosen: role to volume: ``swi``, ``magnitude``, ``phase``, or the pair ``real`` and ``imaginary``
             where a scanner stores the complex image.
         reasons: role to a sentence that tells why this volume and not another.
         seen: every volume of the study, by series number.
