@@ -83,20 +83,21 @@ def methods(record: Record, reading: str = UNREAD) -> str:
         "The network follows Kim et al. (arXiv 2306.13020): a 3D region proposal network to stride 4 "
         f"on SWI and phase. {_sentence(model.training)} "
         "Candidates with hardly any parenchyma around them were removed. "
-        f"Regions follow {record.scale} (Gregoire 2009) from an automatic segmentation. {_definite(record)} "
+        f"Regions follow {record.scale} (Gregoire 2009) from an automatic segmentation. {_definite(record, reading)} "
         f"{reading}"
     )
 
 
-def _definite(record: Record) -> str:
+def _definite(record: Record, reading: str) -> str:
     """Return the sentence on what is called definite."""
-    rule = record.rule
+    rule, unless = record.rule, "" if reading == UNREAD else ", unless the reader decided"
     if rule is None:
-        return f"A finding is called definite from a score of {record.model.operating_point.definite_cut:.2f}."
+        cut = record.model.operating_point.definite_cut
+        return f"A finding is called definite from a score of {cut:.2f}{unless}."
     return (
         f"A finding is called definite if its score is at least {rule.least_score:.2f}, its apparent diameter "
         f"{rule.least_diameter_mm:g} to {rule.largest_diameter_mm:g} mm and its roundness at least "
-        f"{rule.least_roundness:g}, else possible."
+        f"{rule.least_roundness:g}, else possible{unless}."
     )
 
 
