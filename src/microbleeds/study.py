@@ -115,7 +115,8 @@ def open_scan(
         _refuse_different_grids(parts)
         _refuse_negative(parts)
         notes = dicom.notes if dicom is not None else ()
-        yield Study(_assembled(parts, phase_sign, notes), dicom, titles)
+        scan = _assembled(parts, phase_sign, notes)
+        yield Study(scan if dicom is None else replace(scan, images=dicom.main.images), dicom, titles)
 
 
 def slice_axis_of(grid: Grid) -> int:

@@ -37,7 +37,7 @@ FINDINGS: Mapping[str, Description] = {
     },
     "score_note": {"Description": "Said where the spread of the score is large."},
     "certainty": {
-        "Description": "How sure a finding that counts is by score, roundness and size, or by a reader; n/a of others.",
+        "Description": "How sure a finding that counts is, by score, roundness and size or by a reader; else n/a.",
         "Levels": {"definite": "meets all of the rule", "possible": "misses part of it"},
     },
     "certainty_reason": {"Description": "Why it is definite or possible; n/a where it does not count."},

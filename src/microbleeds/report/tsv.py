@@ -53,7 +53,7 @@ def write_tsv(record: Record, path: Path) -> None:
 
 def _row(finding: Finding) -> list[str]:
     """Return one row in the order of :data:`COLUMNS`."""
-    values = dict(zip(("x_mm", "y_mm", "z_mm"), finding.position_ras_mm, strict=True))
+    values: dict[str, object] = dict(zip(("x_mm", "y_mm", "z_mm"), finding.position_ras_mm, strict=True))
     values |= dict(zip("ijk", finding.position_ijk, strict=True))
     values |= finding.model_dump() | {"kept": int(finding.kept)}
     if not finding.kept:
