@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pytest
 from little_head import BLEEDS_MM, PLACES, SCORES, Head, model, segmented
@@ -15,7 +16,6 @@ from microbleeds.regions import MARGIN_LIMIT_MM
 from microbleeds.report.assemble import assemble
 from microbleeds.report.html import MAX_PICTURED, render_html, write_html
 from microbleeds.report.record import DISCLAIMER, Record
-from microbleeds.report.run_record import Origin
 from microbleeds.scan import Candidate, SourceImages
 
 VOID = {"meta", "img", "br", "input", "link"}
@@ -171,7 +171,8 @@ class TestPage:
         assert render_html(record, scan, head.brain).count("series 8, image 19") == 2
 
     def test_a_projection_was_not_searched(self, head: Head):
-        origin = Origin("2026-01-02T03:04:05+00:00", {"swi": "ab" * 32, "phase": "cd" * 32, "mip": "ef" * 32})
+        hashes = {"swi": "ab" * 32, "phase": "cd" * 32, "mip": "ef" * 32}
+        origin = SimpleNamespace(time="2026-01-02 03:04 UTC", inputs_sha256=hashes)
         text = render_html(head.record, head.scan, head.brain, origin=origin)
         assert "sha256 abababababab" in text
         assert "sha256 cdcdcdcdcdcd" in text
