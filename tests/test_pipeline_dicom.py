@@ -186,6 +186,8 @@ class TestDicom:
         assert record.kept == expected.kept
         assert record.kept[0].position_ras_mm == BLEED_MM
         assert record.scan.shape == expected.scan.shape
+        assert record.scan.images.series == 8
+        assert len(record.scan.images.numbers) == record.scan.shape[2]
         assert record.scan.phase.sign == expected.scan.phase.sign
         one, other = (nib.load(tmp_path / name / "labels.nii.gz") for name in ("nifti", "dicom"))
         np.testing.assert_allclose(one.affine, other.affine, atol=1e-3)

@@ -52,6 +52,21 @@ class PhaseFacts:
     high_pass_source: str
 
 
+@dataclass(frozen=True)
+class SourceImages:
+    """DICOM images that a scan was read from, as an archive numbers them.
+
+    Args:
+        series: Series Number.
+        numbers: Instance Number (or number of the frame) of each slice along the third axis of ``source_grid``.
+        frames: whether they are frames of a multi-frame image.
+    """
+
+    series: int
+    numbers: tuple[int, ...]
+    frames: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Scan:
     """One SWI (or T2*-weighted GRE) acquisition, ready for the detector.
@@ -64,6 +79,7 @@ class Scan:
         magnitude: [X, Y, Z] magnitude before weighting, if given.
         phase_rad: [X, Y, Z] high-pass-filtered phase in radians, paramagnetic tissue **positive**, if given.
         files: role (``swi``, ``magnitude``, ``phase``) to path as the user gave it.
+        images: of the main image, if it was DICOM and they are numbered.
         warnings: sentences for the reader.
     """
 
@@ -76,6 +92,7 @@ class Scan:
     sequence: SequenceFacts = SequenceFacts()
     phase_facts: PhaseFacts | None = None
     files: dict[str, str] = field(default_factory=dict)
+    images: SourceImages | None = None
     warnings: tuple[str, ...] = ()
 
     @property

@@ -117,7 +117,8 @@ def open_scan(
         _refuse_negative(parts)
         notes = dicom.notes if dicom is not None else ()
         hashes = {role: sha256 for part in parts.values() for role, sha256 in part.voxels_sha256.items()}
-        yield Study(_assembled(parts, phase_sign, notes), dicom, titles, hashes)
+        scan = _assembled(parts, phase_sign, notes)
+        yield Study(scan if dicom is None else replace(scan, images=dicom.main.images), dicom, titles, hashes)
 
 
 def slice_axis_of(grid: Grid) -> int:

@@ -37,10 +37,10 @@ FINDINGS: Mapping[str, Description] = {
     },
     "score_note": {"Description": "Said where the spread of the score is large."},
     "certainty": {
-        "Description": "How sure a finding is by score, roundness and size.",
+        "Description": "How sure a finding that counts is, by score, roundness and size or by a reader; else n/a.",
         "Levels": {"definite": "meets all of the rule", "possible": "misses part of it"},
     },
-    "certainty_reason": {"Description": "Why it is definite or possible."},
+    "certainty_reason": {"Description": "Why it is definite or possible; n/a where it does not count."},
     "diameter_mm": {"Description": "Apparent diameter: full width at half depth.", "Units": "mm"},
     "roundness": {"Description": "Smallest over largest extent of the dark spot, 0 to 1."},
     "group": {"Description": "Group by MARS (Gregoire 2009).", "Levels": _GROUPS},

@@ -1,4 +1,8 @@
-"""`findings.tsv`: one row a finding, for spreadsheets and statistics; `n/a` where unknown (as in BIDS)."""
+"""`findings.tsv`: one row a finding, for spreadsheets and statistics; `n/a` where unknown (as in BIDS).
+
+Certainty is that of findings that count, so that whoever counts the words gets the numbers of the result. The
+voxel ``i j k`` of the input file counts from 0.
+"""
 
 from __future__ import annotations
 
@@ -47,4 +51,6 @@ def _row(finding: Finding) -> list[object]:
     values: dict[str, object] = dict(zip(("x_mm", "y_mm", "z_mm"), finding.position_ras_mm, strict=True))
     values |= dict(zip("ijk", finding.position_ijk, strict=True))
     values |= finding.model_dump()
+    if not finding.kept:
+        values |= {"certainty": None, "certainty_reason": None}
     return [values[name] for name in COLUMNS]
