@@ -53,7 +53,7 @@ FINDINGS: Mapping[str, Description] = {
     "place_confidence": {
         "Description": "How far the group can be trusted.",
         "Levels": {
-            "sure": "well inside its group",
+            "sure": "no other group within 2.5 mm on the segmentation",
             "border": "another group is near",
             "uncertain": "the segmentation looks wrong",
             "unknown": "no group",

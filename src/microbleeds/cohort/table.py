@@ -28,7 +28,7 @@ _GROUPS = ("lobar", "deep", "infratentorial", "unplaced")
 _MARS_ROWS = tuple(SCALES["MARS"].groups)
 _REGIONS = tuple(dict.fromkeys(region.name for region in REGIONS.values() if region.group != "none"))
 #: Column to how its outliers are measured.
-_WATCHED = {"microbleeds": math.sqrt, "ruled_out": math.sqrt, "candidates": math.sqrt, "brain_ml": float}
+_WATCHED = {"microbleeds": math.sqrt, "ruled_out": math.sqrt, "candidates": math.sqrt, "parenchyma_ml": float}
 FLAGS: Mapping[str, str] = {
     "no_phase": "no phase image: calcifications can't be told by their sign",
     "t2star_only": "a T2*-weighted magnitude was searched, which shows fewer microbleeds than SWI",
@@ -64,7 +64,7 @@ _DESCRIBED: Mapping[str, str] = {
     **{f"region_{name}": f"Findings in the fine region '{name}', both sides." for name in _REGIONS},
     "ruled_out": "Candidates above the operating point that their place ruled out.",
     "candidates": "All candidates of the search.",
-    "brain_ml": "Volume of the brain without ventricles and other fluid, in millilitres; n/a if unknown.",
+    "parenchyma_ml": "Volume of the brain without ventricles and other fluid, in millilitres; n/a if unknown.",
     "warnings": "Number of warnings in the report.",
     "flags": "Quality flags: " + "; ".join(f"{name} ({text})" for name, text in FLAGS.items()) + ".",
     "outliers": f"Measures whose robust z is beyond {OUTLIER_Z}, with that z.",
@@ -146,7 +146,7 @@ def _scan(record: Record) -> Row:
         "voxel_mm3": round(math.prod(scan.spacing_mm), 3),
         "ruled_out": sum(f.removed_by == "anatomy" and f.score >= cut for f in record.findings),
         "candidates": len(record.findings),
-        "brain_ml": None if found is None else found.parenchyma_ml,
+        "parenchyma_ml": None if found is None else found.parenchyma_ml,
         "warnings": len(record.warnings),
         "flags": ";".join(_flags(record)),
         "program_version": record.program_version,

@@ -83,7 +83,7 @@ COUNTS = {
 }
 PLACE = private("place-confidence", "Confidence of the place")
 PLACES = {
-    "sure": private("place-sure", "Sure"),
+    "sure": private("place-sure", "Clear of borders"),
     "border": private("place-border", "Near another group"),
     "uncertain": private("place-uncertain", "Uncertain: the segmentation looks wrong"),
     "unknown": private("place-unknown", "Unknown"),
