@@ -41,10 +41,10 @@ from microbleeds.report.record import (
 from microbleeds.report.regions_image import write_regions
 from microbleeds.report.review.page import write_review
 from microbleeds.report.review.signed_folder import refuse_signed
-from microbleeds.report.run_record import Origin, Stopwatch, run_record, sha256_of, voxels_sha256, write_run_record
+from microbleeds.report.run_record import Origin, Stopwatch, run_record, sha256_of, write_run_record
 from microbleeds.report.tsv import write_tsv
 from microbleeds.scan import Scan
-from microbleeds.segmentation import Segmentation, anatomy_of, segment
+from microbleeds.segmentation import Segmentation, anatomy_of, segment, segment_without
 from microbleeds.study import SignChoice, Study, open_scan
 from microbleeds.weights import Card, load_detector
 from microbleeds.weights.expectation import expectation
@@ -129,6 +129,8 @@ def run(request: Request, announce: Callable[[str], None] = lambda stage: None) 
         with stage("detect"):
             candidates = detect(prepared, detector.model, settings_for(card), compute)
         with stage("localise"):
+            spots = [c for c in candidates if c.score >= card.operating_points.screening]
+            segmentation = segment_without(scan, segmentation, spots, network, compute, anatomy)
             places = localise(candidates, segmentation)
         with stage("look again"):
             model = model_record(card, request.operating_point)
@@ -154,7 +156,7 @@ def run(request: Request, announce: Callable[[str], None] = lambda stage: None) 
             weights_sha256=hashes,
             compute=compute.describe(),
         )
-        voxels = None if study.dicom is None else voxels_sha256(scan)
+        voxels = None if study.dicom is None else dict(study.voxels_sha256)
         write_run_record(written.model_copy(update={"voxels_sha256": voxels}), folder / "run.json")
     return record
 

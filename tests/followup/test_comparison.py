@@ -127,6 +127,7 @@ class TestDoubts:
         assert found.new_certainty.model_dump() == {"definite": 1, "possible": 2, "unsteady": 1}
         (stable,) = found.of("stable")
         assert stable.decisive is stable.baseline, "it counts there alone"
+        assert (stable.baseline.certainty, stable.followup.certainty) == ("definite", None)
 
     def test_are_on_the_page(self, doubtful):
         found, made = doubtful

@@ -128,7 +128,7 @@ def _lesion_record(number: int, lesion: Lesion, map_: NDArray[np.float64]) -> Le
         region=named.region,
         side=named.side,
         baseline=_sighting(lesion.baseline, lesion.followup, inverse(map_), before),
-        followup=_sighting(lesion.followup, lesion.baseline, map_, after),
+        followup=_sighting(lesion.followup, lesion.baseline, map_, after, new=lesion.state == "new"),
         distance_mm=None if lesion.distance_mm is None else round(lesion.distance_mm, 2),
         note=lesion.note,
         found_by_comparing=lesion.found_by_comparing,
@@ -136,7 +136,12 @@ def _lesion_record(number: int, lesion: Lesion, map_: NDArray[np.float64]) -> Le
 
 
 def _sighting(
-    here: Finding | None, there: Finding | None, here_from_there: NDArray[np.float64], darkness: float | None
+    here: Finding | None,
+    there: Finding | None,
+    here_from_there: NDArray[np.float64],
+    darkness: float | None,
+    *,
+    new: bool = False,
 ) -> Sighting:
     """Describe a place at one visit; without a candidate it is where the other visit's finding comes to lie."""
     dark = None if darkness is None else round(darkness, 2)
@@ -149,7 +154,7 @@ def _sighting(
             diameter_mm=here.diameter_mm,
             position_ras_mm=here.position_ras_mm,
             darkness=dark,
-            certainty=here.certainty,
+            certainty=here.certainty if here.kept or new else None,
             score_spread=here.score_spread,
             score_note=here.score_note,
             place_confidence=here.place_confidence,

@@ -113,7 +113,7 @@ class Sighting(Strict):
         description="How far the SWI's darkest point there lies below its surroundings; null where it was not "
         "asked, as of places with a candidate at both visits.",
     )
-    certainty: Certainty | None = Field(default=None, description="Of the candidate; null without one.")
+    certainty: Certainty | None = Field(default=None, description="Where it counts or is new; else null.")
     score_spread: Share | None = Field(
         default=None, description="How far its score changes when the image is flipped or shifted, where measured."
     )
