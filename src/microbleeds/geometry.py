@@ -51,6 +51,12 @@ class Grid:
         return np.linalg.norm(self.affine[:3, :3], axis=0)
 
     @property
+    def slice_axis(self) -> int:
+        """Axis across the slices: the coarsest one, or the last if none is clearly coarser than that."""
+        spacing_mm = self.spacing_mm
+        return int(spacing_mm.argmax()) if spacing_mm.max() > 1.05 * spacing_mm[2] else 2
+
+    @property
     def voxel_ml(self) -> float:
         """Volume of a voxel in ml."""
         return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000

@@ -118,12 +118,6 @@ def open_scan(
         yield Study(_assembled(parts, phase_sign, notes), dicom, titles)
 
 
-def slice_axis_of(grid: Grid) -> int:
-    """Return the axis across the slices: the coarsest one, or the last if none is clearly coarser."""
-    spacing_mm = grid.spacing_mm
-    return int(spacing_mm.argmax()) if spacing_mm.max() > 1.05 * spacing_mm[2] else 2
-
-
 def _read(
     given: dict[Role, Path], series: Sequence[str], files: ExitStack
 ) -> tuple[dict[str, Part], DicomStudy | None, dict[str, str]]:
@@ -214,7 +208,7 @@ def _assembled(parts: dict[str, Part], choice: SignChoice, notes: Sequence[str] 
         image = susceptibility_weighted(main.image, phase_rad)
     elif "swi" not in parts:
         warnings.append(T2STAR_ONLY)
-    axis = slice_axis_of(main.grid)
+    axis = main.grid.slice_axis
     return Scan(
         kind="t2star" if "swi" not in parts and phase_rad is None else "swi",
         grid=main.grid,
@@ -241,7 +235,7 @@ def _sequence(parts: dict[str, Part]) -> SequenceFacts:
 def _understood_phase(part: Part, weight: Volume, choice: SignChoice) -> tuple[Volume, PhaseFacts, list[str]]:
     """Bring the phase to radians, high-pass filtered, paramagnetic positive, and say how."""
     _refuse_magnitude_as_phase(part, weight)
-    spacing_mm, axis = part.grid.spacing_mm, slice_axis_of(part.grid)
+    spacing_mm, axis = part.grid.spacing_mm, part.grid.slice_axis
     scale = _scale_of(part)
     phase = to_radians(part.image, scale)
     core = head_core(weight, spacing_mm)
