@@ -40,7 +40,14 @@ from microbleeds.report.record import (
 from microbleeds.report.regions_image import write_regions
 from microbleeds.report.review.page import write_review
 from microbleeds.report.review.signed_folder import refuse_signed
-from microbleeds.report.run_record import Origin, Stopwatch, run_record, sha256_of, voxels_sha256, write_run_record
+from microbleeds.report.run_record import (
+    RunOrigin,
+    Stopwatch,
+    run_record,
+    sha256_of,
+    voxels_sha256,
+    write_run_record,
+)
 from microbleeds.report.tsv import write_tsv
 from microbleeds.scan import Scan
 from microbleeds.segmentation import Segmentation, anatomy_of, segment
@@ -143,7 +150,7 @@ def run(request: Request, announce: Callable[[str], None] = lambda stage: None) 
             record = assemble(scan, candidates, places, model, warnings, segmentation, disclaimer)
             record = _with_dicom(record, study, segmentation, folder / "dicom", watch.started)
             inputs = _input_hashes(request, study)
-            _write(record, scan, segmentation, folder, Origin(watch.started.isoformat(), inputs))
+            _write(record, scan, segmentation, folder, RunOrigin(watch.started.isoformat(), inputs))
         hashes = {"detector": card.sha256, "anatomy": anatomy.sha256}
         written = run_record(
             watch,
@@ -194,7 +201,7 @@ def _with_dicom(
     return record
 
 
-def _write(record: Record, scan: Scan, segmentation: Segmentation, folder: Path, origin: Origin) -> None:
+def _write(record: Record, scan: Scan, segmentation: Segmentation, folder: Path, origin: RunOrigin) -> None:
     """Write everything but the run record and DICOM."""
     write_record(record, folder / "findings.json")
     write_tsv(record, folder / "findings.tsv")

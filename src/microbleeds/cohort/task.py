@@ -47,7 +47,7 @@ class SearchOptions:
 
 
 @dataclass(frozen=True)
-class Origin:
+class ScanOrigin:
     """Whose scan it is and why these files; ``None`` and empty where a data set has no such names."""
 
     subject: str | None = None
@@ -68,7 +68,7 @@ class Task(Protocol):
         """Where its outcome is written."""
 
     @property
-    def origin(self) -> Origin:
+    def origin(self) -> ScanOrigin:
         """Whose it is."""
 
 
@@ -90,7 +90,7 @@ class ScanTask:
     out: Path
     note: Path
     options: SearchOptions
-    origin: Origin = Origin()
+    origin: ScanOrigin = ScanOrigin()
 
 
 class Outcome(Strict, extra="ignore"):
