@@ -21,6 +21,7 @@ from microbleeds.atomic import atomic_folder
 from microbleeds.compute import Precision, choose
 from microbleeds.detect import detect, settings_for
 from microbleeds.errors import InputError
+from microbleeds.given import make_paths, texts_of
 from microbleeds.localise import localise
 from microbleeds.look_again import changes_for, look_again
 from microbleeds.prepare import prepare
@@ -51,18 +52,19 @@ from microbleeds.report.run_record import (
 from microbleeds.report.tsv import write_tsv
 from microbleeds.scan import Scan
 from microbleeds.segmentation import Segmentation, anatomy_of, segment
-from microbleeds.study import SignChoice, Study, open_scan
+from microbleeds.study import SignChoice, Study, open_scan, refuse_unknown_sign
 from microbleeds.weights import Card, load_detector
 from microbleeds.weights.expectation import expectation
 
 OperatingPointName = Literal["balanced", "screening"]
+OPERATING_POINTS: tuple[OperatingPointName, ...] = ("balanced", "screening")
 NO_DICOM = "No DICOM objects were written"
 RESULT_FILES = ("findings.json", "run.json")
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to search, how, and where the result goes.
+    """What to search, how, and where the result goes; texts serve as paths.
 
     Args:
         out: folder of the result.
@@ -78,6 +80,9 @@ class Request:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: ``auto`` measures which is faster here; many scans of one cohort are better given one.
         overwrite: whether an earlier result in ``out`` may be replaced.
+
+    Raises:
+        InputError: if the phase sign or the operating point is unknown.
     """
 
     out: Path
@@ -92,6 +97,16 @@ class Request:
     device: str = "auto"
     precision: Precision = "auto"
     overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        make_paths(self, "out", "swi", "magnitude", "phase", "weights", "anatomy_weights")
+        object.__setattr__(self, "series", texts_of(self.series))
+        if self.operating_point not in OPERATING_POINTS:
+            # Found when candidates are counted, it would cost the whole search.
+            raise InputError(
+                f"The operating point {self.operating_point!r} is unknown; use {' or '.join(OPERATING_POINTS)}."
+            )
+        refuse_unknown_sign(self.phase_sign)
 
     @property
     def inputs(self) -> dict[str, Path]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
+from microbleeds.given import texts_of
 from microbleeds.read.dicom.parts import part_of, parts_of
 from microbleeds.read.dicom.series import DicomSeries, DicomStudy, Role
 from microbleeds.read.dicom.study import is_study, open_study, open_volume
@@ -102,10 +103,8 @@ def open_scan(
     given = {role: Path(p) for role, p in zip(_ROLES, (swi, magnitude, phase), strict=True) if p is not None}
     if swi is None and magnitude is None:
         raise InputError("Neither an SWI nor a magnitude image was given; phase alone is not enough.")
-    if phase_sign not in ("auto", "paramagnetic-bright", "paramagnetic-dark"):
-        raise InputError(
-            f"The phase sign {phase_sign!r} is unknown; use auto, paramagnetic-bright or paramagnetic-dark."
-        )
+    refuse_unknown_sign(phase_sign)
+    series = texts_of(series)
     if series and not (swi is not None and is_study(Path(swi))):
         raise InputError(
             "Series can be named for a DICOM study only; give its folder or zip as the first argument."
@@ -116,6 +115,18 @@ def open_scan(
         _refuse_negative(parts)
         notes = dicom.notes if dicom is not None else ()
         yield Study(_assembled(parts, phase_sign, notes), dicom, titles)
+
+
+def refuse_unknown_sign(phase_sign: str) -> None:
+    """Refuse what is no :data:`SignChoice`.
+
+    Raises:
+        InputError: if it is none.
+    """
+    if phase_sign not in ("auto", "paramagnetic-bright", "paramagnetic-dark"):
+        raise InputError(
+            f"The phase sign {phase_sign!r} is unknown; use auto, paramagnetic-bright or paramagnetic-dark."
+        )
 
 
 def _read(
