@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_training_dataset import write_subject
+from test_training_dataset import describe_simulated, write_subject
 
 from microbleeds.errors import InputError
 from microbleeds.prepare import PreparationSpec
@@ -48,7 +48,7 @@ def test_scans_of_several_are_told_apart(sites: list[Path], tmp_path: Path) -> N
 @pytest.mark.parametrize("described", [(), (0,), (0, 1)])
 def test_simulated_if_all_are(sites: list[Path], described: tuple[int, ...]) -> None:
     for n in described:
-        (sites[n] / "dataset_description.json").write_text('{"SimulationOptions": {}}')
+        describe_simulated(sites[n])
     assert open_joined(sites).simulated == (len(described) == 2)
 
 
