@@ -34,7 +34,7 @@ from microbleeds.simulate.dataset import read_participants
 from microbleeds.training.calibrate import fit_calibration, operating_points
 from microbleeds.training.scoring import SubjectScore, curve_of, summary
 from microbleeds.weights import load_detector
-from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
+from microbleeds.weights.anatomy_store import SHIPPED as ANATOMY_WEIGHTS
 from microbleeds.weights.card import Calibration, OperatingPoints
 from microbleeds.weights.store import save_weights
 from program import made_by, search_all

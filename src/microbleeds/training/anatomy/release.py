@@ -22,7 +22,8 @@ from microbleeds.simulate.label_maps import load_label_map
 from microbleeds.training.anatomy.examples import Sources, load_sources
 from microbleeds.training.anatomy.loop import AnatomyTraining, minutes_spent, train_network
 from microbleeds.training.anatomy.scores import score_network
-from microbleeds.weights.anatomy_card import AnatomyCard, load_anatomy, save_anatomy
+from microbleeds.weights.anatomy_card import AnatomyCard
+from microbleeds.weights.anatomy_store import load_anatomy, save_anatomy
 
 logger = logging.getLogger(__name__)
 
