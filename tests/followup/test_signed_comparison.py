@@ -144,7 +144,7 @@ class TestRefusals:
 
     def test_visits_that_could_not_be_aligned(self, visits, tmp_path):
         failed = Registration(np.eye(4), 0.2, 0.95, 0.1, "The scans are not alike.")
-        write_comparison(compare_visits(*visits, registration=failed), *visits, tmp_path)
+        write_comparison(compare_visits(*visits, registration=failed), *visits, str(tmp_path))
         with pytest.raises(InputError, match="could not be aligned"):
             finalise_comparison(tmp_path, exported(tmp_path, tmp_path, {}))
 

@@ -41,6 +41,7 @@ from microbleeds.cohort.task import (
     write_outcome,
 )
 from microbleeds.errors import InputError
+from microbleeds.given import make_paths, texts_of
 
 NOT_ALIGNED = "Not followed up: it could be aligned with no earlier session."
 
@@ -71,6 +72,11 @@ class AppRequest:
     run: str | None = None
     options: SearchOptions = field(default_factory=SearchOptions)
     pool: PoolSettings = field(default_factory=PoolSettings)
+
+    def __post_init__(self) -> None:
+        make_paths(self, "bids_dir", "out_dir")
+        for labels in ("subjects", "sessions"):
+            object.__setattr__(self, labels, texts_of(getattr(self, labels)))
 
 
 def participants(

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 from microbleeds import __version__
 from microbleeds.atomic import atomic_file
 from microbleeds.compute import Precision
+from microbleeds.given import make_paths
 from microbleeds.pipeline import OperatingPointName
 from microbleeds.report.record import Strict, writable
 from microbleeds.study import SignChoice
@@ -44,6 +45,9 @@ class SearchOptions:
     device: str = "auto"
     precision: Precision = "auto"
     threads: int = 1
+
+    def __post_init__(self) -> None:
+        make_paths(self, "weights")
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,7 @@ def train_anatomy(
     Raises:
         InputError: if the folder holds too few label maps, or scans come from heads that are not trained on.
     """
+    anatomies, out, data = Path(anatomies), Path(out), None if data is None else Path(data)
     settings = settings or AnatomyTraining()
     files = sorted(anatomies.glob("*.nii.gz"))
     if len(files) < training_heads + validation_heads:
