@@ -58,7 +58,15 @@ class TestDetect:
         regions = {"regions.nii.gz", "regions.tsv", "regions.json"}
         assert (
             names
-            == {"findings.json", "findings.tsv", "labels.nii.gz", "report.html", "review.html", "run.json"}
+            == {
+                "findings.json",
+                "findings.tsv",
+                "labels.nii.gz",
+                "brain.nii.gz",
+                "report.html",
+                "review.html",
+                "run.json",
+            }
             | regions
         )
         assert (result / "report.html").stat().st_size < 10e6

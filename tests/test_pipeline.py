@@ -27,7 +27,15 @@ from microbleeds.weights.card import Card, OperatingPoints, TrainingDescription
 
 BLEED_MM = (12.0, -9.0, 6.0)
 REGIONS = {"regions.nii.gz", "regions.tsv", "regions.json"}
-FILES = {"findings.json", "findings.tsv", "labels.nii.gz", "report.html", "review.html", "run.json"} | REGIONS
+FILES = {
+    "findings.json",
+    "findings.tsv",
+    "labels.nii.gz",
+    "brain.nii.gz",
+    "report.html",
+    "review.html",
+    "run.json",
+} | REGIONS
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +105,12 @@ def networks(monkeypatch: pytest.MonkeyPatch) -> None:
             replace(c, score_range=(0.4, c.score)) if n else c for c, n in zip(candidates, counted, strict=True)
         ]
 
+    def segment_without(scan: Scan, found: Segmentation, spots: list[Candidate], *_: object) -> Segmentation:
+        assert [spot.score for spot in spots] == [0.93, 0.4, 0.9], "all from the screening point on"
+        return replace(found, warnings=(*found.warnings, "Said of the scan without spots."))
+
     monkeypatch.setattr(pipeline, "segment", segment)
+    monkeypatch.setattr(pipeline, "segment_without", segment_without)
     monkeypatch.setattr(pipeline, "detect", detect)
     monkeypatch.setattr(pipeline, "look_again", look_again)
     monkeypatch.setattr(pipeline, "load_detector", lambda weights: FakeDetector(None, card()))

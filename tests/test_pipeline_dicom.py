@@ -148,6 +148,16 @@ class TestResultsOfDicom:
         assert verb(*words, "--overwrite") == 0
         assert "not written as DICOM. Name the DICOM study" in capsys.readouterr().err
 
+    def test_an_export_is_what_the_search_wrote_to_the_byte(self, folder: Path, tmp_path: Path):
+        """Both bear the same identifiers, so an archive keeps either."""
+        run(Request(tmp_path / "out", folder, device="cpu"))
+        export_result(tmp_path / "out", folder, tmp_path / "exported")
+        searched, exported = (
+            {path.name: path.read_bytes() for path in place.iterdir()}
+            for place in (tmp_path / "out" / "dicom", tmp_path / "exported")
+        )
+        assert exported == searched
+
     def test_what_the_node_searches_and_sends(self, folder: Path, tmp_path: Path):
         process = _detector(OperatingPoint.BALANCED, "cpu")
         first, again = process(folder, tmp_path / "first"), process(folder, tmp_path / "again")

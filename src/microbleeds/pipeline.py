@@ -26,6 +26,7 @@ from microbleeds.localise import localise
 from microbleeds.look_again import changes_for, look_again
 from microbleeds.prepare import prepare
 from microbleeds.report.assemble import assemble, definite_cut, is_counted
+from microbleeds.report.brain_image import write_brain
 from microbleeds.report.dicom import write_result as write_dicom_result
 from microbleeds.report.html import write_html
 from microbleeds.report.labels import write_labels
@@ -51,7 +52,7 @@ from microbleeds.report.run_record import (
 )
 from microbleeds.report.tsv import write_tsv
 from microbleeds.scan import Scan
-from microbleeds.segmentation import Segmentation, anatomy_of, segment
+from microbleeds.segmentation import Segmentation, anatomy_of, segment, segment_without
 from microbleeds.study import SignChoice, Study, open_scan, refuse_unknown_sign
 from microbleeds.weights import Card, load_detector
 from microbleeds.weights.expectation import expectation
@@ -150,6 +151,8 @@ def run(request: Request, announce: Callable[[str], None] = lambda stage: None) 
         with stage("detect"):
             candidates = detect(prepared, detector.model, settings_for(card), compute)
         with stage("localise"):
+            spots = [c for c in candidates if c.score >= card.operating_points.screening]
+            segmentation = segment_without(scan, segmentation, spots, network, compute, anatomy)
             places = localise(candidates, segmentation)
         with stage("look again"):
             model = model_record(card, request.operating_point)
@@ -221,6 +224,7 @@ def _write(record: Record, scan: Scan, segmentation: Segmentation, folder: Path,
     write_record(record, folder / "findings.json")
     write_tsv(record, folder / "findings.tsv")
     write_labels(record.findings, scan.source_grid, folder / "labels.nii.gz")
+    write_brain(segmentation.brain, scan, folder)
     write_regions(segmentation, scan, folder)
     write_html(record, scan, segmentation.brain, folder / "report.html", segmentation.regions, origin)
     write_review(

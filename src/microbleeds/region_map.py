@@ -15,19 +15,15 @@ from microbleeds.atomic import atomic_folder
 from microbleeds.compute import choose
 from microbleeds.errors import InputError
 from microbleeds.given import make_paths
+from microbleeds.report.brain_image import BRAIN_IMAGE, write_brain
 from microbleeds.report.record import SegmentationRecord, refuse_unwritable_names
-from microbleeds.report.regions_image import (
-    region_warnings,
-    segmentation_record,
-    write_on_input_grid,
-    write_regions,
-)
+from microbleeds.report.regions_image import region_warnings, segmentation_record, write_regions
 from microbleeds.report.regions_page import write_regions_page
 from microbleeds.report.run_record import Stopwatch, run_record, sha256_of, write_run_record
 from microbleeds.segmentation import anatomy_of, segment
 from microbleeds.study import open_scan
 
-_RESULT_FILES = ("brain.nii.gz", "regions.html", "run.json")
+_RESULT_FILES = (BRAIN_IMAGE, "regions.html", "run.json")
 
 
 @dataclass(frozen=True)
@@ -85,7 +81,7 @@ def map_regions(request: RegionRequest, announce: Callable[[str], None] = lambda
         announce("write")
         with watch.stage("write"):
             write_regions(segmentation, scan, folder)
-            write_on_input_grid(segmentation.brain, scan.source_grid, folder / "brain.nii.gz")
+            write_brain(segmentation.brain, scan, folder)
             write_regions_page(segmentation, scan, folder / "regions.html")
         written = run_record(
             watch,

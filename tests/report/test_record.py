@@ -76,7 +76,9 @@ class TestRecord:
         assert sum(row.total for row in cells.values()) == 3
 
     def test_warnings_of_scan_and_caller_once(self, head: Head):
-        assert head.record.warnings == ["The phase sign is uncertain.", "Said twice."]
+        assert head.record.warnings[:2] == ["The phase sign is uncertain.", "Said twice."]
+        assert "in the cerebellum" in head.record.warnings[2]
+        assert len(head.record.warnings) == 3
 
     def test_scan_as_in_the_file(self, head: Head):
         assert head.record.scan.orientation == "LPS"

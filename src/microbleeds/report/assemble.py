@@ -15,6 +15,7 @@ import numpy as np
 from microbleeds import __version__
 from microbleeds.regions import BOMBS, KIM, MARS
 from microbleeds.report.certainty import judge, note_on_spread, rule_from
+from microbleeds.report.mineralisation import mineralisation_warnings
 from microbleeds.report.record import (
     DISCLAIMER,
     CertaintyRule,
@@ -112,6 +113,7 @@ def assemble(
     trusted = segmentation is None or segmentation.confident or not segmentation.located
     findings = _findings(scan, candidates, places, model.operating_point, rule, trusted)
     doubts = [] if trusted else [UNSURE]
+    mineral = mineralisation_warnings(findings, not trusted)
     record = Record(
         program_version=__version__,
         scan=_scan_record(scan),
@@ -123,7 +125,7 @@ def assemble(
         rule=rule,
         segmentation=None if segmentation is None else segmentation_record(segmentation),
         findings=findings,
-        warnings=list(dict.fromkeys([*doubts, *scan.warnings, *warnings])),
+        warnings=list(dict.fromkeys([*doubts, *scan.warnings, *warnings, *mineral])),
         disclaimer=disclaimer,
     )
     return record.without_places()

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from microbleeds.segmentation.segment import Segmentation, anatomy_of, segment
+from microbleeds.segmentation.spots import segment_without
 
-__all__ = ["Segmentation", "anatomy_of", "segment"]
+__all__ = ["Segmentation", "anatomy_of", "segment", "segment_without"]

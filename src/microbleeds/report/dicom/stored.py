@@ -22,6 +22,7 @@ from microbleeds.atomic import atomic_folder
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid, canonical, grid_of
 from microbleeds.regions import CSF
+from microbleeds.report.brain_image import read_brain
 from microbleeds.report.dicom.export import write_result
 from microbleeds.report.dicom.reading import Reading, reading_of
 from microbleeds.report.record import Record, read_record
@@ -88,12 +89,13 @@ def export_result(
 
 
 def stored_segmentation(result: Path, scan: Scan) -> StoredSegmentation:
-    """Read `regions.nii.gz` of a result; of a signed result, which has none, that of the one it was made from."""
-    paths = [folder / "regions.nii.gz" for folder in (result, result.resolve().parent)]
-    path = next((path for path in paths if path.is_file()), None)
+    """Read brain and regions of a result; of a signed one that has none, those of the one it was made from."""
+    folders = (result, result.resolve().parent)
+    brain = next((mask for folder in folders if (mask := read_brain(folder, scan.grid)) is not None), None)
+    path = next((folder / "regions.nii.gz" for folder in folders if (folder / "regions.nii.gz").is_file()), None)
     if path is None:
-        core = head_core(scan.swi, scan.grid.spacing_mm)
-        return StoredSegmentation(scan.grid, core, np.zeros(scan.grid.shape, dtype=np.uint8), located=False)
+        brain = head_core(scan.swi, scan.grid.spacing_mm) if brain is None else brain
+        return StoredSegmentation(scan.grid, brain, np.zeros(scan.grid.shape, dtype=np.uint8), located=False)
     try:
         image = nib.load(path)
         stored = np.asarray(image.dataobj).astype(np.uint8)  # type: ignore[attr-defined]
@@ -102,7 +104,9 @@ def stored_segmentation(result: Path, scan: Scan) -> StoredSegmentation:
     regions, grid = canonical(stored, grid_of(image))  # type: ignore[arg-type]
     if not grid.same_as(scan.grid):
         raise InputError(f"The regions {path} lie on another grid than the study's images; give its study.")
-    return StoredSegmentation(scan.grid, regions > CSF, np.ascontiguousarray(regions), located=True)
+    # Results of an earlier version hold no mask; parenchyma comes near it.
+    brain = regions > CSF if brain is None else brain
+    return StoredSegmentation(scan.grid, brain, np.ascontiguousarray(regions), located=True)
 
 
 def _voxels_searched(result: Path) -> str | None:

@@ -31,7 +31,7 @@ class ReadBack:
 
     Args:
         scan: the part of the scan that the page holds, in the page's precision.
-        brain: [X, Y, Z] mask on ``scan.grid``.
+        brain: [X, Y, Z] mask on ``scan.grid`` of the brain and the fluid around it.
         regions: [X, Y, Z] codes on ``scan.grid``; ``None`` if the page knows none.
     """
 

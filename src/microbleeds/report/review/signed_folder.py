@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -15,6 +16,7 @@ import nibabel as nib
 from microbleeds.atomic import atomic_folder
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid, grid_of
+from microbleeds.report.brain_image import BRAIN_IMAGE, read_brain
 from microbleeds.report.html import render_html
 from microbleeds.report.labels import write_labels
 from microbleeds.report.record import read_record, write_record
@@ -29,8 +31,8 @@ FOLDER = "reviewed"
 REVIEW = "review.json"
 SIGNED_FILES = ("findings.json", REVIEW)
 
-#: Taken over: the regions, and how the result was made, so that a signed result can be used elsewhere.
-KEPT_FILES = ("regions.nii.gz", "regions.tsv", "regions.json", "run.json")
+#: Taken over: brain and regions, and how the result was made, so that a signed result can be used elsewhere.
+KEPT_FILES = (BRAIN_IMAGE, "regions.nii.gz", "regions.tsv", "regions.json", "run.json")
 #: Writes more of a signed result (DICOM objects, say) into its folder, in which all else lies already.
 Also = Callable[[Path], None]
 
@@ -94,6 +96,9 @@ def finalise(
     record, given, grid = read_record(folder / "findings.json"), read_verdicts(verdicts), _input_grid(folder)
     signed = sign(record, given, grid, findings_sha256=findings_sha256, verdicts_sha256=sha256_of(verdicts))
     shown = read_embedded(folder / "review.html", record, grid, findings_sha256)
+    # The page's codes take in fluid around the brain; a result of an earlier version has nothing better.
+    brain = read_brain(folder, shown.scan.grid)
+    shown = shown if brain is None else replace(shown, brain=brain)
     with atomic_folder(target, overwrite=overwrite) as made:
         _write(signed, shown, grid, made, _origin(folder))
         shutil.copyfile(verdicts, made / "verdicts.json")

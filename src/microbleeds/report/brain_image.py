@@ -1,0 +1,58 @@
+"""`brain.nii.gz`: the mask that was searched, on the grid of the input file.
+
+Grey windows, overviews and the edge of projections follow from it, so what is made of a result later (DICOM
+objects, the signed report) reads it and looks as the first report did.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from microbleeds.errors import InputError
+from microbleeds.geometry import Grid, canonical, grid_of
+from microbleeds.report.regions_image import write_on_input_grid
+from microbleeds.scan import Scan
+
+BRAIN_IMAGE = "brain.nii.gz"
+
+
+def write_brain(brain: NDArray[np.bool_], scan: Scan, folder: Path) -> None:
+    """Write the mask [X, Y, Z] on ``scan.grid`` into a result."""
+    write_on_input_grid(brain, scan.source_grid, Path(folder) / BRAIN_IMAGE)
+
+
+def read_brain(folder: Path, grid: Grid) -> NDArray[np.bool_] | None:
+    """Read the mask of a result.
+
+    Args:
+        folder: the result.
+        grid: canonical grid of the scan, a part of it, or one with its axes and coarser voxels.
+
+    Returns:
+        [X, Y, Z] on ``grid``; ``None`` if the result holds none, as those of before 0.2 do.
+
+    Raises:
+        InputError: if it can't be read, or is of another scan.
+    """
+    path = Path(folder) / BRAIN_IMAGE
+    if not path.is_file():
+        return None
+    try:
+        image = nib.load(path)
+        stored = np.asarray(image.dataobj) > 0  # type: ignore[attr-defined]
+    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
+        raise InputError(f"The brain mask {path} can't be read; make the result again.") from error
+    mask, source = canonical(stored, grid_of(image))  # type: ignore[arg-type]
+    first, last = source.to_ijk(grid.to_mm(np.array([np.zeros(3), np.asarray(grid.shape) - 1.0])))
+    axes = [np.rint(np.linspace(*ends)).astype(int) for ends in zip(first, last, grid.shape, strict=True)]
+    parallel = np.allclose(
+        source.affine[:3, :3] / source.spacing_mm, grid.affine[:3, :3] / grid.spacing_mm, atol=1e-3
+    )
+    inside = all(axis.min() >= 0 and axis.max() < size for axis, size in zip(axes, source.shape, strict=True))
+    if not parallel or not inside:
+        raise InputError(f"The brain mask {path} lies on another grid than the scan's images; give its study.")
+    return np.ascontiguousarray(mask[np.ix_(*axes)])
