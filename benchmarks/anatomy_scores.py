@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 from anatomy_scans import Item, LazyItem
 from interval_text import number_text
 from microbleeds.compute import Compute
+from microbleeds.diameter import apparent_diameter_mm
 from microbleeds.errors import InputError
 from microbleeds.evaluate.intervals import bootstrap, of_share
 from microbleeds.evaluate.overlap import confusion, overlaps
 from microbleeds.evaluate.placement import Place, PlacedPair
-from microbleeds.localise import localise
+from microbleeds.localise import Placement, localise
 from microbleeds.networks.anatomy import AnatomyNetwork
 from microbleeds.regions import KIM
 from microbleeds.scan import Candidate
-from microbleeds.segmentation import Segmentation, segment
+from microbleeds.segmentation import Segmentation, segment, segment_without
 from microbleeds.weights.anatomy_card import AnatomyCard
 
 GROUPS = ("lobar", "deep", "infratentorial")
@@ -60,19 +61,29 @@ def outcome_of(item: Item | LazyItem, network: AnatomyNetwork, card: AnatomyCard
         item.head,
         found is not None and found.confident,
         {name: round(value, 4) for name, value in overlaps(confusion(regions, item.regions)).items()},
-        _bleeds(item, found),
+        _bleeds(item, None if found is None else placing(item, found, network, card, compute)),
         round(seconds, 2),
         item.protocol,
     )
 
 
-def _bleeds(item: Item, found: Segmentation | None) -> list[tuple[bool, bool, bool, bool]]:
+def placing(
+    item: Item, found: Segmentation, network: AnatomyNetwork, card: AnatomyCard, compute: Compute
+) -> list[Placement]:
+    """Place the true microbleeds as the program places findings: on the scan in which they are filled."""
+    scan, spots = item.scan, []
+    for x, y, z in item.bleeds_mm.tolist():
+        voxel = scan.grid.to_ijk(np.array((x, y, z)))
+        spots.append(Candidate((x, y, z), 1.0, apparent_diameter_mm(scan.swi, voxel, scan.grid.spacing_mm)))
+    return localise(spots, segment_without(scan, found, spots, network, compute, card))
+
+
+def _bleeds(item: Item, places: Sequence[Placement] | None) -> list[tuple[bool, bool, bool, bool]]:
     """Return for each true microbleed: visible, right group, right MARS region and side, right group by Kim."""
-    if found is None:
+    if places is None:
         return [(visible, False, False, False) for visible in item.visible]
-    candidates = [Candidate((float(x), float(y), float(z)), 1.0) for x, y, z in item.bleeds_mm]
     rows = []
-    for placed, true, visible in zip(localise(candidates, found), item.places, item.visible, strict=True):
+    for placed, true, visible in zip(places, item.places, item.visible, strict=True):
         pair = PlacedPair(true, Place(placed.group, placed.region, placed.side))
         if pair.compared:
             region = pair.right_group and pair.right_region

@@ -29,7 +29,7 @@ from microbleeds.errors import InputError
 from microbleeds.followup import visit as visit_module
 from microbleeds.pipeline import Request, run
 from microbleeds.report.dicom.stored import export_result
-from microbleeds.report.run_record import sha256_of, voxels_sha256
+from microbleeds.report.run_record import sha256_of
 from microbleeds.study import open_scan
 from test_pipeline import BLEED_MM, networks, study
 
@@ -186,6 +186,8 @@ class TestDicom:
         assert record.kept == expected.kept
         assert record.kept[0].position_ras_mm == BLEED_MM
         assert record.scan.shape == expected.scan.shape
+        assert record.scan.images.series == 8
+        assert len(record.scan.images.numbers) == record.scan.shape[2]
         assert record.scan.phase.sign == expected.scan.phase.sign
         one, other = (nib.load(tmp_path / name / "labels.nii.gz") for name in ("nifti", "dicom"))
         np.testing.assert_allclose(one.affine, other.affine, atol=1e-3)
@@ -201,7 +203,8 @@ class TestDicom:
         assert options["options"]["swi"].endswith("/…")
         assert set(options["inputs_sha256"]) == {"swi", "phase"}
         with open_scan(folder) as study:
-            assert options["voxels_sha256"] == voxels_sha256(study.scan)
+            assert options["voxels_sha256"] == study.voxels_sha256
+        assert set(options["voxels_sha256"]) == {"swi", "phase"}
 
     def test_nor_where_the_output_is_called_after_the_patient(self, zipped: Path, tmp_path: Path):
         out = tmp_path / "results" / NAME.replace("^", "_")

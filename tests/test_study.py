@@ -72,7 +72,6 @@ class TestCombinations:
         assert scan.magnitude is None
         np.testing.assert_array_equal(scan.swi, swi)
         assert np.corrcoef(scan.phase_rad[phantom.brain], filtered[phantom.brain])[0, 1] > 0.8
-        assert (scan.mip <= scan.swi).all()
 
     def test_all_three(self, swi_file, magnitude_file, phase_file, swi):
         scan = load_study(swi_file, magnitude_file, phase_file)
@@ -178,14 +177,13 @@ class TestOrientation:
         assert scan.source_grid.axis_codes == codes
         assert scan.grid.same_as(reference.grid, tolerance_mm=1e-3)
         np.testing.assert_allclose(scan.swi, reference.swi, rtol=1e-4, atol=1e-2)
-        np.testing.assert_allclose(scan.mip, reference.mip, rtol=1e-4, atol=1e-2)
         again, grid = canonical(nib.load(turned["magnitude"]).get_fdata(), scan.source_grid)
         np.testing.assert_allclose(again, scan.magnitude, rtol=1e-5)
         assert grid.same_as(scan.grid, tolerance_mm=1e-3)
 
     def test_arrays_suit_torch(self, magnitude_file, phase_file):
         scan = load_study(magnitude=magnitude_file, phase=phase_file)
-        for array in (scan.swi, scan.magnitude, scan.phase_rad, scan.mip):
+        for array in (scan.swi, scan.magnitude, scan.phase_rad):
             assert array.dtype == np.float32
             assert array.flags.c_contiguous
             assert array.shape == scan.grid.shape
@@ -262,4 +260,3 @@ class TestRealCrop:
         assert scan.phase_rad[i, j, 36] > 0.8
         assert scan.swi[i, j, 36] < 0.6 * np.median(scan.swi[:, :, 36])
         assert scan.swi[i, j, 36] < 0.6 * scan.magnitude[i, j, 36]
-        assert scan.mip[i, j, 36] <= scan.swi[i, j, 36]

@@ -42,14 +42,7 @@ from microbleeds.report.record import (
 from microbleeds.report.regions_image import write_regions
 from microbleeds.report.review.page import write_review
 from microbleeds.report.review.signed_folder import refuse_signed
-from microbleeds.report.run_record import (
-    RunOrigin,
-    Stopwatch,
-    run_record,
-    sha256_of,
-    voxels_sha256,
-    write_run_record,
-)
+from microbleeds.report.run_record import RunOrigin, Stopwatch, run_record, sha256_of, write_run_record
 from microbleeds.report.tsv import write_tsv
 from microbleeds.scan import Scan
 from microbleeds.segmentation import Segmentation, anatomy_of, segment, segment_without
@@ -178,7 +171,7 @@ def run(request: Request, announce: Callable[[str], None] = lambda stage: None) 
             weights_sha256=hashes,
             compute=compute.describe(),
         )
-        voxels = None if study.dicom is None else voxels_sha256(scan)
+        voxels = None if study.dicom is None else dict(study.voxels_sha256)
         write_run_record(written.model_copy(update={"voxels_sha256": voxels}), folder / "run.json")
     return record
 

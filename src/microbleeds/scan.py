@@ -52,6 +52,21 @@ class PhaseFacts:
     high_pass_source: str
 
 
+@dataclass(frozen=True)
+class SourceImages:
+    """DICOM images that a scan was read from, as an archive numbers them.
+
+    Args:
+        series: Series Number.
+        numbers: Instance Number (or number of the frame) of each slice along the third axis of ``source_grid``.
+        frames: whether they are frames of a multi-frame image.
+    """
+
+    series: int
+    numbers: tuple[int, ...]
+    frames: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Scan:
     """One SWI (or T2*-weighted GRE) acquisition, ready for the detector.
@@ -63,8 +78,8 @@ class Scan:
         swi: [X, Y, Z] susceptibility-weighted image in arbitrary units (for ``t2star`` the magnitude).
         magnitude: [X, Y, Z] magnitude before weighting, if given.
         phase_rad: [X, Y, Z] high-pass-filtered phase in radians, paramagnetic tissue **positive**, if given.
-        mip: [X, Y, Z] minimum intensity projection of ``swi`` over a sliding slab of slices.
         files: role (``swi``, ``magnitude``, ``phase``) to path as the user gave it.
+        images: of the main image, if it was DICOM and they are numbered.
         warnings: sentences for the reader.
     """
 
@@ -74,10 +89,10 @@ class Scan:
     swi: Volume
     magnitude: Volume | None = None
     phase_rad: Volume | None = None
-    mip: Volume | None = None
     sequence: SequenceFacts = SequenceFacts()
     phase_facts: PhaseFacts | None = None
     files: dict[str, str] = field(default_factory=dict)
+    images: SourceImages | None = None
     warnings: tuple[str, ...] = ()
 
     @property

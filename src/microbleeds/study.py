@@ -27,7 +27,6 @@ from microbleeds.read.sidecar import merged
 from microbleeds.scan import NO_PHASE, T2STAR_ONLY, PhaseFacts, Scan, SequenceFacts, Volume
 from microbleeds.susceptibility.foreground import head_core
 from microbleeds.susceptibility.highpass import decide_high_pass, homodyne
-from microbleeds.susceptibility.mip import minimum_projection
 from microbleeds.susceptibility.scale import PhaseScale, find_scale, to_radians
 from microbleeds.susceptibility.sign import SignDecision, find_sign
 from microbleeds.susceptibility.swi import susceptibility_weighted
@@ -49,11 +48,13 @@ class Study:
         dicom: the DICOM volumes that it was read from, their main one on ``scan.source_grid``; ``None`` if the SWI
             (or the magnitude in its stead) was a NIfTI file.
         given: role to the path that the user gave, without what identifies the patient.
+        voxels_sha256: role to :func:`microbleeds.read.part.voxels_sha256` of each volume that was read from DICOM.
     """
 
     scan: Scan
     dicom: DicomStudy | None = None
     given: Mapping[str, str] = field(default_factory=dict)
+    voxels_sha256: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_study(
@@ -114,7 +115,9 @@ def open_scan(
         _refuse_different_grids(parts)
         _refuse_negative(parts)
         notes = dicom.notes if dicom is not None else ()
-        yield Study(_assembled(parts, phase_sign, notes), dicom, titles)
+        hashes = {role: sha256 for part in parts.values() for role, sha256 in part.voxels_sha256.items()}
+        scan = _assembled(parts, phase_sign, notes)
+        yield Study(scan if dicom is None else replace(scan, images=dicom.main.images), dicom, titles, hashes)
 
 
 def refuse_unknown_sign(phase_sign: str) -> None:
@@ -146,7 +149,7 @@ def _read(
             parts |= parts_of(study)
         else:
             volumes[role], titles[role] = files.enter_context(open_volume(path, role))
-            parts[role] = part_of(replace(volumes[role], role=role), titles[role])
+            parts[role] = part_of(replace(volumes[role], role=role), role, titles[role])
     return {role: parts[role] for role in _ROLES if role in parts}, _sources(study, volumes, parts), titles
 
 
@@ -219,7 +222,6 @@ def _assembled(parts: dict[str, Part], choice: SignChoice, notes: Sequence[str] 
         image = susceptibility_weighted(main.image, phase_rad)
     elif "swi" not in parts:
         warnings.append(T2STAR_ONLY)
-    axis = main.grid.slice_axis
     return Scan(
         kind="t2star" if "swi" not in parts and phase_rad is None else "swi",
         grid=main.grid,
@@ -227,7 +229,6 @@ def _assembled(parts: dict[str, Part], choice: SignChoice, notes: Sequence[str] 
         swi=image,
         magnitude=magnitude,
         phase_rad=phase_rad,
-        mip=minimum_projection(image, float(main.grid.spacing_mm[axis]), slice_axis=axis),
         sequence=_sequence(parts),
         phase_facts=facts,
         files={role: part.name for role, part in parts.items()},

@@ -104,6 +104,8 @@ class TestReading:
         page.click("#findings li:nth-child(1) .jump")
         assert np.abs(position(page) - BLEEDS_MM[0]).max() < 0.02
         assert "left frontal white matter" in page.text_content("#position .where")
+        k = read_record(finished / "findings.json").findings[0].position_ijk[2]
+        assert page.text_content("#position .slice") == f"slice {k + 1} of 30"
 
         page.keyboard.press("n")
         page.keyboard.press("r")

@@ -14,12 +14,14 @@ import pytest
 
 from little_cohort import image, little_search
 from microbleeds.cohort.pool import (
+    SCAN_MEMORY_MB,
     ClusterKind,
     PoolSettings,
     local_workers,
     open_pool,
     queue_cluster,
     read_options,
+    worker_memory_mb,
 )
 from microbleeds.cohort.run import run_all
 from microbleeds.cohort.settle import settled
@@ -140,6 +142,28 @@ class TestPool:
         self, settings: PoolSettings, tasks_: int, cores: int, free_mb: float, workers: int
     ) -> None:
         assert local_workers(settings, tasks_, cores=cores, free_mb=free_mb) == workers
+
+    @pytest.mark.parametrize(
+        ("settings", "workers", "free_mb", "each_mb"),
+        [
+            (PoolSettings(), 4, 64_000, 16_000),
+            (PoolSettings(memory_mb=8_000), 4, 64_000, 2_000),
+            (PoolSettings(memory_mb=8_000), 2, 6_000, 3_000),
+            (PoolSettings(memory_mb=1_000), 1, 64_000, SCAN_MEMORY_MB),
+            (PoolSettings(memory_mb=1_000), 1, 500, 500),
+        ],
+    )
+    def test_workers_share_what_the_user_gave(
+        self, settings: PoolSettings, workers: int, free_mb: float, each_mb: float
+    ) -> None:
+        assert worker_memory_mb(settings, workers, free_mb=free_mb) == each_mb
+
+    def test_a_worker_is_limited_to_its_share_and_never_pauses(self) -> None:
+        with open_pool(PoolSettings(workers=1, memory_mb=2_000), 1) as client:
+            (worker,) = client.scheduler_info(n_workers=-1)["workers"].values()
+            assert worker["memory_limit"] == 2_000_000_000
+            (paused,) = client.run(lambda dask_worker: dask_worker.memory_manager.memory_pause_fraction).values()
+            assert paused is False
 
     def test_no_scheduler_at_the_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("microbleeds.cohort.pool._CONNECT_SECONDS", 1)

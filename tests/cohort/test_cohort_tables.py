@@ -123,7 +123,7 @@ class TestTable:
             (row,) = table_rows(
                 [Entry(Outcome(name="a", state="done"), record.model_copy(update={"segmentation": seen}))]
             )
-            assert row["brain_ml"] == expected
+            assert row["parenchyma_ml"] == expected
 
     def test_charts_of_the_page(self) -> None:
         numbers = [1, 0, 1, 2, 1, 2, 1, 90]

@@ -424,6 +424,12 @@ class TestFiles:
         (tmp_path / "a.csv").write_text('x_mm,y_mm,z_mm,region\n1,2,3,"lobe, left"\n')
         assert read_truth(tmp_path / "a.csv").regions == ("lobe, left",)
 
+    def test_quotation_marks_between_tabs(self, tmp_path):
+        """A spreadsheet puts whole cells into them; elsewhere they are text."""
+        rows = ('1\t2\t3\t"lobe, ""left"""', '4\t5\t6\t"old" bleed', '7\t8\t9\t5"')
+        (tmp_path / "a.tsv").write_text("\n".join(("x_mm\ty_mm\tz_mm\tregion", *rows)))
+        assert read_truth(tmp_path / "a.tsv").regions == ('lobe, "left"', '"old" bleed', '5"')
+
     def test_an_open_quotation_mark_swallows_no_rows(self, tmp_path):
         (tmp_path / "a.csv").write_text('x_mm,y_mm,z_mm,note\n1,2,3,"small\n4,5,6,x\n7,8,9,y"\n')
         with pytest.raises(InputError, match=r"Line 2 of .*a\.csv can't be split into cells"):

@@ -136,7 +136,7 @@ def visit(
     for bleed in bleeds:
         spot = np.linalg.norm(inside - np.asarray(bleed), axis=-1) < 2.5
         swi[spot], shift[spot] = 20, 1.5
-    scan = Scan(kind="swi", grid=grid, source_grid=grid, swi=swi, phase_rad=shift if phase else None, mip=swi)
+    scan = Scan(kind="swi", grid=grid, source_grid=grid, swi=swi, phase_rad=shift if phase else None)
     if not phase:
         changes = {"phase": None, **changes}
     nothing = np.zeros(shape, dtype=np.uint8)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 import socket
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from little_study import NAME, PATIENT_ID, SECRETS, Archive, Running, echo, image, send, stand_in, study, wait_for
-from pydicom.uid import SecondaryCaptureImageStorage
+from pydicom.uid import EnhancedMRColorImageStorage, SecondaryCaptureImageStorage
 
 from microbleeds.errors import InputError
 from microbleeds.node.config import Config
 from microbleeds.node.discretion import cleared, token_of
+from microbleeds.node.queue import Queue
 from microbleeds.node.serve import Node
 from microbleeds.node.work import Outcome
 
@@ -67,11 +70,49 @@ class TestImages:
             assert [s.attempts for s in node.queue.studies()] == [1]
         assert set(archive.stored.values()) == {1}
 
-    def test_what_is_no_mr_image_is_accepted_and_not_kept(self, settings: Settings, archive: Archive):
+    def test_a_study_that_was_filed_anew_is_searched_under_its_new_uid(self, settings: Settings, archive: Archive):
+        """The archive corrected the UID of the study and kept those of its images."""
+        config = settings(archive.port)
+        anew = study()
+        for one in anew:
+            one.StudyInstanceUID = "1.2.826.77.5"
+        with Running(Node(config, stand_in)) as node:
+            assert send(config.port, study()) == [0, 0, 0]
+            wait_for(lambda: [s.state for s in node.queue.studies()] == ["done"])
+            assert send(config.port, anew) == [0, 0, 0]
+            wait_for(lambda: [s.state for s in node.queue.studies()] == ["done"] * 2)
+            assert [s.images for s in node.queue.studies()] == [3, 3]
+        assert {path.parent.name for path in kept(config)} == {token_of("1.2.826.77.1"), token_of("1.2.826.77.5")}
+
+    def test_the_queue_of_an_earlier_version_goes_on(self, tmp_path: Path):
+        """There an image was of one study alone."""
+        Queue(tmp_path / "queue.sqlite").close()
+        with closing(sqlite3.connect(tmp_path / "queue.sqlite")) as old:
+            old.executescript(
+                "DROP TABLE image; CREATE TABLE image (uid TEXT PRIMARY KEY, "
+                "token TEXT NOT NULL REFERENCES study (token) ON DELETE CASCADE);"
+                "CREATE INDEX image_of_study ON image (token);"
+                "INSERT INTO study (token, uid, state, changed) VALUES ('a', '1.2', 'done', 5);"
+                "INSERT INTO image VALUES ('1.2.1', 'a')"
+            )
+        for _ in range(2):
+            queue = Queue(tmp_path / "queue.sqlite")
+            assert (queue.knows("a", "1.2.1"), queue.knows("b", "1.2.1")) == (True, False)
+            queue.close()
+        queue = Queue(tmp_path / "queue.sqlite")
+        queue.received("b", "1.3", "1.2.1")
+        assert {entry.token: entry.images for entry in queue.studies()} == {"a": 1, "b": 1}
+        queue.forget("a", -1, lambda token: None)
+        assert (queue.knows("a", "1.2.1"), queue.knows("b", "1.2.1")) == (False, True)
+        queue.close()
+
+    @pytest.mark.parametrize("sop_class", [SecondaryCaptureImageStorage, EnhancedMRColorImageStorage])
+    def test_what_is_not_searched_is_accepted_and_not_kept(
+        self, settings: Settings, archive: Archive, sop_class: str
+    ):
         config = settings(archive.port)
         with Running(Node(config, stand_in)) as node:
-            report = image(9, sop_class=SecondaryCaptureImageStorage)
-            assert send(config.port, [report]) == [0]
+            assert send(config.port, [image(9, sop_class=sop_class)]) == [0]
             assert node.queue.studies() == []
         assert kept(config) == []
 

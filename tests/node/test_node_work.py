@@ -358,9 +358,9 @@ class TestExpiry:
         assert not ended.worker.step(busy=[ended.token])
         assert self.images(ended) == 1
         before = ended.queue.studies()[0].changed
-        assert ended.queue.knows("1.2.3.1")
+        assert ended.queue.knows(ended.token, "1.2.3.1")
         assert ended.queue.studies()[0].changed > before, "its time begins anew"
-        assert not ended.queue.knows("1.2.3.9")
+        assert not ended.queue.knows(ended.token, "1.2.3.9")
         assert ended.worker.step()
         assert (self.images(ended), ended.queue.studies()) == (0, [])
 

@@ -75,7 +75,6 @@ def head() -> Head:
         source_grid=source,
         swi=swi,
         phase_rad=phase,
-        mip=swi,
         sequence=SequenceFacts(3.0, 20.0, 28.0, 15.0, "ACME <MR>"),
         phase_facts=PhaseFacts(
             "0..4095", "values run from 0 to 4095", "paramagnetic-dark", "veins are dark", False, "it wraps"

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pytest
 from little_head import BLEEDS_MM, PLACES, SCORES, Head, model, segmented
@@ -15,7 +16,7 @@ from microbleeds.regions import MARGIN_LIMIT_MM
 from microbleeds.report.assemble import assemble
 from microbleeds.report.html import MAX_PICTURED, render_html, write_html
 from microbleeds.report.record import DISCLAIMER, Record
-from microbleeds.scan import Candidate
+from microbleeds.scan import Candidate, SourceImages
 
 VOID = {"meta", "img", "br", "input", "link"}
 
@@ -160,6 +161,29 @@ class TestPage:
         assert re.search(r'data-count="strictly_lobar">unknown', text)
         assert text.count("hollow") > page.count("hollow") + 8, "three marks on three views"
         assert "looks wrong" not in page
+
+    def test_where_in_the_files(self, head: Head, page: str):
+        assert page.count("19 of 34") == 2, "list and card"
+        assert "Voxel, from 0</dt><dd>74, 34, 18<" in page
+        assert ">DICOM<" not in page
+        scan = replace(head.scan, images=SourceImages(8, tuple(range(1, 35)), frames=False))
+        record = assemble(scan, [Candidate(BLEEDS_MM[0], 0.9, 2.5)], PLACES[:1], model())
+        assert render_html(record, scan, head.brain).count("series 8, image 19") == 2
+
+    def test_a_projection_was_not_searched(self, head: Head):
+        hashes = {"swi": "ab" * 32, "phase": "cd" * 32, "mip": "ef" * 32}
+        origin = SimpleNamespace(time="2026-01-02 03:04 UTC", inputs_sha256=hashes)
+        text = render_html(head.record, head.scan, head.brain, origin=origin)
+        assert "sha256 abababababab" in text
+        assert "sha256 cdcdcdcdcdcd" in text
+        assert "efefefef" not in text
+
+    def test_the_phase_says_how_it_is_drawn_where_it_is_drawn(self, page: str):
+        heads = re.findall(r'<span class="head side">(.*?)</span>', page)
+        assert {re.sub(r"<[^>]*>|&shy;", " ", head) for head in heads if head.startswith("phase")} == {
+            "phase para magnetic bright "
+        }
+        assert "Sign in the file" in page
 
     def test_a_border_says_how_near(self, head: Head):
         place = replace(PLACES[0], margin_mm=1.44)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -15,12 +16,14 @@ from pydantic import ValidationError
 from microbleeds.cohort.task import ScanOrigin, ScanTask, SearchOptions, outcome_of, read_outcome, write_outcome
 from microbleeds.errors import InputError
 from microbleeds.evaluate import read_predictions
+from microbleeds.evaluate.tables import read_table
 from microbleeds.pipeline import Request, run
 from microbleeds.report.assemble import assemble, count, definite_cut
 from microbleeds.report.labels import label_volume, write_labels
 from microbleeds.report.record import Record, read_record, schema_json, write_record
 from microbleeds.report.tsv import COLUMNS, write_tsv
-from microbleeds.scan import Candidate
+from microbleeds.report.words import describe_slice, describe_source
+from microbleeds.scan import Candidate, SourceImages
 
 DOCS = Path(__file__).parents[2] / "docs" / "findings.schema.json"
 
@@ -139,6 +142,12 @@ class TestFiles:
         with pytest.raises(ValidationError):
             Record.model_validate(head.record.model_dump() | {"findings": [finding]})
 
+    def test_files_of_schema_1_2_are_read(self, head: Head, tmp_path):
+        text = json.loads(head.record.model_dump_json()) | {"schema_version": "1.2.0"}
+        del text["scan"]["images"]
+        (tmp_path / "findings.json").write_text(json.dumps(text))
+        assert read_record(tmp_path / "findings.json").scan == head.record.scan
+
     def test_docs_hold_the_schema(self):
         assert DOCS.read_text(encoding="utf-8") == schema_json(), (
             "write it anew with: microbleeds schema --out docs/findings.schema.json"
@@ -155,6 +164,18 @@ class TestFiles:
         assert [row["score_spread"] for row in rows] == ["0.49", "n/a"]
         assert [row["score_note"] for row in rows] == [record.findings[0].score_note, "n/a"]
 
+    def test_tsv_is_sure_only_of_what_counts(self, head: Head, tmp_path):
+        """Whoever counts the words gets the numbers of the result."""
+        write_tsv(head.record, tmp_path / "findings.tsv")
+        with (tmp_path / "findings.tsv").open(encoding="utf-8") as lines:
+            rows = list(csv.DictReader(lines, delimiter="\t"))
+        said = [row["certainty"] for row in rows]
+        counts = head.record.counts
+        assert (said.count("definite"), said.count("possible")) == (counts.definite, counts.possible)
+        assert {(row["certainty"], row["certainty_reason"]) for row in rows if row["kept"] == "0"} == {
+            ("n/a", "n/a")
+        }
+
     def test_tsv_and_json_say_the_same_to_the_scorer(self, head: Head, tmp_path):
         write_tsv(head.record, tmp_path / "findings.tsv")
         write_record(head.record, tmp_path / "findings.json")
@@ -165,6 +186,33 @@ class TestFiles:
         np.testing.assert_array_equal(a.ruled_out, b.ruled_out)
         assert a.groups == b.groups
         assert (tmp_path / "findings.tsv").read_text().splitlines()[0].split("\t") == list(COLUMNS)
+
+    def test_the_scorer_reads_text_as_it_was_written(self, head: Head, tmp_path):
+        """Quotation marks at the ends of cells too, which would join them into one."""
+        said = ('"Vein" by C:\\notes', 'or a "mimic"')
+        changes = dict(zip(("score_note", "certainty_reason"), said, strict=True))
+        findings = [finding.model_copy(update=changes) for finding in head.record.findings]
+        write_tsv(head.record.model_copy(update={"findings": findings}), tmp_path / "findings.tsv")
+        table = read_table(tmp_path / "findings.tsv")
+        assert len(read_predictions(tmp_path / "findings.tsv").scores) == len(findings)
+        assert (table.text("score_note")[0], table.text("certainty_reason")[0]) == said
+
+
+class TestSlices:
+    def test_count_from_one_across_the_files_slices(self, head: Head):
+        scan, finding = head.record.scan, head.record.findings[0]
+        assert finding.position_ijk == (74, 34, 18)
+        assert (describe_slice(finding, scan), describe_source(finding, scan)) == ("19 of 34", "")
+        sagittal = scan.model_copy(update={"spacing_mm": (3.0, 1.0, 1.0)})
+        assert describe_slice(finding, sagittal) == "75 of 90"
+
+    @pytest.mark.parametrize(("frames", "expected"), [(False, "series 8, image 16"), (True, "series 8, frame 16")])
+    def test_the_archives_number_of_the_image(self, head: Head, frames: bool, expected: str):
+        images = SourceImages(8, tuple(range(34, 0, -1)), frames)
+        record = assemble(replace(head.scan, images=images), [Candidate(BLEEDS_MM[0], 0.9)], PLACES[:1], model())
+        assert describe_source(record.findings[0], record.scan) == expected
+        thick = record.scan.model_copy(update={"spacing_mm": (3.0, 1.0, 1.0)})
+        assert describe_slice(record.findings[0], thick) == "19 of 34", "a DICOM slice is an image"
 
 
 class TestNames:
@@ -218,3 +266,13 @@ class TestLabels:
         first = head.record.findings[0]
         second = first.model_copy(update={"id": 2})
         assert set(np.unique(label_volume([first, second], head.scan.source_grid))) == {0, 1}
+
+    def test_a_small_finding_inside_a_surer_large_one_is_drawn(self, head: Head):
+        """It counts, so it has a label, and a segment in DICOM."""
+        large = head.record.findings[0].model_copy(update={"diameter_mm": 10.0})
+        x, y, z = large.position_ras_mm
+        small = large.model_copy(update={"id": 2, "position_ras_mm": (x, y + 4.1, z), "diameter_mm": 2.0})
+        grid = head.scan.source_grid
+        labels = label_volume([large, small], grid)
+        for finding in (large, small):
+            assert labels[tuple(np.rint(grid.to_ijk(finding.position_ras_mm)).astype(int))] == finding.id

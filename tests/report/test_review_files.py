@@ -81,6 +81,14 @@ class TestPage:
         assert [len(f["thumbnails"]) for f in facts["findings"]] == [5, 5, 5, 0, 0]
         assert facts["findings_sha256"] == hash_of(head.record)
 
+    def test_slices_are_the_files(self, head: Head, page: str):
+        """The page's volumes are cut and turned."""
+        slices = json.loads(page.split('id="facts">')[1].split("</script>")[0])["slices"]
+        assert slices["count"] == 34
+        for finding in head.record.findings:
+            number = np.dot(slices["weights"], [*finding.position_ras_mm, 1])
+            assert abs(number - finding.position_ijk[2]) <= 0.5
+
     def test_the_hash_is_that_of_the_file(self, head: Head, result: Path):
         assert sha256_of(result / "findings.json") == hash_of(head.record)
 
@@ -138,6 +146,24 @@ class TestSignedFolder:
         page = (out / "report.html").read_text(encoding="utf-8")
         assert "Read by Dr A. Reader on 2026-03-01: 1 accepted, 0 uncertain, 1 rejected, 1 added" in page
         assert "No reader has confirmed" not in page
+
+    def test_the_page_says_what_was_rejected_and_who_decided(self, result: Path):
+        finalise(result, verdicts_for(result, verdicts=[verdict(1, "rejected"), verdict(2, "uncertain")]))
+        record = read_record(result / "reviewed" / "findings.json")
+        page = (result / "reviewed" / "report.html").read_text(encoding="utf-8")
+        rejected = page.split('<section aria-label="Rejected by the reader">')[1].split("</section>")[0]
+        assert "Rejected by the reader: 1" in rejected
+        assert rejected.count("<img") == 10
+        assert 'id="finding-1"' in rejected
+        warnings = page.split('aria-label="Warnings"')[1].split("</section>")[0]
+        assert "Read by" not in warnings
+        assert "The phase sign is uncertain." in warnings
+        assert record.warnings[0].startswith("Read by")
+        assert '<p class="read">Read by Dr A. Reader' in page
+        assert "Definite, unless the reader decided: score from" in page
+        assert "else possible, unless the reader decided. Read by" in page
+        (out,) = (finding for finding in record.findings if finding.removed_by == "reader")
+        assert (out.reason, out.certainty_reason) == ("Rejected by the reader.", None)
 
     def test_a_reader_cannot_bring_html(self, result: Path):
         given = verdicts_for(result)

@@ -95,7 +95,7 @@ class TestEconomy:
         regions = np.broadcast_to(np.arange(1, 91, dtype=np.uint8)[:, None, None], shape)
         grid = Grid(shape, np.diag([0.5, 0.5, 2.0, 1.0]))
         values = np.ones(shape, dtype=np.float32)
-        scan = Scan(kind="swi", grid=grid, source_grid=grid, swi=values, mip=values)
+        scan = Scan(kind="swi", grid=grid, source_grid=grid, swi=values)
         made = embed(scan, np.ones(shape, dtype=bool), regions, most_bytes=1)
         codes = np.asarray(unpacked(made.codes).dataobj)
         assert codes.shape == made.grid.shape
@@ -111,6 +111,6 @@ def test_a_full_head_of_nothing_but_noise_stays_small():
     swi = rng.integers(0, 4096, shape, dtype=np.int16).astype(np.float32)
     phase = (rng.random(shape, dtype=np.float32) - 0.5) * (2 * np.float32(np.pi))
     grid = Grid(shape, np.diag([0.5, 0.5, 2.0, 1.0]))
-    scan = Scan(kind="swi", grid=grid, source_grid=grid, swi=swi, phase_rad=phase, mip=swi)
+    scan = Scan(kind="swi", grid=grid, source_grid=grid, swi=swi, phase_rad=phase)
     made = embed(scan, np.ones(shape, dtype=bool), None)
     assert 5_000_000 < made.size < 35_000_000

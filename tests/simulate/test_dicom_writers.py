@@ -91,10 +91,12 @@ class TestRoundTrip:
 
     def test_every_kind_is_found(self, study: Study, written: tuple[Convention, Path]):
         roles = {
-            "ge": {"swi", "mip", "real", "imaginary"},
-            "ge-phase": {"swi", "mip", "phase"},
+            "ge": {"swi", "real", "imaginary"},
+            "ge-phase": {"swi", "phase"},
         }
-        assert set(study.dicom.chosen) == roles.get(written[0], {"swi", "mip", "magnitude", "phase"})
+        assert set(study.dicom.chosen) == roles.get(written[0], {"swi", "magnitude", "phase"})
+        assert "mip" in {volume.role for volume in study.dicom.seen}
+        assert set(study.voxels_sha256) == set(study.dicom.chosen)
         assert study.scan.warnings == tuple(n for n in study.dicom.notes)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from head_phantom import head_phantom
 
+from microbleeds.susceptibility import dipole
 from microbleeds.susceptibility.dipole import rough_susceptibility
 from microbleeds.susceptibility.foreground import head_core
 from microbleeds.susceptibility.highpass import homodyne
@@ -53,6 +54,21 @@ def test_noise_is_unsure():
         confidences.append(judged(phantom, noise).confidence)
     assert np.median(confidences) < 0.85
     assert min(confidences) >= 0.5
+
+
+def test_one_thread_alone(monkeypatch):
+    """As a worker of a cohort is promised to take."""
+    taken = []
+    for name in ("rfftn", "irfftn"):
+        original = getattr(dipole.fft, name)
+
+        def noted(*args, original=original, **options):
+            taken.append(options.get("workers") or dipole.fft.get_workers())
+            return original(*args, **options)
+
+        monkeypatch.setattr(dipole.fft, name, noted)
+    rough_susceptibility(np.zeros((16, 16, 8), np.float32), (1.0, 1.0, 2.0), ALONG_Z)
+    assert taken == [1, 1]
 
 
 def test_no_structure_at_all():

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from microbleeds import __version__
+from microbleeds import __version__, tab_separated
 from microbleeds.atomic import atomic_file
 from microbleeds.regions import SCALES
 
@@ -37,10 +37,10 @@ FINDINGS: Mapping[str, Description] = {
     },
     "score_note": {"Description": "Said where the spread of the score is large."},
     "certainty": {
-        "Description": "How sure a finding is by score, roundness and size.",
+        "Description": "How sure a finding that counts is, by score, roundness and size or by a reader; else n/a.",
         "Levels": {"definite": "meets all of the rule", "possible": "misses part of it"},
     },
-    "certainty_reason": {"Description": "Why it is definite or possible."},
+    "certainty_reason": {"Description": "Why it is definite or possible; n/a where it does not count."},
     "diameter_mm": {"Description": "Apparent diameter: full width at half depth.", "Units": "mm"},
     "roundness": {"Description": "Smallest over largest extent of the dark spot, 0 to 1."},
     "group": {"Description": "Group by MARS (Gregoire 2009).", "Levels": _GROUPS},
@@ -53,7 +53,7 @@ FINDINGS: Mapping[str, Description] = {
     "place_confidence": {
         "Description": "How far the group can be trusted.",
         "Levels": {
-            "sure": "well inside its group",
+            "sure": "no other group within 2.5 mm on the segmentation",
             "border": "another group is near",
             "uncertain": "the segmentation looks wrong",
             "unknown": "no group",
@@ -138,19 +138,9 @@ def write_json(content: Mapping[str, Any], path: Path) -> None:
 
 def write_rows(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write a table, tab separated; ``n/a`` where nothing is known."""
-    lines = [list(columns), *([_cell(row.get(name)) for name in columns] for row in rows)]
-    with atomic_file(path) as partial:
-        partial.write_text("".join("\t".join(line) + "\n" for line in lines), encoding="utf-8")
+    tab_separated.write_table(columns, ([row.get(name) for name in columns] for row in rows), path)
 
 
 def generated_by() -> list[dict[str, str]]:
     """Return what BIDS calls ``GeneratedBy``."""
     return [{"Name": "microbleeds", "Version": __version__}]
-
-
-def _cell(value: Any) -> str:
-    if value is None or value == "":
-        return "n/a"
-    if isinstance(value, bool):
-        return str(int(value))
-    return " ".join(str(value).split())

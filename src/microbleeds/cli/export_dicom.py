@@ -14,7 +14,8 @@ def export_dicom(
     *,
     out: Annotated[Path | None, typer.Option(help="Folder to write; RESULT/dicom if left out.")] = None,
     series: Annotated[
-        list[str] | None, typer.Option(help="Series of the study, as for detect; repeatable.")
+        list[str] | None,
+        typer.Option(help="Series, as for detect; those of the search if left out; repeatable."),
     ] = None,
     organization: Annotated[
         str | None, typer.Option(help="Where the reader of a signed result works; marks the report as verified.")

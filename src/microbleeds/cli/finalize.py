@@ -21,7 +21,8 @@ def finalize(
         typer.Option(help="DICOM study that was searched, if it isn't where it was: the report is DICOM too."),
     ] = None,
     series: Annotated[
-        list[str] | None, typer.Option(help="Series of the study, as for detect; repeatable.")
+        list[str] | None,
+        typer.Option(help="Series, as for detect; those of the search if left out; repeatable."),
     ] = None,
     organization: Annotated[
         str | None, typer.Option(help="Where the reader works; marks the DICOM report as verified.")
@@ -40,10 +41,11 @@ def finalize(
             raise InputError("--dicom, --series and --organization are about a result; a comparison has no DICOM.")
         _finalize_comparison(result, verdicts, out, overwrite)
         return
-    study, wanted, problem = _study(result, dicom, tuple(series or ()))
+    study = dicom or _study_searched(result)
+    problem = "Name the DICOM study that was searched with --dicom."
     if study is None and (series or organization):
         raise InputError(f"--series and --organization are about the DICOM report. {problem}")
-    also = [] if study is None else [_dicom_writer(study, wanted, organization)]
+    also = [] if study is None else [_dicom_writer(study, tuple(series or ()), organization)]
     signed = finalise(result, verdicts, out, overwrite=overwrite, also=also)
     if study is None and (result / "dicom").is_dir():
         typer.echo(f"Warning: the signed report was not written as DICOM. {problem}", err=True)
@@ -85,15 +87,12 @@ def _finalize_comparison(compared: Path, verdicts: Path, out: Path | None, overw
     typer.echo(signed.comparison.disclaimer)
 
 
-def _study(result: Path, given: Path | None, series: tuple[str, ...]) -> tuple[Path | None, tuple[str, ...], str]:
-    """Return the DICOM study of a result, which series of it, and what to do if there is none."""
+def _study_searched(result: Path) -> Path | None:
+    """Return the DICOM study of a result, ``None`` if it isn't where it was or there was none."""
     from microbleeds.report.searched import read_run, study_searched
 
-    if given is not None:
-        return given, series, ""
     run = read_run(result)
-    study, searched = (None, ()) if run is None else study_searched(run)
-    return study, series or searched, "Name the DICOM study that was searched with --dicom."
+    return None if run is None else study_searched(run)
 
 
 def _dicom_writer(study: Path, series: tuple[str, ...], organization: str | None) -> Also:

@@ -26,7 +26,7 @@ def review(
     from microbleeds.report.record import read_record
     from microbleeds.report.review.page import write_review
     from microbleeds.report.run_record import sha256_of
-    from microbleeds.report.searched import read_run, refuse_other_scan
+    from microbleeds.report.searched import read_run, refuse_other_scan, series_searched
     from microbleeds.segmentation import segment
     from microbleeds.study import open_scan
 
@@ -38,9 +38,9 @@ def review(
     given = {"swi": swi, "magnitude": magnitude, "phase": phase}
     paths = _paths(run, given)
     sign = run.options.get("phase_sign", "auto")
-    with open_scan(**paths, phase_sign=sign, series=tuple(run.options.get("series", ()))) as study:
+    with open_scan(**paths, phase_sign=sign, series=series_searched(run)) as study:
         files = {role: path for role, path in paths.items() if path is not None}
-        refuse_other_scan(run, files, study.scan, record.scan.shape)
+        refuse_other_scan(run, files, study, record.scan.shape)
         weights, warnings = anatomy_searched(run)
         brain = segment(study.scan, **weights).brain
         # The result's own regions: the network of another version may say others.

@@ -28,6 +28,8 @@ _CONNECT_SECONDS = 20
 _DASK = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.worker.memory.terminate": 0.98,
+    # A worker that pauses is given no scan any more; with one scan at a time, pausing would spare nothing.
+    "distributed.worker.memory.pause": False,
     "distributed.comm.timeouts.connect": f"{_CONNECT_SECONDS}s",
 }
 
@@ -93,10 +95,23 @@ def open_pool(settings: PoolSettings, tasks: int) -> Iterator[Client]:
 
 def local_workers(settings: PoolSettings, tasks: int, *, cores: int, free_mb: float) -> int:
     """Return how many workers a machine carries: limited by cores, memory, the user and the tasks."""
-    memory_mb = free_mb if settings.memory_mb is None else min(settings.memory_mb, free_mb)
-    by_memory = int(memory_mb // SCAN_MEMORY_MB)
+    by_memory = int(_shared_mb(settings, free_mb) // SCAN_MEMORY_MB)
     by_cores = cores // settings.threads if settings.workers is None else settings.workers
     return max(1, min(by_cores, by_memory, tasks))
+
+
+def worker_memory_mb(settings: PoolSettings, workers: int, *, free_mb: float) -> float:
+    """Return what each local worker may take before it is ended: its share, but never less than a scan needs.
+
+    Where even one scan's need is more than what may be shared, the one worker still gets it if it is free: with
+    less, every scan would fail.
+    """
+    return min(free_mb, max(_shared_mb(settings, free_mb) / workers, SCAN_MEMORY_MB))
+
+
+def _shared_mb(settings: PoolSettings, free_mb: float) -> float:
+    """Return the memory that all local workers share."""
+    return free_mb if settings.memory_mb is None else min(settings.memory_mb, free_mb)
 
 
 def _local(settings: PoolSettings, tasks: int) -> Any:
@@ -109,7 +124,7 @@ def _local(settings: PoolSettings, tasks: int) -> Any:
         n_workers=workers,
         threads_per_worker=1,
         processes=True,
-        memory_limit=int(free_mb * 1e6 / workers),
+        memory_limit=int(worker_memory_mb(settings, workers, free_mb=free_mb) * 1e6),
         dashboard_address=None,
         silence_logs=logging.CRITICAL,
     )

@@ -7,8 +7,6 @@ Conventions:
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections import Counter
@@ -17,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from microbleeds import tab_separated
 from microbleeds.atomic import atomic_file
 from microbleeds.cohort.outliers import OUTLIER_Z, robust_z
 from microbleeds.cohort.task import Outcome
@@ -29,7 +28,7 @@ _GROUPS = ("lobar", "deep", "infratentorial", "unplaced")
 _MARS_ROWS = tuple(SCALES["MARS"].groups)
 _REGIONS = tuple(dict.fromkeys(region.name for region in REGIONS.values() if region.group != "none"))
 #: Column to how its outliers are measured.
-_WATCHED = {"microbleeds": math.sqrt, "ruled_out": math.sqrt, "candidates": math.sqrt, "brain_ml": float}
+_WATCHED = {"microbleeds": math.sqrt, "ruled_out": math.sqrt, "candidates": math.sqrt, "parenchyma_ml": float}
 FLAGS: Mapping[str, str] = {
     "no_phase": "no phase image: calcifications can't be told by their sign",
     "t2star_only": "a T2*-weighted magnitude was searched, which shows fewer microbleeds than SWI",
@@ -65,7 +64,7 @@ _DESCRIBED: Mapping[str, str] = {
     **{f"region_{name}": f"Findings in the fine region '{name}', both sides." for name in _REGIONS},
     "ruled_out": "Candidates above the operating point that their place ruled out.",
     "candidates": "All candidates of the search.",
-    "brain_ml": "Volume of the brain without ventricles and other fluid, in millilitres; n/a if unknown.",
+    "parenchyma_ml": "Volume of the brain without ventricles and other fluid, in millilitres; n/a if unknown.",
     "warnings": "Number of warnings in the report.",
     "flags": "Quality flags: " + "; ".join(f"{name} ({text})" for name, text in FLAGS.items()) + ".",
     "outliers": f"Measures whose robust z is beyond {OUTLIER_Z}, with that z.",
@@ -116,12 +115,7 @@ def table_rows(entries: Sequence[Entry]) -> list[Row]:
 
 def write_table(rows: Sequence[Row], path: Path) -> None:
     """Write the table (``path`` ends in ``.tsv``) and its data dictionary beside it (``.json``)."""
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, escapechar="\\")
-    writer.writerow(COLUMNS)
-    writer.writerows([_cell(row.get(name)) for name in COLUMNS] for row in rows)
-    with atomic_file(path) as partial:
-        partial.write_text(text.getvalue(), encoding="utf-8")
+    tab_separated.write_table(COLUMNS, ([row.get(name) for name in COLUMNS] for row in rows), path)
     described = {name: {"Description": text} for name, text in _DESCRIBED.items()}
     with atomic_file(path.with_suffix(".json")) as partial:
         partial.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
@@ -152,7 +146,7 @@ def _scan(record: Record) -> Row:
         "voxel_mm3": round(math.prod(scan.spacing_mm), 3),
         "ruled_out": sum(f.removed_by == "anatomy" and f.score >= cut for f in record.findings),
         "candidates": len(record.findings),
-        "brain_ml": None if found is None else found.parenchyma_ml,
+        "parenchyma_ml": None if found is None else found.parenchyma_ml,
         "warnings": len(record.warnings),
         "flags": ";".join(_flags(record)),
         "program_version": record.program_version,
@@ -193,9 +187,3 @@ def _flags(record: Record) -> list[str]:
         "field_strength_unknown": sequence.field_strength_t is None,
     }
     return [name for name in FLAGS if holds[name]]
-
-
-def _cell(value: Any) -> str:
-    if value is None or value == "":
-        return "n/a"
-    return str(int(value)) if isinstance(value, bool) else " ".join(str(value).split())

@@ -131,13 +131,16 @@ def separator_of(line: str) -> str | None:
 def split_line(line: str, separator: str | None, where: str) -> list[str]:
     """Split one line of a table into its cells.
 
-    A quotation mark that is not closed in its line would take all further rows into its cell.
+    A quotation mark that is not closed in its line would take all further rows into its cell. Between tabs it is
+    text unless a pair surrounds a cell: this program's tables quote nothing, spreadsheets quote whole cells.
 
     Raises:
         InputError: that begins with ``where``, if a quotation mark is not closed or text follows a closed one.
     """
     if separator is None:
         return line.split()
+    if separator == "\t":
+        return [_unquoted(cell.strip()) for cell in line.split("\t")]
     try:
         (row,) = csv.reader([line], delimiter=separator, strict=True)
     except csv.Error as error:
@@ -147,6 +150,12 @@ def split_line(line: str, separator: str | None, where: str) -> list[str]:
     return [cell.strip() for cell in row]
 
 
+def _unquoted(cell: str) -> str:
+    """Return a cell without the quotation marks of a spreadsheet, which doubles those inside."""
+    quoted = len(cell) > 1 and cell[0] == cell[-1] == '"'
+    return cell[1:-1].replace('""', '"') if quoted else cell
+
+
 def _cells(numbered: Sequence[tuple[int, str]], path: Path) -> list[list[str]]:
     """Split numbered lines at the separator of the first one, or at the one that it states."""
     if not numbered:
@@ -154,8 +163,8 @@ def _cells(numbered: Sequence[tuple[int, str]], path: Path) -> list[list[str]]:
     stated = stated_separator(numbered[0][1])
     separator = stated or separator_of(numbered[0][1])
     body = numbered[1:] if stated else numbered
-    rows = (split_line(line, separator, f"Line {n} of {path}") for n, line in body)
-    return [[cell.strip('"') for cell in row] for row in rows]
+    rows = [split_line(line, separator, f"Line {n} of {path}") for n, line in body]
+    return rows if separator == "\t" else [[cell.strip('"') for cell in row] for row in rows]
 
 
 def _header(row: Sequence[str]) -> tuple[str, ...]:

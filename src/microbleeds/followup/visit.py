@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from microbleeds.compute import Compute
 from microbleeds.errors import InputError
@@ -17,7 +16,7 @@ from microbleeds.followup.anatomy import anatomy_searched
 from microbleeds.read.dicom.discreet import HIDDEN
 from microbleeds.report.record import Record, read_record
 from microbleeds.report.run_record import RunRecord
-from microbleeds.report.searched import read_run, refuse_other_scan
+from microbleeds.report.searched import read_run, refuse_other_scan, series_searched
 from microbleeds.scan import Scan
 from microbleeds.segmentation import Segmentation, segment
 from microbleeds.study import open_scan
@@ -74,13 +73,12 @@ def load_visit(
         raise InputError(f"{folder} holds no findings.json; give a result folder of `microbleeds detect`.")
     record = read_record(folder / "findings.json")
     run = read_run(folder)
-    options: dict[str, Any] = {} if run is None else run.options
     files = dict(scan) if scan is not None else _files_of(record, run, folder)
     sign = record.scan.phase.sign if record.scan.phase else "auto"
-    series = tuple(options.get("series") or ())
-    with open_scan(*(files.get(role) for role in _ROLES), phase_sign=sign, series=series) as study:
+    paths = (files.get(role) for role in _ROLES)
+    with open_scan(*paths, phase_sign=sign, series=series_searched(run)) as study:
         read = study.scan
-    refuse_other_scan(run, files, read, record.scan.shape)
+    refuse_other_scan(run, files, study, record.scan.shape)
     signed = (folder / "review.json").is_file()
     weights, warnings = anatomy_searched(run)
     return Visit(name or str(folder), record, read, segment(read, compute=compute, **weights), signed, warnings)

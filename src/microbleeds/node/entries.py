@@ -17,7 +17,13 @@ from typing import Literal
 State = Literal["receiving", "processing", "processed", "done", "failed"]
 ENDED_WHILE_PROCESSING = "The program ended while it processed this study."
 
-SCHEMA = """
+# An archive that files a study anew under another UID may keep the UIDs of its images.
+_IMAGES = """CREATE TABLE IF NOT EXISTS image (
+    uid TEXT NOT NULL,
+    token TEXT NOT NULL REFERENCES study (token) ON DELETE CASCADE,
+    PRIMARY KEY (token, uid)
+)"""
+SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS study (
     token TEXT PRIMARY KEY,
     uid TEXT NOT NULL,
@@ -29,10 +35,7 @@ CREATE TABLE IF NOT EXISTS study (
     sentence TEXT,
     digest TEXT
 );
-CREATE TABLE IF NOT EXISTS image (
-    uid TEXT PRIMARY KEY,
-    token TEXT NOT NULL REFERENCES study (token) ON DELETE CASCADE
-);
+{_IMAGES};
 CREATE TABLE IF NOT EXISTS object (
     uid TEXT NOT NULL,
     destination TEXT NOT NULL,
@@ -42,8 +45,17 @@ CREATE TABLE IF NOT EXISTS object (
     attempts INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (uid, destination)
 );
-CREATE INDEX IF NOT EXISTS image_of_study ON image (token);
 """
+
+#: Key of the images in queues of earlier versions, where each was of one study alone, and what mends that.
+OLD_IMAGE_KEY = ["uid"]
+MIGRATE_IMAGES = (
+    "ALTER TABLE image RENAME TO old_image",
+    "DROP INDEX IF EXISTS image_of_study",
+    _IMAGES,
+    "INSERT INTO image (uid, token) SELECT uid, token FROM old_image",
+    "DROP TABLE old_image",
+)
 
 
 @dataclass(frozen=True)

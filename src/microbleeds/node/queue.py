@@ -12,7 +12,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from microbleeds.node.entries import ENDED_WHILE_PROCESSING, SCHEMA, QueuedObject, QueuedStudy, State
+from microbleeds.node.entries import (
+    ENDED_WHILE_PROCESSING,
+    MIGRATE_IMAGES,
+    OLD_IMAGE_KEY,
+    SCHEMA,
+    QueuedObject,
+    QueuedStudy,
+    State,
+)
 
 
 class Queue:
@@ -27,6 +35,7 @@ class Queue:
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.execute("PRAGMA foreign_keys=ON")
         self._connection.executescript(SCHEMA)
+        self._migrate()
 
     def close(self) -> None:
         """Close the file."""
@@ -49,15 +58,28 @@ class Queue:
         with self._lock:
             return self._connection.execute(query, values).fetchall()
 
+    def _migrate(self) -> None:
+        """Let the queue of an earlier version hold an image of several studies."""
+        if self._image_key() != OLD_IMAGE_KEY:
+            return
+        with self._change() as db:
+            if self._image_key() == OLD_IMAGE_KEY:  # still: another program may have opened the queue as well
+                for statement in MIGRATE_IMAGES:
+                    db.execute(statement)
+
+    def _image_key(self) -> list[str]:
+        """Return the columns that tell one image from another."""
+        return [name for _, name, _, _, _, place in self._rows("PRAGMA table_info(image)") if place]
+
     # Receiving
 
-    def knows(self, image_uid: str) -> bool:
-        """Whether an image was received before; its study then is as fresh as if the image had come anew."""
+    def knows(self, token: str, image_uid: str) -> bool:
+        """Whether a study has an image already; the study then is as fresh as if the image had come anew."""
         with self._change() as db:
             # Or a study that is sent again might be dropped half-way, and the rest would look like a new one.
             found = db.execute(
-                "UPDATE study SET changed = ? WHERE token = (SELECT token FROM image WHERE uid = ?)",
-                (time.time(), image_uid),
+                "UPDATE study SET changed = ? WHERE token = (SELECT token FROM image WHERE token = ? AND uid = ?)",
+                (time.time(), token, image_uid),
             )
             return bool(found.rowcount)
 

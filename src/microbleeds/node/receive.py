@@ -1,8 +1,9 @@
 """Receiving: C-ECHO and C-STORE, from callers on a list only.
 
-An image is answered with success when it is on the disk and in the queue; one that is known already is answered
-with success and not kept again. Objects that aren't MR images (reports, segmentations, our own results) are
-answered with success and not kept: archives send whole studies and would take a refusal for a fault.
+An image is answered with success when it is on the disk and in the queue; one that its study has already is
+answered with success and not kept again. Objects that aren't MR images without colour (reports, segmentations, our
+own results) are answered with success and not kept: archives send whole studies and would take a refusal for a
+fault.
 """
 
 from __future__ import annotations
@@ -15,30 +16,18 @@ from typing import Any
 
 import pydicom
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import UID
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, evt
 from pynetdicom.events import Event
-from pynetdicom.sop_class import (  # type: ignore[attr-defined]
-    EnhancedMRColorImageStorage,
-    EnhancedMRImageStorage,
-    LegacyConvertedEnhancedMRImageStorage,
-    MRImageStorage,
-    Verification,
-)
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from microbleeds.node.config import Config
 from microbleeds.node.discretion import token_of
 from microbleeds.node.queue import Queue
 from microbleeds.node.spool import Spool
 from microbleeds.node.tls import server_context
+from microbleeds.read.dicom.headers import MR_IMAGES
 
 SUCCESS, OUT_OF_RESOURCES, NOT_UNDERSTOOD = 0x0000, 0xA700, 0xC000
-KEPT = {
-    MRImageStorage,
-    EnhancedMRImageStorage,
-    EnhancedMRColorImageStorage,
-    LegacyConvertedEnhancedMRImageStorage,
-}
 _TAGS = ["StudyInstanceUID", "SOPInstanceUID", "SOPClassUID"]
 logger = logging.getLogger(__name__)
 
@@ -98,7 +87,8 @@ class Receiver:
 
     def _store(self, event: Event) -> int:
         """Answer one C-STORE."""
-        if UID(str(event.request.AffectedSOPClassUID)) not in KEPT:
+        # By the reader's own list: a study of what it doesn't know, such as colour maps, could only fail.
+        if str(event.request.AffectedSOPClassUID) not in MR_IMAGES:
             return SUCCESS
         content = event.encoded_dataset()
         refusal = self._spool.refuses(len(content))
@@ -119,7 +109,7 @@ class Receiver:
         with self._lock:
             self._open.setdefault(event.assoc, Counter())[token] += 1
         with self._spool.lock:
-            if self._queue.knows(image_uid):
+            if self._queue.knows(token, image_uid):
                 return SUCCESS
             try:
                 self._spool.keep(token, image_uid, content)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +45,8 @@ class Part:
         phase_units: BIDS ``Units`` of a sidecar.
         stated_unit: unit of a phase image by its headers.
         warnings: sentences for the reader.
+        voxels_sha256: of an image from DICOM, role to :func:`voxels_sha256` of each volume that it was read from
+            (``real`` and ``imaginary`` where magnitude and phase were made of those).
     """
 
     name: str
@@ -53,12 +57,23 @@ class Part:
     phase_units: str | None = None
     stated_unit: StatedUnit | None = None
     warnings: tuple[str, ...] = ()
+    voxels_sha256: Mapping[str, str] = field(default_factory=dict)
 
 
 def upright(stored: Volume, source_grid: Grid) -> tuple[Volume, Grid]:
     """Return an array on its canonical grid, contiguous, and that grid."""
     turned, grid = canonical(stored, source_grid)
     return np.ascontiguousarray(turned), grid
+
+
+def voxels_sha256(values: Volume) -> str:
+    """Return the sha256 of values [X, Y, Z] on their canonical grid, in hexadecimal.
+
+    Two heads never have the same. It tells whether a DICOM study is the one that was searched even where its files
+    or identifiers have changed since, as on the way through an archive or by de-identification. Of values as they
+    were read: what is computed of them differs in its last bits between machines.
+    """
+    return hashlib.sha256(np.ascontiguousarray(values, dtype=np.float32).data).hexdigest()
 
 
 def nifti_part(path: Path) -> Part:

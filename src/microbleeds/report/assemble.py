@@ -21,6 +21,7 @@ from microbleeds.report.record import (
     CertaintyRule,
     Finding,
     Group,
+    ImagesRecord,
     ModelRecord,
     OperatingPoint,
     PhaseRecord,
@@ -243,6 +244,7 @@ def _scan_record(scan: Scan) -> ScanRecord:
         shape=grid.shape,
         spacing_mm=(a, b, c),
         orientation=grid.axis_codes,
+        images=None if scan.images is None else ImagesRecord(**asdict(scan.images)),
         sequence=SequenceRecord(**asdict(scan.sequence)),
         phase=None if scan.phase_facts is None else PhaseRecord(**asdict(scan.phase_facts)),
     )

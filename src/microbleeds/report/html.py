@@ -6,7 +6,7 @@ Templates escape whatever comes from files (names and headers may hold HTML).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,8 @@ from microbleeds.report.words import (
     describe_place,
     describe_region,
     describe_row,
+    describe_slice,
+    describe_source,
     describe_trust,
     methods,
 )
@@ -69,10 +71,12 @@ class Overview:
 
 @dataclass(frozen=True)
 class Card:
-    """A finding with its pictures; ``ring`` is the marker's radius in picture pixels."""
+    """A finding with its pictures; ``ring`` is the marker's radius in picture pixels, ``image`` may be empty."""
 
     finding: Finding
     place: str
+    slice_words: str
+    image: str
     views: dict[str, list[Picture]]
     slice: Picture
     left: float
@@ -113,7 +117,11 @@ def render_html(
     drawn = canvas(scan, brain)
     known = regions if regions is not None and regions.any() else None
     part = brain_box(drawn)
-    by_anatomy = [finding for finding in record.findings if finding.removed_by == "anatomy"]
+    removed = {by: [f for f in record.findings if f.removed_by == by] for by in ("anatomy", "reader", "score")}
+
+    def cards(findings: Sequence[Finding], most: int) -> list[Card]:
+        return [_card(drawn, finding, record) for finding in findings[:most]]
+
     return (
         environment()
         .get_template("report.html.j2")
@@ -126,21 +134,32 @@ def render_html(
             overviews=_overviews(drawn, part, record.kept),
             region_slices=[] if known is None else _rows(region_slices(drawn, known, part)),
             legend=legend(),
-            cards=[_card(drawn, finding) for finding in record.kept[:MAX_PICTURED]],
+            cards=cards(record.kept, MAX_PICTURED),
             pictured={finding.id for finding in record.kept[:MAX_PICTURED]},
             unpictured=max(0, len(record.kept) - MAX_PICTURED),
-            removed_cards=[_card(drawn, finding) for finding in by_anatomy[:MAX_REMOVED_PICTURED]],
-            removed=by_anatomy,
-            below=[finding for finding in record.findings if finding.removed_by == "score"],
+            rejected_cards=cards(removed["reader"], MAX_REMOVED_PICTURED),
+            rejected=removed["reader"],
+            removed_cards=cards(removed["anatomy"], MAX_REMOVED_PICTURED),
+            removed=removed["anatomy"],
+            below=removed["score"],
+            # Who has read stands beside the counts; it is nothing to be warned of.
+            warnings=[sentence for sentence in record.warnings if sentence != reading],
+            reading=reading,
             methods=methods(record, reading),
             unread=reading == UNREAD,
             origin=origin,
+            searched={} if origin is None else _searched(origin.inputs_sha256),
             versions=package_versions(),
             pixels=PIXELS,
             field_mm=FIELD_MM,
             slab_mm=SLAB_MM,
         )
     )
+
+
+def _searched(inputs_sha256: Mapping[str, str]) -> dict[str, str]:
+    """Return role to hash of what was searched; a projection that came along is not looked at."""
+    return {role: sha256 for role, sha256 in inputs_sha256.items() if role != "mip"}
 
 
 def _rows(slices: list[list[RegionSlice]]) -> list[list[RegionSlice]]:
@@ -158,6 +177,8 @@ def environment() -> Environment:
     made.filters["image"] = describe_image
     made.filters["margin"] = describe_margin
     made.filters["trust"] = describe_trust
+    made.filters["slice_words"] = describe_slice
+    made.filters["source"] = describe_source
     return made
 
 
@@ -169,13 +190,15 @@ def _overviews(drawn: Canvas, part: BrainBox, findings: Sequence[Finding]) -> li
     ]
 
 
-def _card(drawn: Canvas, finding: Finding) -> Card:
+def _card(drawn: Canvas, finding: Finding, record: Record) -> Card:
     """Draw one finding; its ring stands 3 mm off the bleed, so that it covers nothing."""
     axial, left, top = whole_slice(drawn, finding.position_ras_mm)
     radius_mm = (finding.diameter_mm or DEFAULT_DIAMETER_MM) / 2 + 3
     return Card(
         finding=finding,
         place=describe_place(finding),
+        slice_words=describe_slice(finding, record.scan),
+        image=describe_source(finding, record.scan),
         views=close_ups(drawn, finding.position_ras_mm),
         slice=axial,
         left=left,

@@ -19,15 +19,19 @@ DEFAULT_DIAMETER_MM = 3.0
 def label_volume(findings: Sequence[Finding], grid: Grid) -> NDArray[np.uint16]:
     """Draw the kept findings on a grid of any orientation.
 
-    The voxel that holds the centre is drawn even if the sphere is smaller than a voxel. Where spheres
-    overlap, the lower id (the surer finding) wins.
+    The voxel that holds a centre is its finding's own, even if the sphere is smaller than a voxel or lies inside
+    another. Elsewhere, and where two centres share a voxel, the lower id (the surer finding) wins.
 
     Returns:
         Shape ``grid.shape``; 0 elsewhere.
     """
     volume = np.zeros(grid.shape, dtype=np.uint16)
-    for finding in sorted((f for f in findings if f.kept), key=lambda f: -f.id):
-        _draw(volume, grid, finding)
+    drawn = sorted((f for f in findings if f.kept), key=lambda f: -f.id)
+    for finding in drawn:
+        _draw_sphere(volume, grid, finding)
+    # Last: a small finding inside a larger one that is surer would be gone from the image, though it counts.
+    for finding in drawn:
+        volume[_centre_voxel(grid, finding)] = finding.id
     return volume
 
 
@@ -39,7 +43,7 @@ def write_labels(findings: Sequence[Finding], grid: Grid, path: Path) -> None:
     nib.save(image, path)
 
 
-def _draw(volume: NDArray[np.uint16], grid: Grid, finding: Finding) -> None:
+def _draw_sphere(volume: NDArray[np.uint16], grid: Grid, finding: Finding) -> None:
     """Draw one sphere, touching only the voxels around it."""
     radius_mm = (finding.diameter_mm or DEFAULT_DIAMETER_MM) / 2
     centre = grid.to_ijk(finding.position_ras_mm)
@@ -50,5 +54,9 @@ def _draw(volume: NDArray[np.uint16], grid: Grid, finding: Finding) -> None:
     index = np.stack(np.meshgrid(*[np.arange(a, b) for a, b in zip(low, high, strict=True)], indexing="ij"), -1)
     distance = np.linalg.norm(grid.to_mm(index) - np.asarray(finding.position_ras_mm), axis=-1)
     volume[box][distance <= radius_mm] = finding.id
-    i, j, k = (int(v) for v in np.clip(np.round(centre), 0, np.asarray(grid.shape) - 1))
-    volume[i, j, k] = finding.id
+
+
+def _centre_voxel(grid: Grid, finding: Finding) -> tuple[int, ...]:
+    """Return the voxel of a finding's centre; one at the edge may lie half a voxel outside."""
+    nearest = np.clip(np.round(grid.to_ijk(finding.position_ras_mm)), 0, np.asarray(grid.shape) - 1)
+    return tuple(int(v) for v in nearest)

@@ -2,7 +2,8 @@
 
 Conventions:
     * ``position_ras_mm`` and ``position_lps_mm`` are the same point in NIfTI's and in DICOM's world;
-      ``position_ijk`` is the voxel of the **input file** that holds it.
+      ``position_ijk`` is the voxel of the **input file** that holds it, counted from 0. Pages say slices, counted
+      from 1 as viewers do.
     * ``findings`` lists those that count first (falling score), then the removed ones; ids start at 1 and
       are the numbers in `labels.nii.gz`.
     * ``group``, ``row``, ``counts`` and ``form`` follow the scale named in ``scale`` (MARS); ``scales`` and
@@ -18,12 +19,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from microbleeds.errors import InputError
+from microbleeds.geometry import Grid
 from microbleeds.regions import CSF, MARGIN_LIMIT_MM, VENTRICLE
 
-SCHEMA_VERSION: Literal["1.2.0"] = "1.2.0"
+SCHEMA_VERSION: Literal["1.3.0"] = "1.3.0"
 RESEARCH_USE = "Research use. Not a medical device."
 DISCLAIMER = f"{RESEARCH_USE} Weights learned from simulated scans."
 
@@ -69,6 +72,16 @@ class PhaseRecord(Strict):
     high_pass_source: str
 
 
+class ImagesRecord(Strict):
+    """The DICOM images that were searched, as an archive numbers them."""
+
+    series: int = Field(description="Series Number.")
+    numbers: list[int] = Field(
+        description="Of each slice along the third axis: Instance Number, or the number of the frame (from 1)."
+    )
+    frames: bool = Field(description="Whether they are frames of a multi-frame image.")
+
+
 class ScanRecord(Strict):
     """The scan as it was read; shape, spacing and orientation are those of the input file."""
 
@@ -81,6 +94,14 @@ class ScanRecord(Strict):
     orientation: str = Field(description="Nearest anatomical direction of each axis, for instance LPS.")
     sequence: SequenceRecord
     phase: PhaseRecord | None
+    images: ImagesRecord | None = Field(
+        default=None, description="Null where the scan was no DICOM or its images have no numbers."
+    )
+
+    @property
+    def slice_axis(self) -> int:
+        """Axis of the input file across its slices."""
+        return 2 if self.images else Grid(self.shape, np.diag([*self.spacing_mm, 1.0])).slice_axis
 
     @property
     def swi_made_here(self) -> bool:
@@ -144,15 +165,20 @@ class Finding(Strict):
     id: int = Field(ge=1)
     position_ras_mm: Triple
     position_lps_mm: Triple
-    position_ijk: tuple[int, int, int]
+    position_ijk: tuple[int, int, int] = Field(description="Voxel of the input file; counts from 0.")
     score: Share
     score_spread: Share | None = Field(
         default=None,
         description="Largest minus smallest score when the image is flipped or shifted; null where not measured.",
     )
     score_note: str | None = Field(default=None, description="Said where the spread is large.")
-    certainty: Certainty = Field(description="Definite if it meets all of `rule`, else possible.")
-    certainty_reason: str | None = Field(default=None, description="Why it is definite or possible.")
+    certainty: Certainty = Field(
+        description="Definite if it meets all of `rule`, else possible; where a reader decided, what the reader "
+        "said. Of findings that don't count it is the program's and enters no number: filter by `kept` first."
+    )
+    certainty_reason: str | None = Field(
+        default=None, description="Why it is definite or possible; null where a reader rejected it."
+    )
     diameter_mm: float | None = Field(description="Apparent diameter (full width at half depth).", gt=0)
     roundness: Share | None = Field(
         default=None, description="Smallest over largest extent of the dark spot; null where not measured."
@@ -250,7 +276,7 @@ class Counts(Strict):
 class Record(Strict):
     """Everything that `findings.json` says about one scan."""
 
-    schema_version: Literal["1.0.0", "1.1.0", "1.2.0"] = SCHEMA_VERSION
+    schema_version: Literal["1.0.0", "1.1.0", "1.2.0", "1.3.0"] = SCHEMA_VERSION
     program_version: str
     disclaimer: str = DISCLAIMER
     scan: ScanRecord

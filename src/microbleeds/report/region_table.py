@@ -10,8 +10,6 @@ Conventions:
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +17,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from microbleeds import tab_separated
 from microbleeds.geometry import Grid
 from microbleeds.regions import REGIONS, SCALES, Group, Region
 from microbleeds.report.record import RegionVolume
@@ -88,18 +87,17 @@ def write_region_table(sizes: list[RegionVolume], path: Path) -> None:
     """Write `regions.tsv`; ``n/a`` where a region has no row or no volume is known."""
     by_index = {size.index: size.volume_ml for size in sizes}
     scales = [f"{scale.lower()}_{what}" for scale in SCALES for what in ("group", "row")]
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-    writer.writerow(["index", "name", "abbreviation", "color", "side", *scales, "volume_ml"])
+    rows = []
     for code, region in REGIONS.items():
         volume = by_index.get(code)
-        writer.writerow([*_described(region), "n/a" if volume is None else f"{volume:.3f}"])
-    Path(path).write_text(text.getvalue(), encoding="utf-8")
+        rows.append([*_described(region), None if volume is None else f"{volume:.3f}"])
+    columns = ["index", "name", "abbreviation", "color", "side", *scales, "volume_ml"]
+    tab_separated.write_table(columns, rows, path)
 
 
-def _described(region: Region) -> list[str]:
+def _described(region: Region) -> list[str | None]:
     """Return all cells of a region but its volume."""
     abbreviation, colour = _LOOKS[region.name]
-    places = [cell for s in SCALES.values() for cell in (s.group_of(region), s.row_of(region) or "n/a")]
-    side = "n/a" if region.side == "none" else region.side
+    places = [cell for s in SCALES.values() for cell in (s.group_of(region), s.row_of(region))]
+    side = None if region.side == "none" else region.side
     return [str(region.code), region_name(region), f"{_SIDES[region.side]}{abbreviation}", colour, side, *places]

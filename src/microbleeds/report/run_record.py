@@ -15,11 +15,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from microbleeds import __version__
-from microbleeds.scan import Scan
 
 _PACKAGES = (
     "numpy", "scipy", "nibabel", "torch", "safetensors", "pydantic", "pillow", "jinja2", "pydicom", "highdicom",
@@ -31,7 +29,7 @@ class RunRecord(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: str = "1.0.0"
+    schema_version: str = "1.1.0"
     program_version: str
     started: str
     options: dict[str, Any]
@@ -45,8 +43,9 @@ class RunRecord(BaseModel):
     packages: dict[str, str]
     platform: str
     cores: int
-    #: Of a scan that was read from DICOM, see :func:`voxels_sha256`.
-    voxels_sha256: str | None = None
+    #: Of a scan read from DICOM: role to :func:`microbleeds.read.part.voxels_sha256` of each volume. Up to schema
+    #: 1.0.0 it is one hash alone, of the magnitude, or of the SWI where there was none.
+    voxels_sha256: dict[str, str] | str | None = None
 
 
 @dataclass(frozen=True)
@@ -144,16 +143,6 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def voxels_sha256(scan: Scan) -> str:
-    """Return the sha256 of what the scanner measured (magnitude, else SWI), in hexadecimal.
-
-    Two heads never have the same. It tells whether a DICOM study is the one that was searched even where its files
-    or identifiers have changed since, as on the way through an archive or by de-identification.
-    """
-    measured = scan.swi if scan.magnitude is None else scan.magnitude
-    return hashlib.sha256(np.ascontiguousarray(measured, dtype=np.float32).tobytes()).hexdigest()
 
 
 def sha256_of(path: Path) -> str:

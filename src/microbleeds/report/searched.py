@@ -9,9 +9,12 @@ from typing import Literal
 from pydantic import ValidationError
 
 from microbleeds.errors import InputError
+from microbleeds.read.dicom.choice import MAIN_ROLES
 from microbleeds.read.dicom.study import is_study
-from microbleeds.report.run_record import RunRecord, sha256_of, voxels_sha256
+from microbleeds.read.part import voxels_sha256
+from microbleeds.report.run_record import RunRecord, sha256_of
 from microbleeds.scan import Scan
+from microbleeds.study import Study
 
 
 def read_run(folder: Path) -> RunRecord | None:
@@ -32,11 +35,26 @@ def read_run(folder: Path) -> RunRecord | None:
     return None
 
 
-def study_searched(run: RunRecord) -> tuple[Path | None, tuple[str, ...]]:
-    """Return the DICOM study of a result and which series of it were asked for; no path if it isn't there now."""
+def study_searched(run: RunRecord) -> Path | None:
+    """Return the DICOM study of a result, ``None`` if it isn't there now."""
     path = Path(str(run.options.get("swi") or run.options.get("magnitude")))
-    there = run.voxels_sha256 is not None and path.exists() and is_study(path)
-    return path if there else None, tuple(run.options.get("series") or ())
+    return path if run.voxels_sha256 is not None and path.exists() and is_study(path) else None
+
+
+def series_searched(run: RunRecord | None) -> tuple[str, ...]:
+    """Return which series of its DICOM study were asked for."""
+    return () if run is None else tuple(run.options.get("series") or ())
+
+
+def series_of_study(run: RunRecord | None) -> tuple[str, ...]:
+    """Return how to choose the series of a DICOM study as the search did, where the study is opened alone.
+
+    An image that was given beside it took the place of the study's own, which is left out.
+    """
+    if run is None or not isinstance(run.voxels_sha256, dict):
+        return series_searched(run)
+    beside = [role for role in ("magnitude", "phase") if run.options.get("swi") and run.options.get(role)]
+    return (*series_searched(run), *(f"{role}=none" for role in beside))
 
 
 def main_role(run: RunRecord | None) -> Literal["swi", "magnitude"]:
@@ -45,7 +63,7 @@ def main_role(run: RunRecord | None) -> Literal["swi", "magnitude"]:
 
 
 def refuse_other_scan(
-    run: RunRecord | None, files: Mapping[str, Path], scan: Scan, shape: tuple[int, ...]
+    run: RunRecord | None, files: Mapping[str, Path], study: Study, shape: tuple[int, ...]
 ) -> None:
     """Refuse what isn't what was searched.
 
@@ -55,13 +73,13 @@ def refuse_other_scan(
     Args:
         run: how the result was made, if it says.
         files: role to path of the scan.
-        scan: read from them.
+        study: read from them.
         shape: voxels of the scan that was searched.
 
     Raises:
         InputError: if the scan is another one, or was changed.
     """
-    if scan.source_grid.shape != shape:
+    if study.scan.source_grid.shape != shape:
         raise InputError("The scan has other voxels than the result; give the scan that was searched.")
     if run is None:
         return
@@ -79,13 +97,45 @@ def refuse_other_scan(
                 f"The {role} {path} is not the one that was searched, or changed since; give that one, or run "
                 "`microbleeds detect` again."
             )
-    if "swi" not in searched and "phase" in searched and scan.phase_rad is None:
+    if "swi" not in searched and "phase" in searched and study.scan.phase_rad is None:
         raise InputError(
             "The result's SWI was made from magnitude and phase; give both (to compare: a folder with them, "
             "named `*_part-mag_GRE.nii.gz` and `*_part-phase_GRE.nii.gz`)."
         )
-    if run.voxels_sha256 is not None and run.voxels_sha256 != voxels_sha256(scan):
-        raise InputError(
-            "The images have other values than those that were searched; give the study (and the series of it) "
-            "that was searched, or run `microbleeds detect` again."
+    refuse_other_voxels(run, study)
+
+
+def refuse_other_voxels(run: RunRecord | None, study: Study) -> None:
+    """Refuse a study whose main volume, or another that was searched, has other voxels than what was searched.
+
+    What was searched beside the main volume may be absent: the phase may lie in a folder of its own.
+
+    Raises:
+        InputError: if it does; nothing is known of a search of NIfTI files.
+    """
+    searched = None if run is None else run.voxels_sha256
+    if searched is None:
+        return
+    found = study.voxels_sha256
+    if isinstance(searched, str):
+        same = searched == _measured_sha256(study.scan)
+    else:
+        # By their voxels and not by their roles: a folder given as magnitude may hold what its headers call SWI.
+        same = _main_of(found) == _main_of(searched) and all(
+            found[role] == searched[role] for role in found.keys() & searched.keys()
         )
+    if not same:
+        raise InputError(
+            "The images have other values than those that were searched; give the study, and the series of it, "
+            "that was searched."
+        )
+
+
+def _main_of(hashes: Mapping[str, str]) -> str | None:
+    """Return the hash of the volume to which results refer."""
+    return next((hashes[role] for role in MAIN_ROLES if role in hashes), None)
+
+
+def _measured_sha256(scan: Scan) -> str:
+    """Return the hash by which results of schema 1.0.0 know their scan."""
+    return voxels_sha256(scan.swi if scan.magnitude is None else scan.magnitude)

@@ -1,11 +1,14 @@
-"""`findings.tsv`: one row a finding, for spreadsheets and statistics; `n/a` where unknown (as in BIDS)."""
+"""`findings.tsv`: one row a finding, for spreadsheets and statistics; `n/a` where unknown (as in BIDS).
+
+Certainty is that of findings that count, so that whoever counts the words gets the numbers of the result. The
+voxel ``i j k`` of the input file counts from 0.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
+from microbleeds import tab_separated
 from microbleeds.report.record import Finding, Record
 
 COLUMNS = (
@@ -40,16 +43,14 @@ COLUMNS = (
 
 def write_tsv(record: Record, path: Path) -> None:
     """Write all findings, removed ones too (``kept`` is 0 there); positions are RAS mm."""
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, escapechar="\\")
-    writer.writerow(COLUMNS)
-    writer.writerows(_row(finding) for finding in record.findings)
-    Path(path).write_text(text.getvalue(), encoding="utf-8")
+    tab_separated.write_table(COLUMNS, (_row(finding) for finding in record.findings), path)
 
 
-def _row(finding: Finding) -> list[str]:
+def _row(finding: Finding) -> list[object]:
     """Return one row in the order of :data:`COLUMNS`."""
-    values = dict(zip(("x_mm", "y_mm", "z_mm"), finding.position_ras_mm, strict=True))
+    values: dict[str, object] = dict(zip(("x_mm", "y_mm", "z_mm"), finding.position_ras_mm, strict=True))
     values |= dict(zip("ijk", finding.position_ijk, strict=True))
-    values |= finding.model_dump() | {"kept": int(finding.kept)}
-    return ["n/a" if values[name] is None else " ".join(str(values[name]).split()) for name in COLUMNS]
+    values |= finding.model_dump()
+    if not finding.kept:
+        values |= {"certainty": None, "certainty_reason": None}
+    return [values[name] for name in COLUMNS]

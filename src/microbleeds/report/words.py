@@ -27,6 +27,33 @@ def describe_region(finding: Finding) -> str:
     return name.replace("insula_", "insular_").replace("_white", "_white_matter").replace("_", " ")
 
 
+def describe_slice(finding: Finding, scan: ScanRecord) -> str:
+    """Return the slice of the input file that holds a finding, counted from 1 as viewers do.
+
+    Example:
+        ``19 of 48``.
+    """
+    axis = scan.slice_axis
+    return f"{finding.position_ijk[axis] + 1} of {scan.shape[axis]}"
+
+
+def describe_source(finding: Finding, scan: ScanRecord) -> str:
+    """Return the DICOM image that shows a finding; empty where the scan was none.
+
+    Example:
+        ``series 8, image 19``.
+    """
+    images = scan.images
+    if images is None or len(images.numbers) != scan.shape[2]:
+        return ""
+    return name_image(images.series, images.numbers[finding.position_ijk[2]], frame=images.frames)
+
+
+def name_image(series: int, number: int, *, frame: bool) -> str:
+    """Return what an archive calls an image, or a frame of one."""
+    return f"series {series}, {'frame' if frame else 'image'} {number}"
+
+
 def describe_row(row: str) -> str:
     """Return a row of the form with a capital letter."""
     return row[:1].upper() + row[1:]
@@ -83,20 +110,21 @@ def methods(record: Record, reading: str = UNREAD) -> str:
         "The network follows Kim et al. (arXiv 2306.13020): a 3D region proposal network to stride 4 "
         f"on SWI and phase. {_sentence(model.training)} "
         "Candidates with hardly any parenchyma around them were removed. "
-        f"Regions follow {record.scale} (Gregoire 2009) from an automatic segmentation. {_definite(record)} "
-        f"{reading}"
+        f"Regions follow {record.scale} (Gregoire 2009) from an automatic segmentation. "
+        f"{_definite(record, reading)} {reading}"
     )
 
 
-def _definite(record: Record) -> str:
+def _definite(record: Record, reading: str) -> str:
     """Return the sentence on what is called definite."""
-    rule = record.rule
+    rule, unless = record.rule, "" if reading == UNREAD else ", unless the reader decided"
     if rule is None:
-        return f"A finding is called definite from a score of {record.model.operating_point.definite_cut:.2f}."
+        cut = record.model.operating_point.definite_cut
+        return f"A finding is called definite from a score of {cut:.2f}{unless}."
     return (
         f"A finding is called definite if its score is at least {rule.least_score:.2f}, its apparent diameter "
         f"{rule.least_diameter_mm:g} to {rule.largest_diameter_mm:g} mm and its roundness at least "
-        f"{rule.least_roundness:g}, else possible."
+        f"{rule.least_roundness:g}, else possible{unless}."
     )
 
 

@@ -162,7 +162,7 @@ def read_participants(out: Path) -> list[dict[str, object]]:
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:
-        return [dict(row) for row in csv.DictReader(file, delimiter="\t")]
+        return [dict(row) for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]
 
 
 def _sidecar(scan: SimulatedScan) -> dict[str, object]:

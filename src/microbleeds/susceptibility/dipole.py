@@ -68,7 +68,8 @@ def rough_susceptibility(
         for n, d in zip(phase_rad.shape, spacing_mm, strict=True)
     ]
     kernel = dipole_transform(padded, spacing_mm, b0_direction)
-    spectrum = fft.rfftn(phase_rad, s=padded, workers=2)
+    # With one thread: a worker of a cohort has its core alone.
+    spectrum = fft.rfftn(phase_rad, s=padded)
     spectrum *= np.where(kernel < 0, np.float32(-1), np.float32(1)) / np.maximum(np.abs(kernel), threshold)
     cut = tuple(slice(0, n) for n in phase_rad.shape)
-    return fft.irfftn(spectrum, s=padded, workers=2, overwrite_x=True)[cut]
+    return fft.irfftn(spectrum, s=padded, overwrite_x=True)[cut]

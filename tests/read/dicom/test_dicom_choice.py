@@ -36,11 +36,12 @@ def used(study) -> dict[str, str]:
 class TestRoles:
     def test_siemens_among_everything_else(self, tmp_path: Path):
         study = read_study(save(tmp_path, [*other_series(), *siemens()]))
-        assert used(study) == {"swi": "8", "magnitude": "5", "phase": "6", "mip": "7"}
+        assert used(study) == {"swi": "8", "magnitude": "5", "phase": "6"}
         assert study.main.description == "SWI_Images"
         assert study.notes == ()
         roles = {volume.number: volume.role for volume in study.seen}
         assert all(roles[number] == "other" for number in (1, 2, 3, 4))
+        assert roles[7] == "mip"
         assert len([volume for volume in study.seen if volume.number == 1]) == 3
 
     @pytest.mark.parametrize(
@@ -236,7 +237,7 @@ class TestWishes:
 
     def test_doing_without(self, folder: Path):
         study = read_study(folder, ["phase=none", "magnitude=none"])
-        assert set(used(study)) == {"swi", "mip"}
+        assert set(used(study)) == {"swi"}
 
     def test_doing_without_swi(self, folder: Path):
         assert read_study(folder, ["swi=none"]).main.name == "5"
@@ -250,6 +251,12 @@ class TestWishes:
     def test_what_its_headers_call_phase_or_projection_is_no_swi(self, folder: Path, wish: str):
         with pytest.raises(InputError, match=r"can't be the .*its headers say that it is a (phase image|min)"):
             read_study(folder, [wish])
+
+    def test_a_projection_is_never_searched(self, folder: Path):
+        with pytest.raises(InputError, match=r"Series 7 .mIP_Images.SW.. is a minimum projection, which is never"):
+            read_study(folder, ["7"])
+        with pytest.raises(InputError, match="no role called 'mip'"):
+            read_study(folder, ["mip=7"])
 
     def test_no_such_series(self, folder: Path):
         with pytest.raises(InputError, match="There is no series 55; the study holds series 1:1 "):

@@ -11,6 +11,7 @@ from dicom_files import AXIAL, COLUMNS, ROWS, SLICES, SPACING_MM, multi_frame, p
 from microbleeds.errors import InputError
 from microbleeds.read.dicom.study import list_volumes, read_study
 from microbleeds.read.dicom.voxels import read_voxels
+from microbleeds.scan import SourceImages
 
 REAL = Path(__file__).resolve().parents[3] / ".." / "shared" / "data" / "real" / "gre_dicom"
 TO_RAS = np.diag([-1.0, -1.0, 1.0])
@@ -55,6 +56,15 @@ class TestGrid:
         volume = only(save(tmp_path, images))
         assert [i.sop_instance_uid for i in volume.instances] == [str(i.SOPInstanceUID) for i in images]
         np.testing.assert_array_equal(read_voxels(volume).values, pixels(8).transpose(2, 1, 0))
+
+    def test_images_keep_the_archives_numbers(self, tmp_path: Path):
+        images = slices()
+        for n, image in enumerate(images):
+            image.InstanceNumber = 40 - n
+        volume = only(save(tmp_path, images))
+        assert volume.images == SourceImages(8, tuple(range(40, 40 - len(images), -1)), frames=False)
+        del images[3].InstanceNumber
+        assert only(save(tmp_path, images)).images is None
 
     def test_slice_thickness_is_no_slice_distance(self, tmp_path: Path):
         images = slices(SliceThickness="3.5", SpacingBetweenSlices="9")

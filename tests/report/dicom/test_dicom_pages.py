@@ -6,19 +6,23 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import dicom_series
 import numpy as np
 import pytest
 from dicom_result import Written
 from dicom_series import NAME, PATIENT_ID
+from highdicom.color import CIELabColor
 from little_head import model, segmented
 from reader_verdicts import HASH, content, verdict
 
 from microbleeds.report.assemble import assemble
-from microbleeds.report.dicom import Reading, reading_of
-from microbleeds.report.dicom.pages import HEIGHT, MAX_PICTURED, PER_PAGE, WIDTH, Page, draw_pages
-from microbleeds.report.record import Record
+from microbleeds.report.dicom import Reading, reading_of, source_of
+from microbleeds.report.dicom.pages import _BLACK, _FAINT, HEIGHT, MAX_PICTURED, PER_PAGE, WIDTH, Page, draw_pages
+from microbleeds.report.palette import ON_DARK
+from microbleeds.report.record import DISCLAIMER, RESEARCH_USE, Record
 from microbleeds.report.review.signed import sign
 from microbleeds.report.review.verdicts import read_verdicts
+from microbleeds.report.templating import asset
 
 
 def words(pages: list[Page]) -> str:
@@ -28,6 +32,32 @@ def words(pages: list[Page]) -> str:
 @pytest.fixture(scope="module")
 def pages(written: Written) -> list[Page]:
     return draw_pages(written.head.record, Reading(), written.volumes.canvas)
+
+
+def contrast(ink: tuple[int, int, int], ground: tuple[int, int, int]) -> float:
+    """By WCAG 2."""
+    share = np.array([ink, ground]) / 255
+    linear = np.where(share <= 0.03928, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    light = sorted(linear @ (0.2126, 0.7152, 0.0722))
+    return (light[1] + 0.05) / (light[0] + 0.05)
+
+
+class TestColours:
+    def test_one_palette_for_pages_of_all_kinds(self):
+        sheets = [
+            asset("report.css").split("prefers-color-scheme:dark")[1].split("}}")[0],
+            asset("review.css", "microbleeds.report.review", "assets"),
+        ]
+        for group, colour in ON_DARK.items():
+            assert all(f"--{group}:#{bytes(colour).hex()}" in sheet for sheet in sheets), group
+
+    def test_the_segments_have_it_too(self, written: Written):
+        shown = {
+            segment.SegmentLabel: CIELabColor.from_dicom_value(segment.RecommendedDisplayCIELabValue).to_rgb()
+            for segment in written.read("seg.dcm").SegmentSequence
+        }
+        for finding in written.head.record.kept:
+            assert np.abs(np.subtract(shown[f"Microbleed {finding.id}"], ON_DARK[finding.group])).max() <= 1
 
 
 class TestContent:
@@ -40,7 +70,8 @@ class TestContent:
             assert row.row[1:] in said
         for finding in written.head.record.kept:
             assert f"Microbleed {finding.id}" in said
-        assert "L 30.0, A 20.0, S 6.0 mm; voxel 74, 34, 18" in said
+        assert "L 30.0, A 20.0, S 6.0 mm; slice 19 of 34" in said
+        assert "phase: paramagnetic bright" in said
         assert len(pages) == 2
 
     def test_nothing_is_said_by_place_where_regions_are_unknown(self, written: Written):
@@ -71,6 +102,33 @@ class TestContent:
         assert "1 accepted, 0 rejected, 1 uncertain, 1 added" in said
         assert "Reader: uncertain" in said
         assert "No score" in said
+
+    def test_the_place_names_the_image(self, written: Written):
+        source = written.source
+        images = {finding.id: source.image_at(finding.position_lps_mm) for finding in written.head.record.kept}
+        assert images[1] == "series 7, image 19"
+        said = words(draw_pages(written.head.record, Reading(), None, images))
+        assert "L 30.0, A 20.0, S 6.0 mm; slice 19 of 34; series 7, image 19" in said
+
+    def test_the_image_of_a_multi_frame_file_or_without_numbers(self, written: Written):
+        grid, position = written.head.scan.source_grid, written.head.record.kept[0].position_lps_mm
+        assert source_of([dicom_series.multi_frame(grid)]).image_at(position) == "series 7, frame 19"
+        headers = dicom_series.series(grid)
+        for header in headers:
+            del header.InstanceNumber
+        assert source_of(headers).image_at(position) == ""
+
+    @pytest.mark.parametrize("training", [DISCLAIMER, f"{RESEARCH_USE} {'Its weights learned from scans. ' * 9}"])
+    def test_the_whole_notice_stands_on_every_page(self, written: Written, training: str):
+        record = written.head.record.model_copy(update={"disclaimer": training.strip()})
+        for page in draw_pages(record, Reading(), None):
+            assert training.strip() in " ".join(page.words)
+            picture = np.asarray(page.image)
+            assert (picture[:34] == picture[0, 0]).all()
+            assert len(np.unique(picture[106], axis=0)) == 2, "no letter on the line below"
+
+    def test_zeros_of_the_form_can_be_read(self):
+        assert contrast(_FAINT, _BLACK) >= 4.5
 
     def test_many_findings_fill_a_few_pages(self, written: Written):
         record = written.head.record
@@ -113,5 +171,6 @@ class TestIdentity:
         assert page.BurnedInAnnotation == "NO"
         assert (str(page.PatientName), page.PatientID, page.StudyInstanceUID) == (NAME, PATIENT_ID, "1.2.3.4")
         assert page.pixel_array.shape == (HEIGHT, WIDTH, 3)
+        assert page.ImageComments == DISCLAIMER
         assert len(page.SourceImageSequence) == len(written.source.headers)
         assert written.read("report-2.dcm").InstanceNumber == 2

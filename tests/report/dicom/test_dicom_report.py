@@ -118,6 +118,7 @@ class TestDocument:
         assert "Research use. Not a medical device." in words
         assert "Not reviewed" in words
         assert "MARS" in words
+        assert "unless the reader" not in words
 
     def test_no_path_of_this_machine(self, written: Written, head: Head, tmp_path: Path):
         files = {"swi": "/data/DOE^JANET/swi.nii.gz"}
@@ -180,6 +181,15 @@ class TestReading:
         assert said == [verdicts["accepted"], verdicts["uncertain"], codes.NOT_REVIEWED]
         assert document.VerificationFlag == "UNVERIFIED"
         assert "1 are listed without a verdict" in " ".join(texts(document))
+
+    def test_counts_are_reviewed_whatever_the_verdicts(self, written: Written, tmp_path: Path):
+        """Nothing was accepted; the counts as a whole have no verdict."""
+        verdicts = {finding.id: "uncertain" for finding in written.head.record.kept}
+        document = rewritten(written, tmp_path, reading=Reading(verdicts, "Ader^Rea"))
+        (group,) = document.content.get_image_measurement_groups()
+        said = {e.name: e.value for e in group.get_qualitative_evaluations()}
+        assert said[codes.READER_VERDICT] == codes.REVIEWED
+        assert "unless the reader decided." in " ".join(texts(document))
 
     def test_a_whole_reading_of_a_named_reader_verifies(self, written: Written, tmp_path: Path):
         verdicts = {finding.id: "accepted" for finding in written.head.record.kept}

@@ -4,6 +4,7 @@ Conventions:
     * SWI comes first; a magnitude (with phase the SWI is made from it), then a pair of real and imaginary images,
       stand in for it.
     * Everything else that is used lies on the grid of the main volume.
+    * A minimum projection is known as one, so that it is never taken for an SWI, and not used.
     * Every choice between candidates is explained by the first thing in which they differ.
     * What the user asked for (:mod:`.wishes`) is used or refused, never replaced; the rest fits itself to it.
 """
@@ -26,7 +27,6 @@ NAMES: dict[Role, str] = {
     "swi": "SWI",
     "magnitude": "magnitude",
     "phase": "phase",
-    "mip": "mIP",
     "real": "real part",
     "imaginary": "imaginary part",
     "other": "other",
@@ -90,7 +90,7 @@ def choose(volumes: Sequence[DicomSeries], wished: dict[Role, DicomSeries | None
     return Choice(
         chosen={role: pick.volume for role, pick in picks.items()},
         reasons={role: pick.why for role, pick in picks.items()},
-        notes=(*[pick.why for role, pick in picks.items() if pick.contested and role != "mip"], *notes),
+        notes=(*[pick.why for pick in picks.values() if pick.contested], *notes),
     )
 
 
@@ -128,7 +128,7 @@ def _upright(grid: Grid) -> Grid:
 
 def _main(volumes: Sequence[DicomSeries], wished: dict[Role, DicomSeries | None]) -> tuple[Role, Pick]:
     """Return the main volume; one that wasn't named lies on the grid of what was."""
-    named = {role: volume for role, volume in wished.items() if volume is not None and role != "mip"}
+    named = {role: volume for role, volume in wished.items() if volume is not None}
     near = next(iter(named.values()), None)
     for role in MAIN_ROLES:
         if role in named:
@@ -236,7 +236,7 @@ def _companions(
     main_role: Role, volumes: Sequence[DicomSeries], main: DicomSeries, wished: dict[Role, DicomSeries | None]
 ) -> list[Role]:
     """Return the further roles to fill: phase from a complex image only where there is no phase image."""
-    roles: list[Role] = ["imaginary"] if main_role == "real" else ["phase", "magnitude", "mip"]
+    roles: list[Role] = ["imaginary"] if main_role == "real" else ["phase", "magnitude"]
     if main_role == "magnitude":
         roles.remove("magnitude")
     if main_role == "real" or wished.get("phase", main) is None:
@@ -253,9 +253,7 @@ def _companion(
 ) -> Pick | None:
     """Return the volume of a role that fits the main one best."""
     free = [v for v in volumes if v.defect is None and not any(v is other for other in taken)]
-    candidates = [v for v in free if v.role == role and (role == "mip" or same_grid(v, main))]
-    if role == "mip":
-        candidates = [v for v in candidates if v.frame_of_reference_uid == main.frame_of_reference_uid]
+    candidates = [v for v in free if v.role == role and same_grid(v, main)]
     if role == "magnitude" and not candidates:
         # A name that says SWI is typed for the whole acquisition; an image that says so itself, or that was
         # derived, is the SWI, and the acquired one its magnitude.

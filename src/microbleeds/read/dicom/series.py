@@ -19,7 +19,7 @@ from typing import Literal
 import pydicom
 
 from microbleeds.geometry import Grid
-from microbleeds.scan import SequenceFacts
+from microbleeds.scan import SequenceFacts, SourceImages
 
 Role = Literal["swi", "magnitude", "phase", "mip", "real", "imaginary", "other"]
 
@@ -33,12 +33,14 @@ class SourceInstance:
         sop_class_uid: of that file.
         sop_instance_uid: of that file.
         frame: number of the frame in a multi-frame file, counted from 1; ``None`` in a single-frame one.
+        number: Instance Number of that file, if it says.
     """
 
     path: Path
     sop_class_uid: str
     sop_instance_uid: str
     frame: int | None = None
+    number: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +90,15 @@ class DicomSeries:
         number = self.uid if self.number is None else str(self.number)
         return number if self.part is None else f"{number}:{self.part}"
 
+    @property
+    def images(self) -> SourceImages | None:
+        """The slices as an archive numbers them; ``None`` where the series or one of them has no number."""
+        in_file = [part.number if part.frame is None else part.frame for part in self.instances]
+        numbers = tuple(number for number in in_file if number is not None)
+        if self.number is None or len(numbers) < len(in_file):
+            return None
+        return SourceImages(self.number, numbers, frames=any(part.frame is not None for part in self.instances))
+
     def datasets(self) -> tuple[pydicom.Dataset, ...]:
         """Read the headers again, without pixels: each file once, in slice order.
 
@@ -103,7 +114,7 @@ class DicomStudy:
     """A study that was read: the chosen volumes and all that were seen.
 
     Args:
-        chosen: role to volume: ``swi``, ``magnitude``, ``phase``, ``mip``, or the pair ``real`` and ``imaginary``
+        chosen: role to volume: ``swi``, ``magnitude``, ``phase``, or the pair ``real`` and ``imaginary``
             where a scanner stores the complex image.
         reasons: role to a sentence that tells why this volume and not another.
         seen: every volume of the study, by series number.

@@ -46,7 +46,9 @@ def _volume(stack: Stack, part: int | None, in_series: int, found: Survey) -> Di
         sure=judged.sure and stack.sure,
         original=first.image_type[:1] != ("DERIVED",),
         instances=tuple(
-            SourceInstance(f.header.path, f.header.sop_class_uid, f.header.sop_instance_uid, f.number)
+            SourceInstance(
+                f.header.path, f.header.sop_class_uid, f.header.sop_instance_uid, f.number, f.instance_number
+            )
             for f in stack.frames
         ),
         study_uid=header.study_uid,

@@ -10,7 +10,7 @@ from microbleeds.given import texts_of
 from microbleeds.read.dicom.choice import listed, refuse_other_kind, titled
 from microbleeds.read.dicom.series import DicomSeries, Role
 
-ROLES: tuple[Role, ...] = tuple(role for role in get_args(Role) if role != "other")
+ROLES: tuple[Role, ...] = tuple(role for role in get_args(Role) if role not in ("mip", "other"))
 
 
 def granted(volumes: Sequence[DicomSeries], wishes: Sequence[str]) -> dict[Role, DicomSeries | None]:
@@ -32,6 +32,10 @@ def granted(volumes: Sequence[DicomSeries], wishes: Sequence[str]) -> dict[Role,
             found[role] = None
             continue
         volume = _named(volumes, name, role)
+        if role is None and volume.role == "mip":
+            raise InputError(
+                f"Series {titled(volume)} is {volume.why}, which is never searched; name SWI, magnitude or phase."
+            )
         if role is None and volume.role == "other":
             raise InputError(
                 f"Series {titled(volume)} isn't recognised as SWI, magnitude or phase ({volume.why}); say what it "
@@ -55,7 +59,7 @@ def _parsed(wish: str) -> tuple[Role | None, str]:
 def _named(volumes: Sequence[DicomSeries], name: str, role: Role | None) -> DicomSeries:
     """Return the one volume of this name; of a series with several, the one whose role fits."""
     matching = [v for v in volumes if name in (v.name, v.uid) or name == str(v.number)]
-    fitting = [v for v in matching if v.role == role] if role else [v for v in matching if v.role != "other"]
+    fitting = [v for v in matching if v.role == role] if role else [v for v in matching if v.role in ROLES]
     candidates = fitting or matching
     if not candidates:
         raise InputError(f"There is no series {name}; the study holds {listed(volumes)}.")

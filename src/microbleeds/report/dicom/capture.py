@@ -12,6 +12,7 @@ from microbleeds.report.dicom.identifiers import Stamp
 from microbleeds.report.dicom.pages import Page, draw_pages
 from microbleeds.report.dicom.reading import Reading
 from microbleeds.report.dicom.source import Source
+from microbleeds.report.dicom.statements import notice
 from microbleeds.report.record import Record
 from microbleeds.report.thumbnails import Canvas
 
@@ -20,11 +21,13 @@ def secondary_captures(
     record: Record, source: Source, stamp: Stamp, reading: Reading, canvas: Canvas | None
 ) -> list[SCImage]:
     """Draw the report's pages and make one image of each; arguments as in `export.write_dicom`."""
-    pages = draw_pages(record, reading, canvas)
-    return [_capture(page, number, source, stamp) for number, page in enumerate(pages, start=1)]
+    images = {finding.id: source.image_at(finding.position_lps_mm) for finding in record.kept}
+    pages = draw_pages(record, reading, canvas, images)
+    comment = notice(record)
+    return [_capture(page, number, source, stamp, comment) for number, page in enumerate(pages, start=1)]
 
 
-def _capture(page: Page, number: int, source: Source, stamp: Stamp) -> SCImage:
+def _capture(page: Page, number: int, source: Source, stamp: Stamp, comment: str) -> SCImage:
     """Wrap one page."""
     series = stamp.series("report")
     image = SCImage.from_ref_dataset(
@@ -46,7 +49,7 @@ def _capture(page: Page, number: int, source: Source, stamp: Stamp) -> SCImage:
     image.BodyPartExamined = "BRAIN"
     image.DateOfSecondaryCapture, image.TimeOfSecondaryCapture = series["content_date"], series["content_time"]
     image.BurnedInAnnotation = "NO"
-    image.ImageComments = "Research use. Not a medical device."
+    image.ImageComments = comment
     # The close-ups on the page went through JPEG.
     image.LossyImageCompression = "01"
     image.LossyImageCompressionRatio = "8"

@@ -83,7 +83,7 @@ COUNTS = {
 }
 PLACE = private("place-confidence", "Confidence of the place")
 PLACES = {
-    "sure": private("place-sure", "Sure"),
+    "sure": private("place-sure", "Clear of borders"),
     "border": private("place-border", "Near another group"),
     "uncertain": private("place-uncertain", "Uncertain: the segmentation looks wrong"),
     "unknown": private("place-unknown", "Unknown"),
@@ -93,6 +93,8 @@ STRICTLY_LOBAR = private("strictly-lobar", "Strictly lobar (Boston criteria v2.0
 
 READER_VERDICT = private("reader-verdict", "Verdict of the reader")
 NOT_REVIEWED = private("not-reviewed", "Not reviewed")
+#: Of the counts as a whole, among whose findings verdicts differ.
+REVIEWED = private("reviewed", "Reviewed")
 READER_VERDICTS = {
     "accepted": private("accepted", "Accepted"),
     "rejected": private("rejected", "Rejected"),

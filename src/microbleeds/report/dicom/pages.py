@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -17,12 +17,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 from microbleeds.report.dicom.identifiers import tracking_id
 from microbleeds.report.dicom.reading import Reading
-from microbleeds.report.dicom.statements import review_status, statements
+from microbleeds.report.dicom.statements import notice, review_status, statements
 from microbleeds.report.overview import brain_box, overviews
+from microbleeds.report.palette import ON_DARK
 from microbleeds.report.planes import PLANES
-from microbleeds.report.record import RESEARCH_USE, Finding, Record
+from microbleeds.report.record import Finding, Record
 from microbleeds.report.thumbnails import FIELD_MM, Canvas, Picture, close_ups
-from microbleeds.report.words import describe_place, describe_row, describe_trust
+from microbleeds.report.words import describe_place, describe_row, describe_slice, describe_trust
 
 WIDTH, HEIGHT, MARGIN = 1240, 1754, 56
 #: As in the HTML report; the findings beyond are in the SR and the SEG.
@@ -30,12 +31,8 @@ MAX_PICTURED = 60
 PER_PAGE = 6
 _BLACK, _PANEL, _LINE = (14, 17, 22), (26, 31, 39), (60, 68, 80)
 _WHITE, _GREY, _AMBER = (236, 239, 244), (158, 168, 182), (255, 190, 70)
-_COLOURS = {
-    "lobar": (230, 159, 0),
-    "deep": (86, 180, 233),
-    "infratentorial": (0, 190, 140),
-    "none": (190, 190, 190),
-}
+# Zeros of the form stand back and can still be read: contrast 5.7 (WCAG asks for 4.5).
+_FAINT = (132, 142, 156)
 # Over pictures, letters need an edge on white tissue as on black air.
 _OUTLINE: dict[bool, dict[str, Any]] = {False: {}, True: {"stroke_width": 2, "stroke_fill": _BLACK}}
 _GROUPS = ("infratentorial", "deep", "lobar")
@@ -85,18 +82,21 @@ class Page:
         self.image.paste(drawn, at)
 
 
-def draw_pages(record: Record, reading: Reading, canvas: Canvas | None) -> list[Page]:
+def draw_pages(
+    record: Record, reading: Reading, canvas: Canvas | None, images: Mapping[int, str] | None = None
+) -> list[Page]:
     """Draw the report.
 
     Args:
         record: what was found.
         reading: the reader's verdicts.
         canvas: the scan with its windows; without it the pages have numbers and no pictures.
+        images: id of a finding to what an archive calls the image that shows it, empty where it has no name.
     """
     pictured = record.kept[:MAX_PICTURED]
     parts = [pictured[n : n + PER_PAGE] for n in range(0, len(pictured), PER_PAGE)]
     pages = [_first_page(record, reading, canvas)]
-    pages += [_finding_page(record, reading, canvas, part) for part in parts]
+    pages += [_finding_page(record, reading, canvas, part, images or {}) for part in parts]
     for number, page in enumerate(pages, start=1):
         _frame(page, number, len(pages), record)
     return pages
@@ -119,12 +119,22 @@ def _first_page(record: Record, reading: Reading, canvas: Canvas | None) -> Page
 def _frame(page: Page, number: int, pages: int, record: Record) -> None:
     """Draw what stands on every page."""
     page.text((MARGIN, 44), "Cerebral microbleeds", 42)
-    page.text((WIDTH - MARGIN, 52), RESEARCH_USE, 24, _AMBER, "ra")
+    _notice(page, notice(record))
     page.draw.line((MARGIN, 106, WIDTH - MARGIN, 106), fill=_LINE, width=2)
     page.draw.line((MARGIN, HEIGHT - 76, WIDTH - MARGIN, HEIGHT - 76), fill=_LINE, width=2)
     model = f"microbleeds {record.program_version}, weights {record.model.name} {record.model.sha256[:12]}"
     page.text((MARGIN, HEIGHT - 60), model, 18, _GREY)
     page.text((WIDTH - MARGIN, HEIGHT - 60), f"Page {number} of {pages}", 18, _GREY, "ra")
+
+
+def _notice(page: Page, text: str) -> None:
+    """Write the whole notice at the right of the head, in letters as large as its length allows."""
+    width = WIDTH - 2 * MARGIN - 440
+    size = next((size for size in (25, 22, 19, 16, 13) if len(_lines(text, width, size)) * size * 1.2 < 66), 11)
+    lines = _lines(text, width, size)
+    top = 68 - len(lines) * size * 0.6
+    for n, line in enumerate(lines):
+        page.text((WIDTH - MARGIN, top + n * size * 1.2), line, size, _AMBER, "ra")
 
 
 def _summary(page: Page, record: Record, reading: Reading) -> float:
@@ -133,9 +143,9 @@ def _summary(page: Page, record: Record, reading: Reading) -> float:
     page.paragraph((MARGIN, 122), review_status(record, reading), WIDTH - 2 * MARGIN, 22)
     boxes: list[tuple[str, int, tuple[int, int, int]]] = [("total", counts.total, _WHITE)]
     if not record.places_unknown:
-        boxes += [(name, getattr(counts, name), _COLOURS[name]) for name in ("lobar", "deep", "infratentorial")]
+        boxes += [(name, getattr(counts, name), ON_DARK[name]) for name in reversed(_GROUPS)]
     if counts.unplaced:
-        boxes.append(("not placed", counts.unplaced, _COLOURS["none"]))
+        boxes.append(("not placed", counts.unplaced, ON_DARK["none"]))
     width = (WIDTH - 2 * MARGIN - 16 * (len(boxes) - 1)) // len(boxes)
     for n, (name, value, colour) in enumerate(boxes):
         left = MARGIN + n * (width + 16)
@@ -179,7 +189,7 @@ def _overview(page: Page, record: Record, canvas: Canvas, top: float) -> float:
 
 def _dot(page: Page, x: float, y: float, finding: Finding) -> None:
     """Draw a ring and the finding's number beside it."""
-    colour = _COLOURS[finding.group]
+    colour = ON_DARK[finding.group]
     page.draw.ellipse((x - 7, y - 7, x + 7, y + 7), outline=colour, width=3)
     page.text((x + 10, y), str(finding.id), 18, _WHITE, "lm", outlined=True)
 
@@ -198,36 +208,43 @@ def _form(page: Page, record: Record, top: float) -> float:
     for group in _GROUPS:
         rows = [row for row in record.form if row.group == group]
         page.draw.rectangle((MARGIN, y - 2, right, y + 28), fill=_PANEL)
-        page.text((MARGIN + 12, y), group.capitalize(), 22, _COLOURS[group])
-        page.text((columns[-1], y), str(sum(row.total for row in rows)), 22, _COLOURS[group], "ma")
+        page.text((MARGIN + 12, y), group.capitalize(), 22, ON_DARK[group])
+        page.text((columns[-1], y), str(sum(row.total for row in rows)), 22, ON_DARK[group], "ma")
         y += 34
         for row in rows:
             page.text((MARGIN + 32, y), describe_row(row.row), 21)
             values = [*(getattr(row, column) for column in _COLUMNS), row.total]
             for x, value in zip(columns, values, strict=True):
-                page.text((x, y), str(value), 21, _WHITE if value else _LINE, "ma")
+                page.text((x, y), str(value), 21, _WHITE if value else _FAINT, "ma")
             y += 29
     return y
 
 
-def _finding_page(record: Record, reading: Reading, canvas: Canvas | None, findings: Sequence[Finding]) -> Page:
+def _finding_page(
+    record: Record,
+    reading: Reading,
+    canvas: Canvas | None,
+    findings: Sequence[Finding],
+    images: Mapping[int, str],
+) -> Page:
     """Draw some findings, one below the other."""
     page = Page()
     page.text((MARGIN, 120), "Findings, surest first", 26)
-    side = f"{FIELD_MM:g} mm close-ups; radiological view (patient's right on the left)"
+    phase = "; phase: paramagnetic bright" if record.scan.phase else ""
+    side = f"{FIELD_MM:g} mm close-ups{phase}; radiological view (patient's right on the left)"
     page.text((WIDTH - MARGIN, 124), side, 20, _GREY, "ra")
     height = (HEIGHT - 170 - 90) // PER_PAGE
     for n, finding in enumerate(findings):
-        _finding(page, record, reading, canvas, finding, 162 + n * height)
+        top = 162 + n * height
+        _finding(page, reading, canvas, finding, top)
+        page.text((MARGIN + 250, top + 206), _place(record, finding, images.get(finding.id, "")), 17, _GREY)
     return page
 
 
-def _finding(
-    page: Page, record: Record, reading: Reading, canvas: Canvas | None, finding: Finding, top: int
-) -> None:
+def _finding(page: Page, reading: Reading, canvas: Canvas | None, finding: Finding, top: int) -> None:
     """Draw one finding: what is known of it, and its pictures."""
     page.draw.rounded_rectangle((MARGIN, top, WIDTH - MARGIN, top + 234), 10, fill=_PANEL)
-    page.text((MARGIN + 16, top + 12), tracking_id(finding), 26, _COLOURS[finding.group])
+    page.text((MARGIN + 16, top + 12), tracking_id(finding), 26, ON_DARK[finding.group])
     y = float(top + 50)
     for line in _facts(finding, reading):
         y = page.paragraph((MARGIN + 16, y), line, 220, 18) + 1
@@ -240,7 +257,6 @@ def _finding(
         page.text((left + 4, top + 115), picture.plane.letters[0], 16, _WHITE, "lm", outlined=True)
         page.text((left + 158, top + 115), picture.plane.letters[1], 16, _WHITE, "rm", outlined=True)
         left += 170
-    page.text((MARGIN + 250, top + 206), _coordinates(finding), 17, _GREY)
 
 
 def _facts(finding: Finding, reading: Reading) -> list[str]:
@@ -257,12 +273,13 @@ def _facts(finding: Finding, reading: Reading) -> list[str]:
     ]
 
 
-def _coordinates(finding: Finding) -> str:
-    """Return where a finding lies, with the letters of the directions that a reader expects."""
+def _place(record: Record, finding: Finding, image: str) -> str:
+    """Return where a finding lies: the letters of the directions that a reader expects, its slice, its image."""
     directions = zip("RAS", "LPI", finding.position_ras_mm, strict=True)
     place = ", ".join(f"{plus if v >= 0 else minus} {abs(v):.1f}" for plus, minus, v in directions)
-    i, j, k = finding.position_ijk
-    return f"{place} mm; voxel {i}, {j}, {k}"
+    return "; ".join(
+        part for part in (f"{place} mm", f"slice {describe_slice(finding, record.scan)}", image) if part
+    )
 
 
 def _chosen(views: dict[str, list[Picture]]) -> Iterator[tuple[str, str, Picture]]:

@@ -33,15 +33,9 @@ from microbleeds.report.dicom import codes
 from microbleeds.report.dicom.identifiers import MODEL_NAME, Stamp, tracking_id
 from microbleeds.report.dicom.reading import Reading
 from microbleeds.report.dicom.source import Source, on_frames
+from microbleeds.report.palette import ON_DARK
 from microbleeds.report.record import Finding, Record
 from microbleeds.report.words import describe_place
-
-_COLOURS = {
-    "lobar": (230, 159, 0),
-    "deep": (86, 180, 233),
-    "infratentorial": (0, 158, 115),
-    "none": (200, 200, 200),
-}
 
 
 def findings_segmentation(
@@ -122,7 +116,7 @@ def _finding_segment(
         algorithm_identification=algorithm,
         tracking_uid=stamp.tracking_uid(finding),
         tracking_id=tracking_id(finding),
-        display_color=CIELabColor.from_rgb(*_COLOURS[finding.group]),
+        display_color=CIELabColor.from_rgb(*ON_DARK[finding.group]),
     )
     score = "added by the reader" if algorithm is None else f"score {finding.score:.2f}"
     segment.SegmentDescription = f"{describe_place(finding)}, {score}"
@@ -156,7 +150,7 @@ def _region_segment(number: int, code: int, algorithm: AlgorithmIdentificationSe
 def _shade(group: str, number: int) -> tuple[int, int, int]:
     """Return the group's colour, lighter and darker from region to region so that neighbours differ."""
     factor = 0.55 + 0.15 * (number % 4)
-    red, green, blue = (min(255, round(factor * value)) for value in _COLOURS[group])
+    red, green, blue = (min(255, round(factor * value)) for value in ON_DARK[group])
     return red, green, blue
 
 

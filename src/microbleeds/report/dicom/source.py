@@ -23,6 +23,7 @@ from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
 from microbleeds.read.dicom.series import DicomSeries
 from microbleeds.read.dicom.values import numbers
+from microbleeds.report.words import name_image
 
 #: Corners of a slice may miss the voxels' centres by this much, in voxels: headers are rounded.
 TOLERANCE_VOXELS = 0.25
@@ -64,6 +65,11 @@ class Frame:
     row_spacing_mm: float
     column_spacing_mm: float
 
+    def distance_mm(self, position_lps_mm: Sequence[float]) -> float:
+        """Return how far a position lies off this slice's plane."""
+        normal = np.cross(self.along_row, self.along_column)
+        return abs(float(normal @ (np.asarray(position_lps_mm) - self.position_lps_mm)))
+
 
 @dataclass(frozen=True, eq=False)
 class Source:
@@ -91,6 +97,16 @@ class Source:
     def frame_of_reference_uid(self) -> str:
         """In which the positions are meant."""
         return str(self.first.FrameOfReferenceUID)
+
+    def image_at(self, position_lps_mm: Sequence[float]) -> str:
+        """Return what an archive calls the image nearest to a position; empty where it has no number."""
+        off = [frame.distance_mm(position_lps_mm) for frame in self.frames]
+        frame = self.frames[int(np.argmin(off))]
+        series, instance = self.first.get("SeriesNumber"), self.headers[frame.header].get("InstanceNumber")
+        number = instance if frame.number is None else frame.number
+        if series is None or number is None:
+            return ""
+        return name_image(int(series), int(number), frame=frame.number is not None)
 
     @property
     def series_number(self) -> int:

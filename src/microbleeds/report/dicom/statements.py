@@ -18,13 +18,13 @@ def statements(record: Record, reading: Reading) -> list[str]:
     if record.scan.swi_made_here:
         phase = "susceptibility-weighted image made here from magnitude"
     return [
-        record.disclaimer if RESEARCH_USE in record.disclaimer else f"{RESEARCH_USE} {record.disclaimer}",
+        notice(record),
         review_status(record, reading),
         f"Counts and regions follow the scale {record.scale} (Gregoire 2009), on an automatic segmentation."
         + (" The segmentation looks wrong: the groups are uncertain." if record.counts.groups_uncertain else ""),
         "The score is the detector's probability that a candidate is a microbleed, calibrated on simulated "
         f"scans; candidates count from {100 * point.cut:.3g} % ({point.name}).",
-        definite_rule(record),
+        definite_rule(record, reading),
         f"Searched: {phase}{' and phase' if record.scan.phase else ', without phase'}. "
         "Diameters are apparent: susceptibility enlarges them with echo time and field strength.",
         # Who has read it stands where DICOM keeps it; pages name nobody.
@@ -32,15 +32,20 @@ def statements(record: Record, reading: Reading) -> list[str]:
     ]
 
 
-def definite_rule(record: Record) -> str:
+def notice(record: Record) -> str:
+    """Return what is said wherever the result is shown; that it is research use, first of all."""
+    return record.disclaimer if RESEARCH_USE in record.disclaimer else f"{RESEARCH_USE} {record.disclaimer}"
+
+
+def definite_rule(record: Record, reading: Reading) -> str:
     """Return one sentence on what is called definite."""
-    rule = record.rule
+    rule, unless = record.rule, ", unless the reader decided" if reading.reader else ""
     if rule is None:
-        return f"Definite is what scores from {100 * record.model.operating_point.definite_cut:.3g} %."
+        return f"Definite is what scores from {100 * record.model.operating_point.definite_cut:.3g} %{unless}."
     return (
         f"Definite is what scores from {100 * rule.least_score:.3g} %, with an apparent diameter of "
         f"{rule.least_diameter_mm:g} to {rule.largest_diameter_mm:g} mm and a roundness from "
-        f"{rule.least_roundness:g}."
+        f"{rule.least_roundness:g}{unless}."
     )
 
 

@@ -6,12 +6,10 @@ in the world tie it to the study's images, whatever axes its own files have.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -27,9 +25,10 @@ from microbleeds.report.dicom.export import write_result
 from microbleeds.report.dicom.reading import Reading, reading_of
 from microbleeds.report.record import Record, read_record
 from microbleeds.report.review.signed import Review
-from microbleeds.report.run_record import voxels_sha256
+from microbleeds.report.run_record import RunRecord
+from microbleeds.report.searched import read_run, refuse_other_voxels, series_of_study
 from microbleeds.scan import Scan
-from microbleeds.study import open_scan
+from microbleeds.study import SignChoice, open_scan
 from microbleeds.susceptibility.foreground import head_core
 
 
@@ -60,20 +59,22 @@ def export_result(
         result: its folder.
         study: the DICOM study that was searched (folder, zip or file).
         out: folder to write, whole or not at all.
-        series: which series of the study, as for `detect`.
+        series: which series of the study, as for `detect`; those of the search if empty.
         organization: where the reader of a signed result works; with it the report is marked as verified.
         overwrite: whether ``out`` may be replaced if it holds DICOM objects of an earlier export.
 
     Raises:
         InputError: if the result or the study can't be read, or don't belong together.
     """
-    record = read_record(Path(result) / "findings.json")
+    record, run = read_record(Path(result) / "findings.json"), read_run(Path(result))
     reading = _reading(Path(result), organization)
     _refuse_to_destroy(Path(out), overwrite)
-    with open_scan(Path(study), series=series) as opened:
+    sign: SignChoice = "auto" if run is None else run.options.get("phase_sign", "auto")
+    with open_scan(Path(study), phase_sign=sign, series=series or series_of_study(run)) as opened:
         if opened.dicom is None:
             raise InputError(f"{study} is no DICOM study; give the folder, zip or file that was searched.")
-        _refuse_other_scan(record, opened.scan, _voxels_searched(Path(result)))
+        _refuse_other_grid(record, opened.scan)
+        refuse_other_voxels(run, opened)
         segmentation = stored_segmentation(Path(result), opened.scan)
         with atomic_folder(Path(out), overwrite=overwrite) as folder:
             paths = write_result(
@@ -82,7 +83,7 @@ def export_result(
                 segmentation,
                 opened.dicom.main,
                 folder,
-                created=reading.signed or _made(Path(result)),
+                created=reading.signed or _made(Path(result), run),
                 reading=reading,
             )
     return [Path(out) / path.name for path in paths]
@@ -109,24 +110,8 @@ def stored_segmentation(result: Path, scan: Scan) -> StoredSegmentation:
     return StoredSegmentation(scan.grid, brain, np.ascontiguousarray(regions), located=True)
 
 
-def _voxels_searched(result: Path) -> str | None:
-    """Return the hash of the voxels that were searched, if they came from DICOM.
-
-    A signed result of an earlier version has no `run.json`; that of the one it was made from holds the hash.
-    """
-    for folder in (result, result.resolve().parent):
-        run = _run_of(folder)
-        if "voxels_sha256" in run:
-            found = run["voxels_sha256"]
-            return found if isinstance(found, str) else None
-    return None
-
-
-def _refuse_other_scan(record: Record, scan: Scan, voxels: str | None) -> None:
-    """The images must be those that were searched; of a search of NIfTI only the grid is known.
-
-    Their voxels may come in another order of the axes.
-    """
+def _refuse_other_grid(record: Record, scan: Scan) -> None:
+    """The images must lie where those that were searched did, in whatever order of the axes."""
     expected = sorted(zip(record.scan.shape, np.round(record.scan.spacing_mm, 2), strict=True))
     found = sorted(zip(scan.source_grid.shape, np.round(scan.source_grid.spacing_mm, 2), strict=True))
     inside = all(bool(scan.grid.contains(finding.position_ras_mm)) for finding in record.kept)
@@ -136,11 +121,6 @@ def _refuse_other_scan(record: Record, scan: Scan, voxels: str | None) -> None:
         raise InputError(
             f"The result was found on {shape} voxels and the study's images have {other}, or lie elsewhere; give "
             "the study (and with --series the series) that was searched."
-        )
-    if voxels is not None and voxels != voxels_sha256(scan):
-        raise InputError(
-            "The study's images have other values than those that were searched; give the study (and with "
-            "--series the series) that was searched."
         )
 
 
@@ -157,22 +137,13 @@ def _reading(result: Path, organization: str | None) -> Reading:
         raise InputError(f"The review {path} can't be read; finalize the result again.") from error
 
 
-def _made(result: Path) -> datetime:
-    """Return when the result was made, from `run.json`; else from the age of `findings.json`."""
+def _made(result: Path, run: RunRecord | None) -> datetime:
+    """Return when the result was made, by `run.json`; without one, by the age of `findings.json`."""
     try:
-        return datetime.fromisoformat(_run_of(result)["started"])
-    except (KeyError, TypeError, ValueError):
+        return datetime.fromisoformat("" if run is None else run.started)
+    except ValueError:
         age = (result / "findings.json").stat().st_mtime
         return datetime.fromtimestamp(age, timezone.utc)
-
-
-def _run_of(folder: Path) -> dict[str, Any]:
-    """Return what the `run.json` of a folder says, nothing where there is none that can be read."""
-    try:
-        run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return run if isinstance(run, dict) else {}
 
 
 def _refuse_to_destroy(out: Path, overwrite: bool) -> None:

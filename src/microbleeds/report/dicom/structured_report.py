@@ -227,7 +227,7 @@ def _overall(record: Record, reading: Reading) -> CodedConcept:
     """Return whether the counts as a whole have been read."""
     if not reading.reader or reading.open_in(record):
         return codes.NOT_REVIEWED
-    return codes.READER_VERDICTS["accepted"]
+    return codes.REVIEWED
 
 
 def _image_library(source: Source) -> ContainerContentItem:

@@ -90,9 +90,8 @@ def render_review(
         viewer=viewer,
         script=script,
         record=record,
-        facts=_facts(
-            record, volumes, _thumbnails(record, canvas(scan, brain)), findings_sha256 or hash_of(record)
-        ),
+        facts=_facts(record, volumes, _thumbnails(record, canvas(scan, brain)), findings_sha256 or hash_of(record))
+        | {"slices": _slices(record, scan)},
         volumes=volumes,
         licences=[asset(name, _OURS, "vendor/niivue") for name in ("LICENSE", "THIRD-PARTY-LICENSES")],
         name=Path(next(iter(record.scan.files.values()), "scan")).name,
@@ -135,6 +134,20 @@ def _facts(record: Record, volumes: Volumes, thumbnails: dict[int, Any], finding
         "spacing_mm": volumes.grid.spacing_mm.tolist(),
         "swi": _window(volumes.swi),
         "phase": None if volumes.phase is None else _window(volumes.phase),
+    }
+
+
+def _slices(record: Record, scan: Scan) -> dict[str, Any]:
+    """Return how to number the slices of the input file: the page's volumes are cut and turned.
+
+    ``weights`` times (x, y, z, 1) in mm is the number of the slice, counted from 0.
+    """
+    axis, grid = record.scan.slice_axis, scan.source_grid
+    images = record.scan.images
+    return {
+        "count": grid.shape[axis],
+        "weights": np.linalg.inv(grid.affine)[axis].tolist(),
+        "images": None if images is None else images.model_dump(),
     }
 
 

@@ -1,7 +1,8 @@
 """The reader's verdicts applied to the model's findings: the record that a reader signs.
 
 Conventions:
-    * accepted: counts, definite. uncertain: counts, possible. rejected: doesn't count, ``removed_by`` is `reader`.
+    * accepted: counts, definite. uncertain: counts, possible. rejected: doesn't count, ``removed_by`` is `reader`;
+      its certainty stays the program's, and no reason speaks for it any more.
     * A verdict may also bring back a candidate that score or place had removed.
     * A place that the reader confirmed or gave stands in place of the model's, and is no border case any more.
     * Without a verdict a finding stays as the model proposed it, and :class:`Review` says how many did.
@@ -148,7 +149,8 @@ def _judged(finding: Finding, verdict: Verdict | None) -> Finding:
     if verdict is None:
         return finding
     if verdict.verdict == "rejected":
-        return finding.model_copy(update={"kept": False, "removed_by": "reader", "reason": REJECTED})
+        out = {"kept": False, "removed_by": "reader", "reason": REJECTED, "certainty_reason": None}
+        return finding.model_copy(update=out)
     certainty: Certainty = "definite" if verdict.verdict == "accepted" else "possible"
     update = {
         "kept": True,

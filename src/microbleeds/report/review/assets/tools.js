@@ -35,11 +35,14 @@ function showLabels() {
 function showPosition() {
   const mm = viewer.position;
   const place = part("position");
-  const slice = Math.round(toIjk(mm)[2]) + 1;
+  const { count, weights, images } = facts.slices;
+  const across = weights.reduce((sum, weight, axis) => sum + weight * (mm[axis] ?? 1), 0);
+  const slice = Math.min(Math.max(Math.round(across), 0), count - 1);
+  const image = images && images.numbers.length === count ? `, series ${images.series}, ${images.frames ? "frame" : "image"} ${images.numbers[slice]}` : "";
   place.dataset.mm = mm.map((value) => value.toFixed(2)).join(",");
   place.querySelector(".mm").textContent = pointInWords(mm);
   place.querySelector(".where").textContent = facts.located ? inWords(placeAt(mm, viewer.codes)) : "";
-  place.querySelector(".slice").textContent = `slice ${slice} of ${facts.shape[2]}`;
+  place.querySelector(".slice").textContent = `slice ${slice + 1} of ${count}${image}`;
 }
 
 function arrange(layout) {

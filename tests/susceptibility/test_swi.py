@@ -1,14 +1,12 @@
-"""The phase mask, SWI, the sliding projection and the rough head."""
+"""The phase mask, SWI and the rough head."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from head_phantom import head_phantom
-from scipy import ndimage
 
 from microbleeds.susceptibility.foreground import head_core, otsu
-from microbleeds.susceptibility.mip import minimum_projection, slab_slices
 from microbleeds.susceptibility.swi import phase_mask, susceptibility_weighted
 
 
@@ -33,23 +31,6 @@ class TestSwi:
         susceptibility_weighted(magnitude, phase)
         assert (phase == 1).all()
         assert (magnitude == 5).all()
-
-
-class TestMip:
-    @pytest.mark.parametrize(("spacing_mm", "slices"), [(2, 7), (3, 5), (5, 3), (1, 15), (6, 3), (0.5, 29)])
-    def test_slab(self, spacing_mm, slices):
-        assert abs(slab_slices(spacing_mm) - slices) <= (2 if spacing_mm < 1 else 0)
-
-    @pytest.mark.parametrize("slice_axis", [0, 1, 2])
-    @pytest.mark.parametrize("spacing_mm", [0.7, 1.0, 2.0, 3.0, 5.0])
-    def test_equals_a_minimum_filter(self, slice_axis, spacing_mm):
-        image = np.random.default_rng(0).random((11, 12, 13)).astype(np.float32)
-        expected = ndimage.minimum_filter1d(
-            image, slab_slices(spacing_mm), axis=slice_axis, mode="constant", cval=np.inf
-        )
-        got = minimum_projection(image, spacing_mm, slice_axis=slice_axis)
-        np.testing.assert_array_equal(got, expected)
-        assert got.flags.c_contiguous
 
 
 class TestHeadCore:
