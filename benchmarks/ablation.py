@@ -43,7 +43,7 @@ from microbleeds.localise import localise
 from microbleeds.prepare import PreparationSpec
 from microbleeds.report.run_record import sha256_of
 from microbleeds.scan import Candidate
-from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
+from microbleeds.weights.anatomy_store import SHIPPED as ANATOMY_WEIGHTS
 from pages import IMAGES, RESULTS_PAGE, write_part
 from rows import Row, read_plan
 from scans import CachedScan, cached_scans

@@ -38,7 +38,7 @@ from microbleeds.evaluate.cases import Case
 from microbleeds.evaluate.matching import match
 from microbleeds.report.run_record import sha256_of
 from microbleeds.weights import load_detector
-from microbleeds.weights.anatomy_card import SHIPPED, load_anatomy
+from microbleeds.weights.anatomy_store import SHIPPED, load_anatomy
 from pages import RESULTS_PAGE, write_part
 
 THRESHOLDS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)

@@ -30,10 +30,11 @@ from microbleeds.errors import InputError
 from microbleeds.evaluate import Case, Scores, evaluate_cohort, match
 from microbleeds.report.run_record import sha256_of
 from microbleeds.simulate.cohort import CohortSettings, simulate_cohort
+from microbleeds.simulate.dataset import read_participants
 from microbleeds.training.calibrate import fit_calibration, operating_points
 from microbleeds.training.scoring import SubjectScore, curve_of, summary
 from microbleeds.weights import load_detector
-from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
+from microbleeds.weights.anatomy_store import SHIPPED as ANATOMY_WEIGHTS
 from microbleeds.weights.card import Calibration, OperatingPoints
 from microbleeds.weights.store import save_weights
 from program import made_by, search_all
@@ -57,7 +58,7 @@ def build(
     if missing:
         raise InputError(f"The folder {anatomy} lacks {', '.join(missing)}.")
     for part in cohort.parts:
-        if (data / part.name / "participants.tsv").exists():
+        if len(read_participants(data / part.name)) == part.subjects:
             continue
         shutil.rmtree(data / part.name, ignore_errors=True)
         simulate_cohort(

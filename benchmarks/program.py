@@ -14,7 +14,7 @@ from microbleeds.pipeline import Request, run
 from microbleeds.report.run_record import sha256_of
 from microbleeds.training.dataset import heads_of
 from microbleeds.weights import load_detector
-from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
+from microbleeds.weights.anatomy_store import SHIPPED as ANATOMY_WEIGHTS
 from microbleeds.weights.card import card_sha256
 from side_by_side import side_by_side
 

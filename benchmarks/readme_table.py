@@ -9,7 +9,7 @@ from typing import Any
 from interval_text import number_text, percent_text
 from microbleeds.report.run_record import sha256_of
 from microbleeds.weights import load_detector
-from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
+from microbleeds.weights.anatomy_store import SHIPPED as ANATOMY_WEIGHTS
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"

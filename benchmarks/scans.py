@@ -26,7 +26,7 @@ from microbleeds.scan import Scan
 from microbleeds.segmentation import Segmentation, segment
 from microbleeds.study import load_study
 from microbleeds.training.dataset import heads_of, subject_names
-from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
+from microbleeds.weights.anatomy_store import SHIPPED as ANATOMY_WEIGHTS
 from rows import Input
 
 FILES = {"swi": "swi", "magnitude": "part-mag_GRE", "phase": "part-phase_GRE"}

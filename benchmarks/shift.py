@@ -30,7 +30,7 @@ from microbleeds.errors import InputError
 from microbleeds.evaluate import Case, evaluate_cohort
 from microbleeds.report.run_record import sha256_of
 from microbleeds.weights import load_detector
-from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
+from microbleeds.weights.anatomy_store import SHIPPED as ANATOMY_WEIGHTS
 from pages import RESULTS_PAGE, SHIPPED, write_part
 from program import made_by, search_all
 from shift_scans import ShiftRow, build_row, read_rows

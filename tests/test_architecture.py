@@ -136,6 +136,10 @@ class TestLaws:
             assert "torch" not in {name.split(".")[0] for name in all_imports(module)}, module
             assert "torch" not in reached(module)[1], f"{module} brings in torch through another module"
 
+    @pytest.mark.parametrize("module", ["weights.card", "weights.anatomy_card", "weights.pair"])
+    def test_cards_are_free_of_torch(self, module: str):
+        assert "torch" not in reached(module)[1]
+
     @pytest.mark.parametrize("verb", ["info", "schema", "evaluate", "detect", "simulate", "train", "app"])
     def test_help_is_free_of_torch_and_numpy(self, verb: str):
         assert not {"torch", "numpy", "rich"} & reached(f"cli.{verb}")[1]

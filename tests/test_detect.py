@@ -51,14 +51,14 @@ def planted(cells: dict[tuple[int, int, int], tuple[float, float]]) -> Prepared:
 
 class TestPeaks:
     def test_centre_follows_the_offset_in_mm(self) -> None:
-        (found,) = detect(planted({(3, 4, 5): (2.0, 0.25)}), Planted(), compute=CPU)
+        (found,) = detect(planted({(3, 4, 5): (2.0, 0.25)}), Planted(), DetectSettings(), CPU)
         # Middle of cell 3 is voxel 13.5, a quarter of 4 voxels further 14.5; cell 4: voxel 17.5.
         assert found.position_ras_mm == pytest.approx((10 + 7.25, -20 + 8.75, 5 + 10))
         assert found.score == pytest.approx(1 / (1 + np.exp(-2)))
 
     def test_neighbours_give_one_candidate_and_distant_ones_two(self) -> None:
         scan = planted({(3, 4, 5): (2.0, 0), (4, 4, 5): (1.0, 0), (8, 4, 5): (3.0, 0)})
-        found = detect(scan, Planted(), compute=CPU)
+        found = detect(scan, Planted(), DetectSettings(), CPU)
         assert [round(c.position_ras_mm[0], 2) for c in found] == [10 + 16.75, 10 + 6.75]
 
     def test_separation_in_mm_not_in_cells(self) -> None:
@@ -79,14 +79,19 @@ class TestPeaks:
         brain[30:] = False
         image = scan.image.copy()
         image[0][~brain] = 3.0
-        (found,) = detect(replace(scan, image=image, brain=brain), Planted(), compute=CPU)
+        (found,) = detect(replace(scan, image=image, brain=brain), Planted(), DetectSettings(), CPU)
         assert found.score < 0.9
 
+    def test_there_are_no_settings_without_being_given(self) -> None:
+        """The calibration stands in the card of the weights: defaults would be those of no weights."""
+        with pytest.raises(TypeError, match="settings"):
+            detect(planted({}), Planted(), compute=CPU)  # type: ignore[call-arg]
+
     def test_nothing_there(self) -> None:
-        assert detect(planted({}), Planted(), compute=CPU) == []
+        assert detect(planted({}), Planted(), DetectSettings(), CPU) == []
 
     def test_last_incomplete_cell_is_searched(self) -> None:
-        (found,) = detect(planted({(11, 9, 9): (2.0, -0.25)}), Planted(), compute=CPU)
+        (found,) = detect(planted({(11, 9, 9): (2.0, -0.25)}), Planted(), DetectSettings(), CPU)
         assert found.position_ras_mm[0] == pytest.approx(10 + 0.5 * (45.5 - 1))
 
 
@@ -186,6 +191,14 @@ class TestCompute:
             choose("abacus")
         with pytest.raises(InputError, match="precision"):
             choose("cpu", "float12")  # type: ignore[arg-type]
+        for name in ("cpu:x", "cpu:9", "meta"):
+            with pytest.raises(InputError, match=f"device '{name}' is not available"):
+                choose(name)
+
+    @pytest.mark.parametrize("threads", [-1, 0, 1.5])
+    def test_threads_are_one_or_more(self, threads: int) -> None:
+        with pytest.raises(InputError, match="number of threads must be a whole number of at least 1"):
+            choose("cpu", "float32", threads)
 
     def test_autocast_only_in_half_precision(self) -> None:
         weight = torch.ones(2, 2)

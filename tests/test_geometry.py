@@ -35,6 +35,20 @@ def test_voxels_and_millimetres_are_inverse() -> None:
     assert grid.to_mm(ijk)[0] == pytest.approx([-10, 20, 5])
 
 
+@pytest.mark.parametrize(
+    ("spacing_mm", "axis"),
+    [
+        ((2.0, 0.5, 0.5), 0),  # sagittal slices
+        ((0.5, 0.5, 2.0), 2),
+        ((0.8, 0.8, 0.8), 2),
+        ((1.04, 1.0, 1.0), 2),  # a few per cent of a header are no slices
+        ((1.0, 1.15, 1.0), 1),
+    ],
+)
+def test_slices_lie_across_the_coarsest_axis(spacing_mm: tuple[float, float, float], axis: int) -> None:
+    assert Grid((20, 30, 8), np.diag([*spacing_mm, 1])).slice_axis == axis
+
+
 @pytest.mark.parametrize("flip", all_orientations(), ids=lambda m: str(np.argmax(np.abs(m[:3, :3]), 1)))
 def test_canonical_keeps_every_value_at_its_place(flip: np.ndarray) -> None:
     source = Grid((4, 5, 6), oblique_grid().affine @ flip)

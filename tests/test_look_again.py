@@ -79,8 +79,8 @@ def scan(
 
 def ranges(prepared: Prepared, model: Detector, **more: object) -> list[tuple[float, float]]:
     """Search, look again at all that is found, and return the ranges of the scores."""
-    found = detect(prepared, model, compute=CPU)
-    looked = look_again(prepared, model, found, [True] * len(found), compute=CPU, **more)
+    found = detect(prepared, model, DetectSettings(), CPU)
+    looked = look_again(prepared, model, found, [True] * len(found), DetectSettings(), CPU, **more)
     assert [replace(c, score_range=None) for c in looked] == found
     assert all(c.score_range[0] <= c.score <= c.score_range[1] for c in looked)
     return [c.score_range for c in looked]
@@ -122,14 +122,18 @@ class TestSpread:
 
     def test_only_the_chosen_are_measured(self) -> None:
         prepared = scan({(30, 20, 5): 8.0, (8, 20, 5): 7.0})
-        found = detect(prepared, Steady(), compute=CPU)
-        looked = look_again(prepared, Steady(), found, [False, True], compute=CPU)
+        found = detect(prepared, Steady(), DetectSettings(), CPU)
+        looked = look_again(prepared, Steady(), found, [False, True], DetectSettings(), CPU)
         assert [c.score_range is None for c in looked] == [True, False]
+
+    def test_there_are_no_settings_without_being_given(self) -> None:
+        with pytest.raises(TypeError, match="settings"):
+            look_again(scan({}), None, [], [], compute=CPU)  # type: ignore[call-arg, arg-type]
 
     def test_where_none_is_chosen_no_network_runs(self) -> None:
         found = [Candidate((1.0, 2.0, 3.0), 0.1)]
-        assert look_again(scan({}), None, found, [False], compute=CPU) == found  # type: ignore[arg-type]
-        assert look_again(scan({}), None, [], [], compute=CPU) == []  # type: ignore[arg-type]
+        assert look_again(scan({}), None, found, [False], DetectSettings(), CPU) == found  # type: ignore[arg-type]
+        assert look_again(scan({}), None, [], [], DetectSettings(), CPU) == []  # type: ignore[arg-type]
 
     def test_a_neighbour_is_not_taken_for_it(self) -> None:
         weak, strong = (24, 20, 5), (35, 20, 5)  # 5.5 mm apart
@@ -139,9 +143,9 @@ class TestSpread:
 
     def test_outside_the_brain_nothing_is_read(self) -> None:
         prepared = scan({(29, 20, 5): 0.1, (30, 20, 5): 8.0})
-        (found,) = detect(prepared, Sided(), compute=CPU)
+        (found,) = detect(prepared, Sided(), DetectSettings(), CPU)
         hollow = replace(prepared, brain=np.zeros_like(prepared.brain))
-        (looked,) = look_again(hollow, Sided(), [found], [True], compute=CPU)
+        (looked,) = look_again(hollow, Sided(), [found], [True], DetectSettings(), CPU)
         assert looked.score_range == (0, found.score)
 
 
@@ -169,7 +173,7 @@ class TestGeometry:
         generator = np.random.default_rng(0)
         prepared = replace(scan({}, (150, 20, 6)), image=generator.normal(size=(2, 150, 20, 6)).astype(np.float32))
         found = detect(prepared, model, DetectSettings(floor=0.0), CPU)[:4]
-        looked = look_again(prepared, model, found, [True] * 4, compute=CPU, changes=[Change()])
+        looked = look_again(prepared, model, found, [True] * 4, DetectSettings(), CPU, changes=[Change()])
         spreads = [c.score_range[1] - c.score_range[0] for c in looked]
         assert spreads == pytest.approx([0] * 4, abs=1e-4)
 
@@ -199,7 +203,8 @@ class TestGeometry:
             grid = Grid((24, 20, 6), SPACING)
             prepared = Prepared(image, np.ones(grid.shape, dtype=bool), grid, has_phase)
             found = detect(prepared, model, DetectSettings(floor=0.0), CPU)[:2]
-            once, again = (look_again(prepared, model, found, [True, True], compute=CPU) for _ in range(2))
+            asked = (prepared, model, found, [True, True], DetectSettings(), CPU)
+            once, again = look_again(*asked), look_again(*asked)
             assert once == again
             assert all(0 < c.score_range[1] - c.score_range[0] < 1 for c in once)
 

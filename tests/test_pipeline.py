@@ -139,6 +139,11 @@ class TestRun:
         assert labels.shape == nib.load(study["swi"]).shape
         assert np.asarray(labels.dataobj)[finding.position_ijk] == 1
 
+    def test_texts_serve_as_paths(self, study, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        run(Request("out", **{role: str(path) for role, path in study.items()}, device="cpu"))
+        assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
+
     def test_run_record(self, study, tmp_path):
         run(Request(tmp_path / "out", **study, device="cpu", operating_point="screening"))
         written = RunRecord.model_validate_json((tmp_path / "out" / "run.json").read_text())
@@ -243,3 +248,13 @@ class TestRun:
         assert json.loads((out / "run.json").read_text()) == before
         assert {path.name for path in out.iterdir()} == FILES
         assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+class TestRequest:
+    @pytest.mark.parametrize("wrong", [{"operating_point": "sensitive"}, {"phase_sign": "bright"}])
+    def test_an_unknown_choice_is_refused_before_the_search(self, wrong):
+        with pytest.raises(InputError, match="is unknown; use"):
+            Request(Path("out"), Path("swi.nii.gz"), **wrong)
+
+    def test_a_text_is_one_series(self):
+        assert Request("out", "study", series="phase=none").series == ("phase=none",)

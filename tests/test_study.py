@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).parent / "susceptibility"))
 from head_phantom import head_phantom, stored
 
 from microbleeds.errors import InputError
-from microbleeds.geometry import Grid, canonical
-from microbleeds.study import load_study, slice_axis_of
+from microbleeds.geometry import canonical
+from microbleeds.study import load_study
 from microbleeds.susceptibility.highpass import homodyne
 from microbleeds.susceptibility.swi import susceptibility_weighted
 
@@ -193,11 +193,6 @@ class TestOrientation:
         again, grid = canonical(nib.load(turned["magnitude"]).get_fdata(), scan.source_grid)
         np.testing.assert_allclose(again, scan.magnitude, rtol=1e-5)
         assert grid.same_as(scan.grid, tolerance_mm=1e-3)
-
-    def test_sagittal_slices(self):
-        assert slice_axis_of(Grid((20, 100, 100), np.diag([2.0, 0.5, 0.5, 1]))) == 0
-        assert slice_axis_of(Grid((100, 100, 20), np.diag([0.5, 0.5, 2.0, 1]))) == 2
-        assert slice_axis_of(Grid((100, 100, 100), np.diag([0.8, 0.8, 0.8, 1]))) == 2
 
     def test_arrays_suit_torch(self, magnitude_file, phase_file):
         scan = load_study(magnitude=magnitude_file, phase=phase_file)

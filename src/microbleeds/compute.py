@@ -17,6 +17,7 @@ from typing import Literal
 import torch
 
 from microbleeds.errors import InputError
+from microbleeds.given import refuse_below
 
 Precision = Literal["auto", "bfloat16", "float32"]
 PRECISIONS: tuple[Precision, ...] = ("auto", "bfloat16", "float32")
@@ -55,11 +56,13 @@ def choose(device: str = "auto", precision: Precision = "auto", threads: int | N
         threads: CPU threads; ``None`` keeps torch's, limited to the cores this process may use.
 
     Raises:
-        InputError: if the device is not there or a name is unknown.
+        InputError: if the device is not there, a name is unknown or ``threads`` is below 1.
     """
+    if threads is not None:
+        refuse_below(1, number_of_threads=threads)
     if precision not in PRECISIONS:
         raise InputError(f"There is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}.")
-    chosen = _device(device)
+    chosen = device_named(device)
     if chosen.type == "cpu":
         torch.set_num_threads(threads or min(torch.get_num_threads(), _usable_cores()))
     if precision == "auto":
@@ -68,16 +71,21 @@ def choose(device: str = "auto", precision: Precision = "auto", threads: int | N
     return Compute(chosen, torch.bfloat16 if precision == "bfloat16" else torch.float32)
 
 
-def _device(name: str) -> torch.device:
-    """Resolve ``auto`` and refuse what this machine lacks."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        return torch.device(next(kind for kind, usable in there.items() if usable))
-    kind = name.split(":")[0]
-    if not there.get(kind, False):
-        usable = ", ".join(k for k, ok in there.items() if ok)
-        raise InputError(f"The device {name!r} is not available here; choose one of auto, {usable}.")
-    return torch.device(name)
+def device_named(name: str) -> torch.device:
+    """Resolve ``auto`` and refuse what this machine lacks.
+
+    Raises:
+        InputError: if there is no such device.
+    """
+    there = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": 1}
+    usable = [kind for kind, count in there.items() if count]
+    try:
+        device = torch.device(usable[0] if name == "auto" else name)
+    except (RuntimeError, TypeError):  # torch names dozens of its own, or doesn't understand the number
+        device = None
+    if device is None or (device.index or 0) >= there.get(device.type, 0):
+        raise InputError(f"The device {name!r} is not available here; choose one of auto, {', '.join(usable)}.")
+    return device
 
 
 def _usable_cores() -> int:

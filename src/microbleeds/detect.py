@@ -25,13 +25,13 @@ from microbleeds.weights.card import Calibration, Card
 
 @dataclass(frozen=True)
 class DetectSettings:
-    """How to search.
+    """How to search; :func:`settings_for` gives what goes with weights.
 
     Args:
         floor: lowest score of a candidate; low, so that curves and screening have something to choose from.
         separation_mm: of two candidates nearer than this the weaker is dropped. Microbleeds are mostly
             below 5 mm, so two centres within 4 mm are one bleed.
-        calibration: raw logit to score, from the weights card.
+        calibration: raw logit to score. It stands in the card of the weights; the default calibrates nothing.
         whole_voxels: up to so many padded voxels the brain goes through in one piece; twelve million need
             about 1 GB in bfloat16 (half as many are allowed in float32).
         halo_cells: overlap of tiles beyond that, in cells on each side; 16 cells are 32 mm.
@@ -60,7 +60,7 @@ def settings_for(card: Card) -> DetectSettings:
 def detect(
     prepared: Prepared,
     model: Detector,
-    settings: DetectSettings | None = None,
+    settings: DetectSettings,
     compute: Compute | None = None,
 ) -> list[Candidate]:
     """Find candidates, surest first.
@@ -68,10 +68,11 @@ def detect(
     Args:
         prepared: the scan on the working grid of the model's preparation.
         model: the detector (it is not changed).
-        settings: how to search; defaults are for shipped weights.
+        settings: how to search, :func:`settings_for` the card of the model; there is no default, since scores
+            mean nothing with the calibration of other weights.
         compute: device and precision; measured when not given.
     """
-    settings, compute = settings or DetectSettings(), compute or choose()
+    compute = compute or choose()
     logit, offset = score_map(prepared.masked(), model, settings, compute)
     brain = cells_touching(prepared.brain, model.config.cell, logit.shape)
     cells, logits = _peaks(logit, brain)

@@ -72,7 +72,7 @@ def look_again(
     model: Detector,
     candidates: Sequence[Candidate],
     chosen: Sequence[bool],
-    settings: DetectSettings | None = None,
+    settings: DetectSettings,
     compute: Compute | None = None,
     changes: Sequence[Change] = CHANGES,
 ) -> list[Candidate]:
@@ -83,7 +83,7 @@ def look_again(
         model: the detector (it is not changed).
         candidates: what :func:`microbleeds.detect.detect` found.
         chosen: which of them to measure, one for each; every window costs a pass for each change.
-        settings: as they were searched with.
+        settings: as they were searched with; another calibration would make a spread out of itself.
         compute: device and precision; measured when not given.
         changes: that each window goes through.
 
@@ -93,7 +93,7 @@ def look_again(
     indices = [n for n, (_, wanted) in enumerate(zip(candidates, chosen, strict=True)) if wanted]
     if not indices:
         return list(candidates)
-    settings, compute = settings or DetectSettings(), compute or choose()
+    compute = compute or choose()
     fast = for_inference(model, compute.device, compute.dtype)
     scores = {n: [candidates[n].score] for n in indices}
     # A window of this size is what the network has seen as one piece, so it goes through as one.

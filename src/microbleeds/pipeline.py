@@ -21,6 +21,7 @@ from microbleeds.atomic import atomic_folder
 from microbleeds.compute import Precision, choose
 from microbleeds.detect import detect, settings_for
 from microbleeds.errors import InputError
+from microbleeds.given import make_paths, texts_of
 from microbleeds.localise import localise
 from microbleeds.look_again import changes_for, look_again
 from microbleeds.prepare import prepare
@@ -41,22 +42,23 @@ from microbleeds.report.record import (
 from microbleeds.report.regions_image import write_regions
 from microbleeds.report.review.page import write_review
 from microbleeds.report.review.signed_folder import refuse_signed
-from microbleeds.report.run_record import Origin, Stopwatch, run_record, sha256_of, write_run_record
+from microbleeds.report.run_record import RunOrigin, Stopwatch, run_record, sha256_of, write_run_record
 from microbleeds.report.tsv import write_tsv
 from microbleeds.scan import Scan
 from microbleeds.segmentation import Segmentation, anatomy_of, segment, segment_without
-from microbleeds.study import SignChoice, Study, open_scan
+from microbleeds.study import SignChoice, Study, open_scan, refuse_unknown_sign
 from microbleeds.weights import Card, load_detector
 from microbleeds.weights.expectation import expectation
 
 OperatingPointName = Literal["balanced", "screening"]
+OPERATING_POINTS: tuple[OperatingPointName, ...] = ("balanced", "screening")
 NO_DICOM = "No DICOM objects were written"
 RESULT_FILES = ("findings.json", "run.json")
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to search, how, and where the result goes.
+    """What to search, how, and where the result goes; texts serve as paths.
 
     Args:
         out: folder of the result.
@@ -72,6 +74,9 @@ class Request:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: ``auto`` measures which is faster here; many scans of one cohort are better given one.
         overwrite: whether an earlier result in ``out`` may be replaced.
+
+    Raises:
+        InputError: if the phase sign or the operating point is unknown.
     """
 
     out: Path
@@ -86,6 +91,16 @@ class Request:
     device: str = "auto"
     precision: Precision = "auto"
     overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        make_paths(self, "out", "swi", "magnitude", "phase", "weights", "anatomy_weights")
+        object.__setattr__(self, "series", texts_of(self.series))
+        if self.operating_point not in OPERATING_POINTS:
+            # Found when candidates are counted, it would cost the whole search.
+            raise InputError(
+                f"The operating point {self.operating_point!r} is unknown; use {' or '.join(OPERATING_POINTS)}."
+            )
+        refuse_unknown_sign(self.phase_sign)
 
     @property
     def inputs(self) -> dict[str, Path]:
@@ -146,7 +161,7 @@ def run(request: Request, announce: Callable[[str], None] = lambda stage: None) 
             record = assemble(scan, candidates, places, model, warnings, segmentation, disclaimer)
             record = _with_dicom(record, study, segmentation, folder / "dicom", watch.started)
             inputs = _input_hashes(request, study)
-            _write(record, scan, segmentation, folder, Origin(watch.started.isoformat(), inputs))
+            _write(record, scan, segmentation, folder, RunOrigin(watch.started.isoformat(), inputs))
         hashes = {"detector": card.sha256, "anatomy": anatomy.sha256}
         written = run_record(
             watch,
@@ -197,7 +212,7 @@ def _with_dicom(
     return record
 
 
-def _write(record: Record, scan: Scan, segmentation: Segmentation, folder: Path, origin: Origin) -> None:
+def _write(record: Record, scan: Scan, segmentation: Segmentation, folder: Path, origin: RunOrigin) -> None:
     """Write everything but the run record and DICOM."""
     write_record(record, folder / "findings.json")
     write_tsv(record, folder / "findings.tsv")

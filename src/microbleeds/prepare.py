@@ -1,9 +1,8 @@
 """From a scan to the arrays that the detector reads, by a specification that is stored with the weights.
 
 Conventions:
-    * On the working grid the slice axis (the one with the largest spacing) is last; in-plane axes keep
-      their order. A voxel maps to RAS mm through ``Prepared.grid``, exactly, whatever was permuted,
-      cropped or resampled.
+    * On the working grid the axis with the largest spacing is last; the other two keep their order. A voxel
+      maps to RAS mm through ``Prepared.grid``, exactly, whatever was permuted, cropped or resampled.
     * An axis whose spacing is within ``spacing_tolerance`` of the wanted one is not resampled, so that
       0.5 x 0.5 x 2 mm scans stay bit-exact.
     * ``Prepared.image`` is not masked; :meth:`Prepared.masked` is what the network sees. Training varies
@@ -94,7 +93,7 @@ def prepare(scan: Scan, brain_mask: NDArray[np.bool_], spec: PreparationSpec) ->
         )
     if not brain_mask.any():
         raise InputError("The brain mask is empty; check that the image shows a brain.")
-    order = _axis_order(scan.grid)
+    order = _working_order(scan.grid)
     whole = _permuted_grid(scan.grid, order)
     target = _target_spacing(whole, spec)
     start, stop = _brain_box(np.transpose(brain_mask, order), whole, spec.margin_mm)
@@ -115,8 +114,11 @@ def prepare(scan: Scan, brain_mask: NDArray[np.bool_], spec: PreparationSpec) ->
     return Prepared(image, brain, grid, phase is not None)
 
 
-def _axis_order(grid: Grid) -> tuple[int, int, int]:
-    """Axes with the slice axis last; near-isotropic grids keep their third axis (superior) as slices."""
+def _working_order(grid: Grid) -> tuple[int, int, int]:
+    """Axes in the order of the working grid: the thickest last, unless the grid is near-isotropic.
+
+    Not ``Grid.slice_axis``: weights learned from scans that were turned by this rule (1.2 times the median).
+    """
     spacing = grid.spacing_mm
     thickest = int(np.argmax(spacing))
     if spacing[thickest] < 1.2 * np.median(spacing):

@@ -14,6 +14,7 @@ from pathlib import Path
 from microbleeds.atomic import atomic_folder
 from microbleeds.compute import choose
 from microbleeds.errors import InputError
+from microbleeds.given import make_paths
 from microbleeds.report.brain_image import BRAIN_IMAGE, write_brain
 from microbleeds.report.record import SegmentationRecord, refuse_unwritable_names
 from microbleeds.report.regions_image import region_warnings, segmentation_record, write_regions
@@ -27,7 +28,7 @@ _RESULT_FILES = (BRAIN_IMAGE, "regions.html", "run.json")
 
 @dataclass(frozen=True)
 class RegionRequest:
-    """What to segment, and where the result goes.
+    """What to segment, and where the result goes; texts serve as paths.
 
     Args:
         scan: SWI, T2*-weighted magnitude or T1-weighted image (NIfTI), or a DICOM study.
@@ -42,6 +43,9 @@ class RegionRequest:
     weights: Path | None = None
     device: str = "auto"
     overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        make_paths(self, "scan", "out", "weights")
 
 
 @dataclass(frozen=True)

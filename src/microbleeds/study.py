@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
+from microbleeds.given import texts_of
 from microbleeds.read.dicom.parts import part_of, parts_of
 from microbleeds.read.dicom.series import DicomSeries, DicomStudy, Role
 from microbleeds.read.dicom.study import is_study, open_study, open_volume
@@ -103,10 +104,8 @@ def open_scan(
     given = {role: Path(p) for role, p in zip(_ROLES, (swi, magnitude, phase), strict=True) if p is not None}
     if swi is None and magnitude is None:
         raise InputError("Neither an SWI nor a magnitude image was given; phase alone is not enough.")
-    if phase_sign not in ("auto", "paramagnetic-bright", "paramagnetic-dark"):
-        raise InputError(
-            f"The phase sign {phase_sign!r} is unknown; use auto, paramagnetic-bright or paramagnetic-dark."
-        )
+    refuse_unknown_sign(phase_sign)
+    series = texts_of(series)
     if series and not (swi is not None and is_study(Path(swi))):
         raise InputError(
             "Series can be named for a DICOM study only; give its folder or zip as the first argument."
@@ -121,10 +120,16 @@ def open_scan(
         yield Study(scan if dicom is None else replace(scan, images=dicom.main.images), dicom, titles, hashes)
 
 
-def slice_axis_of(grid: Grid) -> int:
-    """Return the axis across the slices: the coarsest one, or the last if none is clearly coarser."""
-    spacing_mm = grid.spacing_mm
-    return int(spacing_mm.argmax()) if spacing_mm.max() > 1.05 * spacing_mm[2] else 2
+def refuse_unknown_sign(phase_sign: str) -> None:
+    """Refuse what is no :data:`SignChoice`.
+
+    Raises:
+        InputError: if it is none.
+    """
+    if phase_sign not in ("auto", "paramagnetic-bright", "paramagnetic-dark"):
+        raise InputError(
+            f"The phase sign {phase_sign!r} is unknown; use auto, paramagnetic-bright or paramagnetic-dark."
+        )
 
 
 def _read(
@@ -243,7 +248,7 @@ def _sequence(parts: dict[str, Part]) -> SequenceFacts:
 def _understood_phase(part: Part, weight: Volume, choice: SignChoice) -> tuple[Volume, PhaseFacts, list[str]]:
     """Bring the phase to radians, high-pass filtered, paramagnetic positive, and say how."""
     _refuse_magnitude_as_phase(part, weight)
-    spacing_mm, axis = part.grid.spacing_mm, slice_axis_of(part.grid)
+    spacing_mm, axis = part.grid.spacing_mm, part.grid.slice_axis
     scale = _scale_of(part)
     phase = to_radians(part.image, scale)
     core = head_core(weight, spacing_mm)

@@ -233,6 +233,12 @@ class TestFiles:
         swi = blank(tmp_path / "thick.nii.gz", affine=AFFINE @ np.diag([1, 1, 1.4, 1]))
         assert "voxel-size" in topics(check_files(labelled(GRID.to_mm(SPOTS), swi=swi)))
 
+    def test_slices_of_nearly_cubic_voxels(self, tmp_path):
+        """A voxel 3 % wider than high makes no sagittal slices, which would be 100 mm high here."""
+        affine, shape = np.diag([1.03, 1.0, 1.0, 1.0]), (180, 220, 100)
+        swi = blank(tmp_path / "swi.nii.gz", shape, affine)
+        assert "field-of-view" not in topics(check_files(labelled(GRID.to_mm(SPOTS), swi=swi)))
+
     def test_assumptions_are_passed_on(self, tmp_path):
         swi = blank(tmp_path / "swi.nii.gz")
         remarks = check_files(labelled(GRID.to_mm(SPOTS), swi=swi, warnings=("It was guessed.",)))

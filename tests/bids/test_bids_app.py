@@ -26,7 +26,7 @@ from microbleeds.bids.choose import Choice, choose_scan
 from microbleeds.bids.dataset import Session
 from microbleeds.bids.followup import FollowTask, follow_up
 from microbleeds.cohort.pool import PoolSettings
-from microbleeds.cohort.task import Outcome
+from microbleeds.cohort.task import Outcome, SearchOptions
 from microbleeds.errors import InputError
 from microbleeds.followup import Comparison, Rule, Series, Visit
 from microbleeds.followup.record import RegistrationRecord, RuleRecord, VisitRecord
@@ -260,6 +260,11 @@ class TestLevels:
         assert "latest run" in (tmp_path / "out" / "sub-1.html").read_text()
         run(raw, tmp_path / "out", run="1")
         assert {path.name.split("_")[1] for path in anat.iterdir()} == {"run-1"}
+
+    def test_texts_serve_as_paths_and_a_text_is_one_label(self, raw: Path) -> None:
+        request = AppRequest(str(raw), "out", subjects="01", options=SearchOptions(weights="w.safetensors"))
+        assert (request.bids_dir, request.out_dir, request.subjects) == (raw, Path("out"), ("01",))
+        assert request.options.weights == Path("w.safetensors")
 
     def test_the_group_has_a_row_for_each_scan(self, raw: Path, tmp_path: Path) -> None:
         out = tmp_path / "out"

@@ -15,6 +15,7 @@ import pytest
 from little_card import little_anatomy_card
 from microbleeds import region_map
 from microbleeds.cli import main
+from microbleeds.region_map import RegionRequest, map_regions
 from microbleeds.regions import code_of
 from microbleeds.scan import Scan
 from microbleeds.segmentation import Segmentation
@@ -66,6 +67,10 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
 
 @pytest.mark.usefixtures("answer")
 class TestRegions:
+    def test_texts_serve_as_paths(self, scan, tmp_path):
+        map_regions(RegionRequest(str(scan), str(tmp_path / "out"), device="cpu"))
+        assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
+
     def test_warnings_on_the_header_are_said_everywhere(self, scan, tmp_path, capsys):
         image = nib.load(scan)
         bare = nib.Nifti1Image(np.asarray(image.dataobj), None)

@@ -161,6 +161,34 @@ class TestCohort:
         assert scores.ignored_kinds == {"pallidal-mineralisation": 1}
         assert scores.false_positive_kinds == {"calcification": 1}
 
+    def test_what_is_not_said_of_mimics_is_filled_in(self):
+        there = truth([[0, 0, 0]], mimics_mm=[[50, 0, 0]])
+        scores = evaluate_cohort([Case("a", predictions([[50, 0, 0]]), there)], repeats=5)
+        assert scores.false_positive_kinds == {"unknown": 1}
+
+    def test_a_text_is_one_name(self):
+        assert truth([[0, 0, 0]], groups="lobar").groups == ("lobar",)
+
+    @pytest.mark.parametrize("name", ["kept", "ruled_out", "groups", "regions", "sides", "sure", "scores"])
+    def test_predictions_have_one_value_each(self, name):
+        with pytest.raises(InputError, match=f"2 predictions but 1 values of {name}"):
+            predictions([[0, 0, 0], [9, 9, 9]], **{name: (1,)})
+
+    @pytest.mark.parametrize("name", ["visible", "groups", "regions", "sides", "diameter_mm", "contrast"])
+    def test_microbleeds_have_one_value_each(self, name):
+        with pytest.raises(InputError, match=f"1 microbleeds but 2 values of {name}"):
+            truth([[0, 0, 0]], **{name: (1, 1)})
+
+    @pytest.mark.parametrize("name", ["mimic_kinds", "mimic_ignored"])
+    def test_mimics_have_one_value_each(self, name):
+        with pytest.raises(InputError, match=f"0 mimics but 2 values of {name}"):
+            truth([[0, 0, 0]], **{name: (1, 1)})
+
+    @pytest.mark.parametrize(("how", "words"), [({"radii_mm": ()}, "radii"), ({"repeats": 0}, "draws")])
+    def test_numbers_that_score_nothing(self, how, words):
+        with pytest.raises(InputError, match=words):
+            evaluate_cohort([Case("a", predictions([]), truth([]))], **how)
+
     def test_threshold_of_the_caller(self, cohort):
         scores = evaluate_cohort(read_cases(*cohort), threshold=0.85, repeats=10)
         assert (scores.radii[0].operating.hits, scores.radii[0].operating.false_positives) == (1, 0)

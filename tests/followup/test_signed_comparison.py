@@ -124,6 +124,10 @@ class TestRefusals:
             finalise_comparison(made, verdicts, tmp_path / "signed")
         assert not (tmp_path / "signed").exists()
 
+    def test_a_folder_of_something_else(self, made, tmp_path):
+        with pytest.raises(InputError, match="holds no comparison"):
+            finalise_comparison(tmp_path, exported(tmp_path, made, {1: "new"}))
+
     def test_a_lesion_that_is_not_there(self, made, tmp_path):
         with pytest.raises(InputError, match="name lesion 8"):
             finalise_comparison(made, exported(tmp_path, made, {8: "new"}), tmp_path / "signed")
@@ -144,7 +148,7 @@ class TestRefusals:
 
     def test_visits_that_could_not_be_aligned(self, visits, tmp_path):
         failed = Registration(np.eye(4), 0.2, 0.95, 0.1, "The scans are not alike.")
-        write_comparison(compare_visits(*visits, registration=failed), *visits, tmp_path)
+        write_comparison(compare_visits(*visits, registration=failed), *visits, str(tmp_path))
         with pytest.raises(InputError, match="could not be aligned"):
             finalise_comparison(tmp_path, exported(tmp_path, tmp_path, {}))
 

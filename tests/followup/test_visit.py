@@ -21,7 +21,7 @@ from microbleeds.followup import compare_visits
 from microbleeds.followup import visit as visit_module
 from microbleeds.followup.registration import Registration
 from microbleeds.followup.rigid import applied
-from microbleeds.followup.study_files import is_study, study_files
+from microbleeds.followup.study_files import must_be_searched, study_files
 from microbleeds.followup.visit import load_visit
 from microbleeds.geometry import Grid
 from microbleeds.report.record import write_record
@@ -75,9 +75,9 @@ class TestStudyFiles:
             study_files(tmp_path / "none")
 
     def test_a_result_is_no_study(self, tmp_path):
-        assert is_study(tmp_path)
+        assert must_be_searched(tmp_path)
         touch(tmp_path / "findings.json")
-        assert not is_study(tmp_path)
+        assert not must_be_searched(tmp_path)
 
 
 class TestLoad:

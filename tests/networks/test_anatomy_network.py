@@ -8,15 +8,14 @@ import torch
 
 from microbleeds.networks.anatomy import (
     IGNORED,
-    AnatomyClass,
     AnatomyNetwork,
     AnatomyOutput,
-    Place,
     by_cells,
     coordinate_maps,
     region_table,
     targets_of_region,
 )
+from microbleeds.networks.anatomy_classes import AnatomyClass, Place
 from microbleeds.regions import LOBES, REGIONS
 
 

@@ -13,7 +13,7 @@ import pytest
 from little_head import BLEEDS_MM, PLACES, Head, model
 from pydantic import ValidationError
 
-from microbleeds.cohort.task import Origin, ScanTask, SearchOptions, outcome_of, read_outcome, write_outcome
+from microbleeds.cohort.task import ScanOrigin, ScanTask, SearchOptions, outcome_of, read_outcome, write_outcome
 from microbleeds.errors import InputError
 from microbleeds.evaluate import read_predictions
 from microbleeds.evaluate.tables import read_table
@@ -227,7 +227,9 @@ class TestNames:
 
     def test_a_cohort_can_note_them(self, tmp_path):
         note = tmp_path / "M_ller.json"
-        task = ScanTask("M_ller", {}, tmp_path, note, SearchOptions(), Origin(notes=("Took M\udcfcller.nii.",)))
+        task = ScanTask(
+            "M_ller", {}, tmp_path, note, SearchOptions(), ScanOrigin(notes=("Took M\udcfcller.nii.",))
+        )
         write_outcome(outcome_of(task, "failed", sentence="M\udcfcller has no SWI."), note)
         read = read_outcome(note)
         assert (read.sentence, read.notes) == ("M?ller has no SWI.", ["Took M?ller.nii."])

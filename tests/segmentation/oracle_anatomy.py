@@ -5,14 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from microbleeds.networks.anatomy import (
-    SPACING_MM,
-    AnatomyClass,
-    AnatomyNetwork,
-    AnatomyOutput,
-    Place,
-    by_cells,
-)
+from microbleeds.networks.anatomy import SPACING_MM, AnatomyNetwork, AnatomyOutput, by_cells
+from microbleeds.networks.anatomy_classes import AnatomyClass, Place
 from microbleeds.simulate.parcellation import lobe_of
 
 BRIGHTNESS = {

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from oracle_anatomy import BRIGHTNESS, MIDDLE_MM
 
 from microbleeds.geometry import Grid
-from microbleeds.networks.anatomy import AnatomyClass
+from microbleeds.networks.anatomy_classes import AnatomyClass
 from microbleeds.scan import Scan
 
 HALF_AXES_MM = (66.0, 84.0, 66.0)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from microbleeds.geometry import Grid
-from microbleeds.networks.anatomy import AnatomyClass, Place, parts_of_whereabouts, whereabouts
+from microbleeds.networks.anatomy import parts_of_whereabouts, whereabouts
+from microbleeds.networks.anatomy_classes import AnatomyClass, Place
 from microbleeds.segmentation.rim import with_measured_rim
 
 SHAPE = (60, 20, 20)

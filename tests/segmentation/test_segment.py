@@ -13,7 +13,7 @@ from microbleeds.compute import Compute
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
 from microbleeds.localise import localise
-from microbleeds.networks.anatomy import AnatomyClass
+from microbleeds.networks.anatomy_classes import AnatomyClass
 from microbleeds.regions import CSF, OUTSIDE, REGIONS, VENTRICLE, code_of
 from microbleeds.scan import Candidate, Scan
 from microbleeds.segmentation import Segmentation, segment

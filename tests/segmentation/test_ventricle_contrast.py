@@ -9,7 +9,7 @@ from oracle_anatomy import OracleNetwork
 from phantom_head import centred_grid, phantom, scan_of
 
 from microbleeds.compute import Compute
-from microbleeds.networks.anatomy import AnatomyClass
+from microbleeds.networks.anatomy_classes import AnatomyClass
 from microbleeds.segmentation import segment, ventricle_contrast
 from microbleeds.segmentation.ventricle_contrast import LEAST_CONTRAST, hidden_ventricles
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -11,8 +12,11 @@ import numpy as np
 import pytest
 
 from microbleeds.errors import InputError
+from microbleeds.simulate import cohort, dataset
 from microbleeds.simulate.cohort import CohortSettings, simulate_cohort
 from microbleeds.simulate.protocol import Protocol
+from microbleeds.simulate.visit_dataset import simulate_visits
+from microbleeds.simulate.visits import VisitSettings
 
 pytestmark = pytest.mark.slow
 
@@ -80,16 +84,103 @@ class TestDataSet:
         assert darker
         assert np.mean(darker) > 0.9
 
-    def test_the_same_seed_gives_the_same_bytes(self, coarse_data: Path, tmp_path: Path) -> None:
-        again = tmp_path / "again"
+    def test_the_same_seed_gives_the_same_bytes_also_after_a_kill(self, coarse_data: Path, tmp_path: Path) -> None:
+        broken = tmp_path / "broken"
+        shutil.copytree(coarse_data, broken)
+        (broken / "participants.tsv").unlink()
+        (broken / "sub-002" / "anat" / "sub-002_minIP.nii.gz").unlink()
+        (broken / "sub-002" / "anat" / ".partial-x.json").write_text("{")
+        (broken / ".partial-y.tsv").write_text("")
         settings = CohortSettings("coarse", "mixed", "rich", 2)
-        simulate_cohort(again, subjects=2, seed=3, settings=settings, device="cpu")
-        assert digests(again) == digests(coarse_data)
+        simulate_cohort(broken, subjects=2, seed=3, settings=settings, device="cpu", resume=True)
+        assert digests(broken) == digests(coarse_data)
 
     def test_participants_are_listed(self, coarse_data: Path) -> None:
         listed = rows(coarse_data / "participants.tsv")
         assert [row["participant_id"] for row in listed] == ["sub-001", "sub-002"]
         assert {row["head"] for row in listed} == {"1"}
+
+
+class TestBrokenOff:
+    """Five scans of three heads; what writes a scan is a stand-in."""
+
+    SETTINGS = CohortSettings("mixed", scans_per_head=2)
+    HEADS = ("1", "1", "2", "2", "3")
+
+    @pytest.fixture(autouse=True)
+    def written(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """Names of the scans that were written."""
+        names: list[str] = []
+
+        def write(out: Path, name: str, scan: int) -> None:
+            for part in (out, out / "derivatives" / "truth"):
+                (part / name).mkdir(parents=True)  # fails where half a scan was left
+                (part / name / "scan.txt").write_text(str(scan))
+            names.append(name)
+
+        monkeypatch.setattr(
+            cohort, "scans_of_head", lambda head, count, *_: iter(range(10 * head, 10 * head + count))
+        )
+        monkeypatch.setattr(cohort, "write_scan", write)
+        monkeypatch.setattr(
+            cohort,
+            "participant_row",
+            lambda name, scan, head: {"participant_id": name, "head": head, "scan": scan},
+        )
+        return names
+
+    def simulate(self, out: Path | str, *, stop_after: int = 99, **more: object) -> None:
+        def progress(done: int, total: int) -> None:
+            if done >= stop_after:
+                raise KeyboardInterrupt
+
+        asked = {"subjects": 5, "seed": 1, "settings": self.SETTINGS, "progress": progress} | more
+        simulate_cohort(out, **asked)  # type: ignore[arg-type]
+
+    def test_heads_are_named_as_soon_as_they_are_whole(self, tmp_path: Path) -> None:
+        with pytest.raises(KeyboardInterrupt):
+            self.simulate(tmp_path / "out", stop_after=2)
+        assert [row["head"] for row in rows(tmp_path / "out" / "participants.tsv")] == ["1", "1"]
+
+    @pytest.mark.parametrize("stop_after", [2, 4, 5])
+    def test_it_goes_on_as_if_it_had_not_been(self, tmp_path: Path, written: list[str], stop_after: int) -> None:
+        whole, broken = tmp_path / "whole", tmp_path / "broken"
+        self.simulate(whole)
+        assert [row["head"] for row in rows(whole / "participants.tsv")] == list(self.HEADS)
+        written.clear()
+        with pytest.raises(KeyboardInterrupt):
+            self.simulate(broken, stop_after=stop_after)
+        (broken / "derivatives" / "truth" / "sub-005").mkdir(exist_ok=True)
+        self.simulate(broken, resume=True)
+        assert sorted(written) == [f"sub-{number:03d}" for number in range(1, 6)], "nothing is written twice"
+        assert digests(broken) == digests(whole)
+
+    def test_resume_begins_where_nothing_is(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        self.simulate("out", resume=True)
+        assert len(rows(tmp_path / "out" / "participants.tsv")) == 5
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {"seed": 2},
+            {"subjects": 6},
+            {"settings": CohortSettings("mixed", scans_per_head=1)},
+            {"anatomies": "head.nii.gz"},
+        ],
+    )
+    def test_another_call_is_refused(self, tmp_path: Path, written: list[str], other: dict[str, object]) -> None:
+        self.simulate(tmp_path / "out")
+        before = digests(tmp_path / "out")
+        with pytest.raises(InputError, match="other settings or another seed"):
+            self.simulate(tmp_path / "out", resume=True, **other)
+        assert digests(tmp_path / "out") == before
+
+    def test_another_version_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.simulate(tmp_path / "out")
+        monkeypatch.setattr(dataset, "__version__", "99")
+        with pytest.raises(InputError, match=r"begun by version .* \(99\)"):
+            self.simulate(tmp_path / "out", resume=True)
 
 
 class TestRefusals:
@@ -99,7 +190,8 @@ class TestRefusals:
             (CohortSettings("7t"), 1, "no protocol called '7t'"),
             (CohortSettings("mixed", profile="round"), 1, "no profile called 'round'"),
             (CohortSettings("mixed", burden="rihc"), 1, "no burden called 'rihc'"),
-            (CohortSettings("mixed"), 0, "at least 1"),
+            (CohortSettings("mixed"), 0, "number of subjects .* at least 1"),
+            (CohortSettings("mixed"), 1.5, "number of subjects .* at least 1"),
         ],
     )
     def test_a_wrong_option_is_one_sentence_and_writes_nothing(
@@ -108,6 +200,26 @@ class TestRefusals:
         with pytest.raises(InputError, match=words):
             simulate_cohort(tmp_path / "out", subjects=subjects, seed=0, settings=settings)
         assert not (tmp_path / "out").exists()
+
+    @pytest.mark.parametrize(
+        ("wrong", "words"),
+        [
+            ({"seed": -1}, "seed must be a whole number of at least 0"),
+            ({"jobs": 0}, "number of jobs"),
+            ({"device": "cpu:x"}, "device 'cpu:x' is not available"),
+        ],
+    )
+    def test_a_wrong_number_or_device_likewise(self, tmp_path: Path, wrong: dict, words: str) -> None:
+        asked = {"seed": 0} | wrong
+        with pytest.raises(InputError, match=words):
+            simulate_cohort(tmp_path / "out", subjects=1, settings=CohortSettings("mixed"), **asked)
+        with pytest.raises(InputError, match=words):
+            simulate_visits(tmp_path / "out", heads=1, settings=VisitSettings("mixed"), **asked)
+        assert not (tmp_path / "out").exists()
+
+    def test_no_scan_per_head(self) -> None:
+        with pytest.raises(InputError, match="scans per head must be a whole number of at least 1, got 0"):
+            CohortSettings("mixed", scans_per_head=0)
 
     def test_a_folder_with_content_is_left_alone(self, tmp_path: Path) -> None:
         (tmp_path / "mine.txt").write_text("keep")

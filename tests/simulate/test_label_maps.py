@@ -125,6 +125,12 @@ class TestRefusals:
         with pytest.raises(InputError, match=r"2\.00 x 2\.00"):
             load_label_map(write(tmp_path / "x.nii.gz", values, np.diag([2.0, 2, 2, 1])))
 
+    @pytest.mark.parametrize("label", [0, 62])
+    def test_no_tissue_at_all(self, tmp_path: Path, label: int) -> None:
+        values = np.full((8, 8, 8), label, dtype=np.int16)
+        with pytest.raises(InputError, match="holds no label of a tissue"):
+            load_label_map(write(tmp_path / "x.nii.gz", values, np.eye(4)))
+
     def test_a_brain_without_skull(self, tmp_path: Path) -> None:
         values = np.full((8, 8, 8), 2, dtype=np.int16)
         with pytest.raises(InputError, match="lacks"):

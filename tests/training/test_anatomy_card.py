@@ -10,7 +10,8 @@ import torch
 
 from microbleeds.errors import InputError
 from microbleeds.networks.anatomy import AnatomyNetwork
-from microbleeds.weights.anatomy_card import SHIPPED, AnatomyCard, load_anatomy, save_anatomy
+from microbleeds.weights.anatomy_card import AnatomyCard
+from microbleeds.weights.anatomy_store import SHIPPED, load_anatomy, save_anatomy
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 TESTED = RESULTS / "detection-full-detector-0.2-swi+phase-balanced.json"
@@ -40,6 +41,12 @@ def test_round_trip_in_half_precision(saved: Path) -> None:
     assert card.parameters == sum(p.numel() for p in original.parameters())
     for one, two in zip(network.parameters(), original.parameters(), strict=True):
         torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-4)
+
+
+def test_a_text_serves_as_path(saved: Path) -> None:
+    assert load_anatomy(str(saved))[1].name == "toy"
+    with pytest.raises(InputError, match=r"x\.safetensors can't be read"):
+        load_anatomy("x.safetensors")
 
 
 def test_altered_weights_are_refused(saved: Path) -> None:

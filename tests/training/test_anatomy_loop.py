@@ -16,13 +16,12 @@ from microbleeds.errors import InputError
 from microbleeds.networks.anatomy import (
     IGNORED,
     MULTIPLE,
-    AnatomyClass,
     AnatomyNetwork,
     AnatomyOutput,
-    Place,
     by_cells,
     targets_of_region,
 )
+from microbleeds.networks.anatomy_classes import AnatomyClass, Place
 from microbleeds.regions import code_of
 from microbleeds.training.anatomy import examples, loop
 from microbleeds.training.anatomy.examples import Sources, load_sources

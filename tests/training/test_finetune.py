@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_training_dataset import write_subject
+from test_training_dataset import describe_simulated, write_subject
 from toy_subjects import toy_preset, toy_subject
 
 from microbleeds.errors import InputError
@@ -210,7 +210,7 @@ class TestFinetune:
     def test_simulated_heads_are_mixed_in(self, weights: Path, data: Path, tmp_path: Path) -> None:
         for seed in (7, 8):
             write_subject(tmp_path / "heads", seed)
-        (tmp_path / "heads" / "dataset_description.json").write_text('{"SimulationOptions": {}}')
+        describe_simulated(tmp_path / "heads")
         out = tmp_path / "run"
         card = self.run(data, out, weights=weights, mix=Mix(tmp_path / "heads", 0.4))
         mixed = "clinic, mixed with 2 simulated scans (heads) in 40% of the crops, going on from toy-seed0"

@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_training_dataset import write_subject
+from test_training_dataset import describe_simulated, write_subject
 
 from microbleeds.errors import InputError
 from microbleeds.prepare import PreparationSpec
+from microbleeds.training.anatomy.release import train_anatomy
 from microbleeds.training.apart import refuse_overlap
 from microbleeds.training.cache import cached
 from microbleeds.training.cross_validation import CrossValidation, cross_validate
 from microbleeds.training.finetune import finetune
 from microbleeds.training.joined import open_joined
+from microbleeds.training.plan import Mix
 from microbleeds.training.run import train
 
 SPEC = PreparationSpec()
@@ -48,7 +50,7 @@ def test_scans_of_several_are_told_apart(sites: list[Path], tmp_path: Path) -> N
 @pytest.mark.parametrize("described", [(), (0,), (0, 1)])
 def test_simulated_if_all_are(sites: list[Path], described: tuple[int, ...]) -> None:
     for n in described:
-        (sites[n] / "dataset_description.json").write_text('{"SimulationOptions": {}}')
+        describe_simulated(sites[n])
     assert open_joined(sites).simulated == (len(described) == 2)
 
 
@@ -98,3 +100,39 @@ class TestOverlap:
             cross_validate(CrossValidation(data, data / "run"))
         with pytest.raises(InputError, match="as validation data set too"):
             finetune(data, data.parent / "run", validation_data=[data])
+
+
+class TestWhatIsGivenInShort:
+    """Each stops at the folder that isn't there: a text was taken for its letters, or had no parts of a path."""
+
+    @pytest.fixture(autouse=True)
+    def elsewhere(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+
+    def test_texts_serve_as_paths(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="data set data is no folder"):
+            finetune("data", "out", validation_data="more", cache="kept")
+        with pytest.raises(InputError, match="data set data is no folder"):
+            train("data", "default", "out", validation_data="more", cache="kept", mix=Mix("simulated"))
+        with pytest.raises(InputError, match="data set data is no folder"):
+            cross_validate(CrossValidation("data", "out"))
+        with pytest.raises(InputError, match="folder maps holds 0 label maps"):
+            train_anatomy("maps", "out", data="scans")
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize(
+        ("wrong", "words"),
+        [
+            ({"seed": -1}, "seed"),
+            ({"workers": -1}, "workers"),
+            ({"validation_subjects": -1}, "validation subjects"),
+        ],
+    )
+    def test_numbers_that_can_not_be(self, wrong: dict[str, int], words: str) -> None:
+        words = f"The {words} must be a whole number of at least 0, got -1"
+        with pytest.raises(InputError, match=words):
+            finetune("data", "out", **wrong)
+        with pytest.raises(InputError, match=words):
+            train("data", "default", "out", **wrong)
+        with pytest.raises(InputError, match=words):
+            CrossValidation("data", "out", **wrong)

@@ -80,6 +80,16 @@ def test_other_labels_are_prepared_anew(tmp_path: Path) -> None:
     assert len(subject.bleeds) == 1
 
 
+@pytest.mark.parametrize("text", ["", "{}", '{"name": "a", "key', "[]"])
+def test_a_damaged_entry_of_the_cache_is_prepared_anew(tmp_path: Path, text: str) -> None:
+    scan, cache = UserScan(labelled(tmp_path, 0)), tmp_path / "cache"
+    cached([scan], cache, SPEC)
+    (folder,) = cache.iterdir()
+    (folder / "subject.json").write_text(text)
+    (subject,) = cached([scan], cache, SPEC)
+    assert subject.name == scan.name
+
+
 def test_content_is_that_of_labels_and_images_wherever_they_lie(tmp_path: Path) -> None:
     scan = labelled(tmp_path / "a", 0)
     before = UserScan(scan).content()

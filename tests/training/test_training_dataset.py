@@ -36,6 +36,13 @@ from microbleeds.weights.store import SHIPPED
 SPEC = PreparationSpec()
 
 
+def describe_simulated(data: Path) -> None:
+    """Say of a data set that ``microbleeds simulate`` wrote it, a head for each subject."""
+    (data / "dataset_description.json").write_text('{"SimulationOptions": {}}')
+    rows = [f"{path.name}\t{number}\n" for number, path in enumerate(sorted(data.glob("sub-*")), 1)]
+    (data / "participants.tsv").write_text("participant_id\thead\n" + "".join(rows))
+
+
 def write_subject(data: Path, seed: int) -> np.ndarray:
     """Write a subject in the layout of docs/architecture.md; returns the voxels of its bleeds."""
     prepared, bleeds, mimics = toy_prepared(seed)
@@ -209,6 +216,17 @@ class TestHeldOut:
         assert heads["sub-001"] == heads["sub-002"] != heads["sub-003"]
         assert list(heads) == names
 
+    def test_a_simulated_scan_needs_its_head(self, tmp_path: Path) -> None:
+        """A simulation that was broken off: two scans of one head would be taken for two people."""
+        names = ["sub-001", "sub-002", "sub-003_ses-01"]
+        (tmp_path / "dataset_description.json").write_text('{"SimulationOptions": {}}')
+        with pytest.raises(InputError, match=r"3 scans \(sub-001, .*finish it with --resume"):
+            heads_of(tmp_path, names)
+        (tmp_path / "participants.tsv").write_text("participant_id\thead\nsub-001\t1\nsub-003\t2\n")
+        with pytest.raises(InputError, match=r"1 scans \(sub-002\)"):
+            heads_of(tmp_path, names)
+        assert heads_of(tmp_path, [names[0], names[2]]) == {"sub-001": "head 1", "sub-003_ses-01": "head 2"}
+
 
 def test_simulated_data_are_known_by_their_description(tmp_path: Path) -> None:
     assert not is_simulated(tmp_path)
@@ -259,7 +277,7 @@ class TestTrain:
     def test_several_validation_sets(self, tmp_path: Path) -> None:
         for n, name in enumerate(("data", "one", "two")):
             write_subject(tmp_path / name, n)
-        (tmp_path / "data" / "dataset_description.json").write_text('{"SimulationOptions": {}}')
+        describe_simulated(tmp_path / "data")
         sets = [tmp_path / "one", tmp_path / "two"]
         run = tmp_path / "run"
         card = train(tmp_path / "data", "toy", run, validation_data=sets, device="cpu", workers=0)

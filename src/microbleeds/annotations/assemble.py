@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from microbleeds.annotations import forms
 from microbleeds.annotations.convert import matlab_image, placed_grid, usable_image
 from microbleeds.annotations.labelled_scan import LabelledScan
-from microbleeds.annotations.masks import points_of_mask
+from microbleeds.annotations.masks import components_of_mask
 from microbleeds.annotations.matlab import MatFile
 from microbleeds.annotations.scan_files import Refused, ScanFiles
 from microbleeds.annotations.sheet import Counting
@@ -113,7 +113,7 @@ def _labelled(one: _Ready, bases: Mapping[Counting, forms.Base], statement: Stat
         )
         return _scan(one, np.zeros((0, 3)), (), np.zeros(0), forms.NO_LABELS, (said,))
     if one.source.points is None:
-        mask = points_of_mask(one.source.path, one.grid, one.source.statement)
+        mask = components_of_mask(one.source.path, one.grid, one.source.statement)
         return _scan(one, mask.positions_ras_mm, mask.meanings, mask.diameters_mm, forms.MASK, mask.warnings)
     points = one.source.points
     base, warnings = points.base, list(points.warnings)

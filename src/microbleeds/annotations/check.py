@@ -194,8 +194,7 @@ def _size_remarks(grid: Grid) -> list[Remark]:
         remarks.append(
             Remark("warning", "voxel-size", f"Voxels of {text} mm are unusual for SWI; check the header.")
         )
-    across = int(grid.spacing_mm.argmax())
-    plane = np.delete(view, across)
+    plane = np.delete(view, grid.slice_axis)
     if plane.min() < NARROWEST_VIEW_MM or plane.max() > WIDEST_VIEW_MM:
         size = " x ".join(f"{v:.0f}" for v in plane)
         remarks.append(

@@ -71,12 +71,6 @@ def other_readings() -> list[OtherReading]:
     return [*found, *(OtherReading(space.lower(), space=space) for space in ("LPS", "LAS", "RPS"))]
 
 
-def slice_axis(grid: Grid) -> int:
-    """Return the array axis across the slices: the coarsest, or the last if none is clearly coarser."""
-    spacing_mm = grid.spacing_mm
-    return int(spacing_mm.argmax()) if spacing_mm.max() > 1.05 * spacing_mm[2] else 2
-
-
 @dataclass(frozen=True, eq=False)
 class _Surroundings:
     """What lies around a place, in its slice.
@@ -164,7 +158,7 @@ def _box(
     grid: Grid, place: NDArray[np.float64], reach_mm: float, slices: int
 ) -> tuple[tuple[slice, ...], NDArray[np.float64], tuple[NDArray, ...]]:
     """Return a box around a place, each voxel's distance in the slice in mm, and voxel numbers along each axis."""
-    across = slice_axis(grid)
+    across = grid.slice_axis
     voxel = np.rint(place).astype(int)
     reach = np.ceil(reach_mm / grid.spacing_mm).astype(int)
     reach[across] = slices

@@ -49,7 +49,7 @@ class MaskPoints:
     warnings: tuple[str, ...]
 
 
-def points_of_mask(path: Path, image: Grid, statement: Statement) -> MaskPoints:
+def components_of_mask(path: Path, image: Grid, statement: Statement) -> MaskPoints:
     """Take a mask apart.
 
     Args:
@@ -111,9 +111,8 @@ def _components(path: Path, mask: NDArray[np.bool_], grid: Grid) -> list[tuple[l
     """Return centre (ijk), diameter in mm and number of voxels of each component."""
     labels, count = ndimage.label(mask, structure=TOUCHING)
     refuse_specks(path, count)
-    spacing = grid.spacing_mm
-    across = int(spacing.argmax()) if spacing.max() > 1.05 * spacing[2] else 2
-    area_mm2 = float(np.prod(np.delete(spacing, across)))
+    across = grid.slice_axis
+    area_mm2 = float(np.prod(np.delete(grid.spacing_mm, across)))
     found = []
     for n, box in enumerate(ndimage.find_objects(labels), 1):
         inside = labels[box] == n

@@ -31,8 +31,8 @@ from microbleeds.cohort.search import search
 from microbleeds.cohort.settle import settled, with_weights
 from microbleeds.cohort.table import Entry, entry_of, table_rows, write_table
 from microbleeds.cohort.task import (
-    Origin,
     Outcome,
+    ScanOrigin,
     ScanTask,
     SearchOptions,
     outcome_of,
@@ -41,6 +41,7 @@ from microbleeds.cohort.task import (
     write_outcome,
 )
 from microbleeds.errors import InputError
+from microbleeds.given import make_paths, texts_of
 
 NOT_ALIGNED = "Not followed up: it could be aligned with no earlier session."
 
@@ -71,6 +72,11 @@ class AppRequest:
     run: str | None = None
     options: SearchOptions = field(default_factory=SearchOptions)
     pool: PoolSettings = field(default_factory=PoolSettings)
+
+    def __post_init__(self) -> None:
+        make_paths(self, "bids_dir", "out_dir")
+        for labels in ("subjects", "sessions"):
+            object.__setattr__(self, labels, texts_of(getattr(self, labels)))
 
 
 def participants(
@@ -180,7 +186,7 @@ def scan_tasks(
             out=layout.results / name,
             note=layout.scans / f"{name}.json",
             options=request.options,
-            origin=Origin(session.subject, session.session, name),
+            origin=ScanOrigin(session.subject, session.session, name),
         )
         try:
             choice = choose_scan(session, acquisition=request.acquisition, run=request.run)
@@ -191,7 +197,7 @@ def scan_tasks(
             sentence = f"An unexpected error, {type(error).__name__}: {error}"
             others.append(outcome_of(task, "failed", sentence=sentence, traceback=traceback.format_exc()))
             continue
-        origin = Origin(session.subject, session.session, choice.stem, choice.notes)
+        origin = ScanOrigin(session.subject, session.session, choice.stem, choice.notes)
         tasks.append(replace(task, inputs=choice.images, origin=origin))
     return tasks, others
 
@@ -210,7 +216,7 @@ def follow_tasks(sessions: Sequence[Session], layout: Layout, options: SearchOpt
             out=layout.followup_result(subject),
             note=layout.followup_note(subject),
             options=options,
-            origin=Origin(subject),
+            origin=ScanOrigin(subject),
         )
         for subject, found in visits.items()
         if len(found) > 1

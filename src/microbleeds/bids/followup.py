@@ -19,7 +19,7 @@ from microbleeds.bids.layout import Layout
 from microbleeds.bids.publish import placed
 from microbleeds.cohort.fingerprint import digest
 from microbleeds.cohort.search import attempted
-from microbleeds.cohort.task import Origin, Outcome, SearchOptions, outcome_of, read_outcome
+from microbleeds.cohort.task import Outcome, ScanOrigin, SearchOptions, outcome_of, read_outcome
 from microbleeds.compute import choose
 from microbleeds.errors import InputError
 from microbleeds.followup import Comparison, Rule, Series, Visit, follow, load_visit, write_comparison
@@ -48,7 +48,7 @@ class FollowTask:
     out: Path
     note: Path
     options: SearchOptions
-    origin: Origin
+    origin: ScanOrigin
 
 
 class StepRecord(Strict):

@@ -49,14 +49,14 @@ def compare(
     from microbleeds.atomic import atomic_folder
     from microbleeds.compute import choose
     from microbleeds.followup import Visit, compare_visits, load_visit, write_comparison
-    from microbleeds.followup.study_files import is_study, study_files
+    from microbleeds.followup.study_files import must_be_searched, study_files
     from microbleeds.pipeline import Request, run
     from microbleeds.report.record import refuse_unwritable_names
 
     refuse_unwritable_names(baseline, followup)
     _refuse_to_destroy(out, overwrite, (baseline, followup))
     paths = {"baseline": baseline, "followup": followup}
-    studies = {name: study_files(path) for name, path in paths.items() if is_study(path)}
+    studies = {name: study_files(path) for name, path in paths.items() if must_be_searched(path)}
     scans = _moved({"baseline": baseline_scan, "followup": followup_scan}, paths, studies) | studies
     visits: dict[str, Visit] = {}
     with Console(stderr=True).status("start") as status, atomic_folder(out, overwrite=overwrite) as folder:

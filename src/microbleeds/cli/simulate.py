@@ -28,6 +28,7 @@ def simulate(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     jobs: Annotated[int, typer.Option(min=1, help="Processes side by side, about 2.5 GB each.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on in OUT where a run broke off.")] = False,
 ) -> None:
     """Write a data set of simulated scans with the truth about every microbleed and mimic."""
     from rich.progress import Progress
@@ -47,6 +48,7 @@ def simulate(
             anatomies=anatomies,
             device=device,
             jobs=jobs,
+            resume=resume,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     typer.echo(f"Data set: {out}")

@@ -20,7 +20,7 @@ from microbleeds.cohort.run import run_all
 from microbleeds.cohort.search import search
 from microbleeds.cohort.settle import settled, with_weights
 from microbleeds.cohort.table import entry_of, table_rows, write_table
-from microbleeds.cohort.task import Origin, Outcome, ScanTask, SearchOptions, outcome_of, write_outcome
+from microbleeds.cohort.task import Outcome, ScanOrigin, ScanTask, SearchOptions, outcome_of, write_outcome
 from microbleeds.errors import InputError
 
 _OWN_NAMES = ("logs", "scans")
@@ -78,7 +78,7 @@ def _tasks(found: Sequence[Gathered], out: Path, options: SearchOptions) -> tupl
     tasks, refused = [], []
     for one in found:
         note = out / "logs" / "scans" / f"{one.name}.json"
-        task = ScanTask(one.name, one.inputs, out / one.name, note, options, Origin(notes=one.notes))
+        task = ScanTask(one.name, one.inputs, out / one.name, note, options, ScanOrigin(notes=one.notes))
         if one.refused is None:
             tasks.append(task)
         else:

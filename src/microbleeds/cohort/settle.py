@@ -18,7 +18,7 @@ from microbleeds.cohort.task import SearchOptions
 from microbleeds.compute import choose
 from microbleeds.report.record import Strict
 from microbleeds.weights import load_detector
-from microbleeds.weights.anatomy_card import load_anatomy
+from microbleeds.weights.anatomy_store import load_anatomy
 from microbleeds.weights.card import card_sha256
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 from microbleeds import __version__
 from microbleeds.atomic import atomic_file
 from microbleeds.compute import Precision
+from microbleeds.given import make_paths
 from microbleeds.pipeline import OperatingPointName
 from microbleeds.report.record import Strict, writable
 from microbleeds.study import SignChoice
@@ -45,9 +46,12 @@ class SearchOptions:
     precision: Precision = "auto"
     threads: int = 1
 
+    def __post_init__(self) -> None:
+        make_paths(self, "weights")
+
 
 @dataclass(frozen=True)
-class Origin:
+class ScanOrigin:
     """Whose scan it is and why these files; ``None`` and empty where a data set has no such names."""
 
     subject: str | None = None
@@ -68,7 +72,7 @@ class Task(Protocol):
         """Where its outcome is written."""
 
     @property
-    def origin(self) -> Origin:
+    def origin(self) -> ScanOrigin:
         """Whose it is."""
 
 
@@ -90,7 +94,7 @@ class ScanTask:
     out: Path
     note: Path
     options: SearchOptions
-    origin: Origin = Origin()
+    origin: ScanOrigin = ScanOrigin()
 
 
 class Outcome(Strict, extra="ignore"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from microbleeds.errors import InputError
 from microbleeds.evaluate.matching import points
 
 NOT_VISIBLE = "microbleed-not-visible"
+UNKNOWN_KIND = "unknown"
+Names = Sequence[str | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,9 +122,9 @@ def predictions(
     scores: ArrayLike | None = None,
     kept: ArrayLike | None = None,
     ruled_out: ArrayLike | None = None,
-    groups: tuple[str | None, ...] | None = None,
-    regions: tuple[str | None, ...] | None = None,
-    sides: tuple[str | None, ...] | None = None,
+    groups: Names | None = None,
+    regions: Names | None = None,
+    sides: Names | None = None,
     sure: ArrayLike | None = None,
     cut: float | None = None,
     groups_uncertain: bool = False,
@@ -129,22 +132,19 @@ def predictions(
     """Return predictions with what wasn't said filled in: score 1, kept, nothing ruled out, no group, sure of it.
 
     Raises:
-        InputError: if the numbers of positions and scores differ.
+        InputError: if something doesn't hold one value for each position.
     """
     position = points(positions_mm, "Predictions")
-    count = len(position)
-    score = np.ones(count) if scores is None else np.asarray(scores, dtype=np.float64).reshape(-1)
-    if len(score) != count:
-        raise InputError(f"There are {count} predictions but {len(score)} scores; give one score each.")
+    each = _Filled(len(position), "predictions")
     return Predictions(
         positions_mm=position,
-        scores=score,
-        kept=_flags(kept, count, default=True),
-        ruled_out=_flags(ruled_out, count, default=False),
-        groups=groups or (None,) * count,
-        regions=regions or (None,) * count,
-        sides=sides or (None,) * count,
-        sure=_flags(sure, count, default=True),
+        scores=each.numbers(scores, "scores", 1.0),
+        kept=each.flags(kept, "kept", default=True),
+        ruled_out=each.flags(ruled_out, "ruled_out", default=False),
+        groups=each.names(groups, "groups"),
+        regions=each.names(regions, "regions"),
+        sides=each.names(sides, "sides"),
+        sure=each.flags(sure, "sure", default=True),
         cut=cut,
         groups_uncertain=groups_uncertain,
     )
@@ -153,39 +153,67 @@ def predictions(
 def truth(
     positions_mm: ArrayLike,
     visible: ArrayLike | None = None,
-    groups: tuple[str | None, ...] | None = None,
-    regions: tuple[str | None, ...] | None = None,
+    groups: Names | None = None,
+    regions: Names | None = None,
     diameter_mm: ArrayLike | None = None,
     contrast: ArrayLike | None = None,
     mimics_mm: ArrayLike | None = None,
-    mimic_kinds: tuple[str, ...] = (),
+    mimic_kinds: Names | None = None,
     mimic_ignored: ArrayLike | None = None,
-    sides: tuple[str | None, ...] | None = None,
+    sides: Names | None = None,
 ) -> Truth:
-    """Return a truth with what isn't known filled in: all visible, no group, NaN sizes, no mimics."""
-    position = points(positions_mm, "Truths")
-    count, mimics = len(position), points([] if mimics_mm is None else mimics_mm, "Mimics")
+    """Return a truth with what isn't known filled in: all visible, no group, NaN sizes, no mimics, unknown kinds.
+
+    Raises:
+        InputError: if something doesn't hold one value for each microbleed, or each mimic.
+    """
+    position, mimics = points(positions_mm, "Truths"), points([] if mimics_mm is None else mimics_mm, "Mimics")
+    each, each_mimic = _Filled(len(position), "microbleeds"), _Filled(len(mimics), "mimics")
     return Truth(
         positions_mm=position,
-        visible=_flags(visible, count, default=True),
-        groups=groups or (None,) * count,
-        regions=regions or (None,) * count,
-        sides=sides or (None,) * count,
-        diameter_mm=_numbers(diameter_mm, count),
-        contrast=_numbers(contrast, count),
+        visible=each.flags(visible, "visible", default=True),
+        groups=each.names(groups, "groups"),
+        regions=each.names(regions, "regions"),
+        sides=each.names(sides, "sides"),
+        diameter_mm=each.numbers(diameter_mm, "diameter_mm", np.nan),
+        contrast=each.numbers(contrast, "contrast", np.nan),
         mimics_mm=mimics,
-        mimic_kinds=mimic_kinds,
-        mimic_ignored=_flags(mimic_ignored, len(mimics), default=False),
+        mimic_kinds=tuple(kind or UNKNOWN_KIND for kind in each_mimic.names(mimic_kinds, "mimic_kinds")),
+        mimic_ignored=each_mimic.flags(mimic_ignored, "mimic_ignored", default=False),
     )
 
 
-def _flags(values: ArrayLike | None, count: int, default: bool) -> NDArray[np.bool_]:
-    """Return booleans [count], all ``default`` when nothing is given."""
-    return np.full(count, default) if values is None else np.asarray(values, dtype=bool).reshape(-1)
+@dataclass(frozen=True)
+class _Filled:
+    """Brings what is given of ``count`` things to one value each, and fills in what isn't given.
 
+    Args:
+        count: how many there are.
+        what: they are, for the sentence of an error.
+    """
 
-def _numbers(values: ArrayLike | None, count: int) -> NDArray[np.float64]:
-    """Return numbers [count], all NaN when nothing is given."""
-    if values is None:
-        return np.full(count, np.nan)
-    return np.asarray(values, dtype=np.float64).reshape(-1)
+    count: int
+    what: str
+
+    def flags(self, values: ArrayLike | None, name: str, *, default: bool) -> NDArray[np.bool_]:
+        """Return booleans [count]."""
+        flags = np.full(self.count, default) if values is None else np.asarray(values, dtype=bool).reshape(-1)
+        self._refuse_other_length(len(flags), name)
+        return flags
+
+    def numbers(self, values: ArrayLike | None, name: str, default: float) -> NDArray[np.float64]:
+        """Return numbers [count]."""
+        full = np.full(self.count, default) if values is None else np.asarray(values, dtype=np.float64).reshape(-1)
+        self._refuse_other_length(len(full), name)
+        return full
+
+    def names(self, values: Names | None, name: str) -> tuple[str | None, ...]:
+        """Return names [count], all ``None`` if none are given; a text is one name."""
+        given = () if values is None else (values,) if isinstance(values, str) else tuple(values)
+        named = given or (None,) * self.count
+        self._refuse_other_length(len(named), name)
+        return named
+
+    def _refuse_other_length(self, found: int, name: str) -> None:
+        if found != self.count:
+            raise InputError(f"There are {self.count} {self.what} but {found} values of {name}; give one each.")

@@ -87,7 +87,7 @@ def read_truth(path: Path) -> Truth:
         table.numbers("diameter_mm"),
         table.numbers("clutter_contrast"),
         mimics.positions_mm() if mimics else None,
-        tuple(kind or "unknown" for kind in mimics.text("kind")) if mimics else (),
+        mimics.text("kind") if mimics else None,
         [scored == "ignored" for scored in mimics.text("scored")] if mimics else None,
         table.text("side"),
     )

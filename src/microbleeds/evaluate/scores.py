@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from microbleeds.errors import InputError
 from microbleeds.evaluate.calibration import calibration
 from microbleeds.evaluate.cases import Case
 from microbleeds.evaluate.froc import REPORTED_FALSE_POSITIVES, SubjectResult, froc, result_of
@@ -133,7 +134,15 @@ def evaluate_cohort(
         radii_mm: a hit lies within it; strata, calibration and patients use the first.
         repeats: bootstrap draws over subjects.
         seed: of the bootstrap.
+
+    Raises:
+        InputError: if no radius is given, or one that no hit can lie within, or no draws.
     """
+    radii_mm = tuple(radii_mm)
+    if not radii_mm or not min(radii_mm) > 0:
+        raise InputError(f"The radii must be one or more numbers above 0 mm, got {radii_mm}.")
+    if repeats < 1:
+        raise InputError(f"The number of bootstrap draws must be at least 1, got {repeats}.")
     by_radius = {radius: [_score(case, radius, threshold) for case in cases] for radius in radii_mm}
     first = by_radius[radii_mm[0]]
     error, bins = _calibration(first)

@@ -81,7 +81,7 @@ def compare_visits(
 
 def write_comparison(comparison: Comparison, baseline: Visit, followup: Visit, folder: Path) -> None:
     """Write `comparison.json`, `comparison.tsv` and `comparison.html` into a folder."""
-    write_files(comparison, draw(comparison, baseline, followup), folder)
+    write_files(comparison, draw(comparison, baseline, followup), Path(folder))
 
 
 def _rule_for(baseline: Visit, followup: Visit, rule: Rule) -> tuple[Rule, str | None]:

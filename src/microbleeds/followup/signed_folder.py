@@ -42,6 +42,8 @@ def finalise_comparison(
     refuse_other_folder(target, (RECORD, REVIEW), "comparison", overwrite)
     if (folder / REVIEW).exists():
         raise InputError(f"The comparison {folder} is signed already; give the folder that it was made from.")
+    if not (folder / RECORD).is_file():
+        raise InputError(f"The folder {folder} holds no {RECORD}; give the folder of a comparison.")
     sha256 = sha256_of(folder / RECORD)
     signed = sign_comparison(
         read_comparison(folder / RECORD),

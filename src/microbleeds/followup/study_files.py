@@ -18,7 +18,7 @@ _ENDINGS = {
 _WITHIN = ("", "anat", "swi")
 
 
-def is_study(path: Path) -> bool:
+def must_be_searched(path: Path) -> bool:
     """Whether a path must be searched before it can be compared."""
     return not is_result(Path(path))
 

@@ -17,7 +17,6 @@ coordinate maps of the paper. A batch holds one image: norms are taken over it, 
 
 from __future__ import annotations
 
-from enum import IntEnum
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -27,45 +26,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import max_pool3d, relu_
 
+from microbleeds.networks.anatomy_classes import CHANNELS, LAST_CHANNELS, AnatomyClass, Place
 from microbleeds.regions import LOBES, REGIONS, code_of
 
 SPACING_MM = (1.0, 1.0, 2.0)  # of the input grid; at 2 mm a perfect answer could not pass Dice 0.95 for the lobes
 CELL = (2, 2, 1)  # voxels of a cell
 MULTIPLE = (32, 32, 16)  # four poolings of the cells
-CHANNELS = (32, 64, 128, 160, 160)  # of the levels at 2, 4, 8, 16 and 32 mm
-LAST_CHANNELS = 32  # of the finest level on the way up, which holds the answers of four voxels
 IGNORED = 255  # code of voxels that are not to be answered
-
-
-class AnatomyClass(IntEnum):
-    """What the network tells apart in each voxel, sides aside."""
-
-    OUTSIDE = 0
-    CSF = 1
-    VENTRICLE = 2
-    CORTEX = 3
-    WHITE = 4
-    CAUDATE = 5  # with the accumbens
-    LENTIFORM = 6
-    THALAMUS = 7  # with the ventral diencephalon
-    HIPPOCAMPUS = 8  # with the amygdala
-    BRAINSTEM = 9
-    CEREBELLUM = 10
-
-
-class Place(IntEnum):
-    """Part of the cerebrum; cortex knows the lobes alone."""
-
-    FRONTAL = 0
-    PARIETAL = 1
-    TEMPORAL = 2
-    OCCIPITAL = 3
-    INSULA = 4
-    INTERNAL_CAPSULE = 5
-    EXTERNAL_CAPSULE = 6
-    CORPUS_CALLOSUM = 7
-    PERIVENTRICULAR_WHITE = 8
-
 
 _WHOLE = {  # classes that are one region on each side
     AnatomyClass.CAUDATE: "caudate",

@@ -21,7 +21,7 @@ from microbleeds.report.overview import BrainBox, brain_box, overviews
 from microbleeds.report.planes import PLANES
 from microbleeds.report.record import Finding, Record
 from microbleeds.report.region_table import legend
-from microbleeds.report.run_record import Origin, package_versions
+from microbleeds.report.run_record import RunOrigin, package_versions
 from microbleeds.report.templating import asset, templates_of
 from microbleeds.report.thumbnails import (
     FIELD_MM,
@@ -90,7 +90,7 @@ def write_html(
     brain: NDArray[np.bool_],
     path: Path,
     regions: NDArray[np.uint8] | None = None,
-    origin: Origin | None = None,
+    origin: RunOrigin | None = None,
 ) -> None:
     """Write the page.
 
@@ -111,7 +111,7 @@ def render_html(
     brain: NDArray[np.bool_],
     regions: NDArray[np.uint8] | None = None,
     reading: str = UNREAD,
-    origin: Origin | None = None,
+    origin: RunOrigin | None = None,
 ) -> str:
     """Return the page as text, see :func:`write_html`; ``reading`` says who confirmed the findings."""
     drawn = canvas(scan, brain)

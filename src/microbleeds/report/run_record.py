@@ -49,7 +49,7 @@ class RunRecord(BaseModel):
 
 
 @dataclass(frozen=True)
-class Origin:
+class RunOrigin:
     """What ties a page to a case and a run: when it was searched, and hashes of the input by role.
 
     It stands on the page and in `run.json`, not in `findings.json`: the same input gives that to the byte.

@@ -17,14 +17,7 @@ from torch.nn.functional import avg_pool3d, interpolate
 
 from microbleeds.compute import Compute
 from microbleeds.geometry import Grid
-from microbleeds.networks.anatomy import (
-    CELL,
-    MULTIPLE,
-    SPACING_MM,
-    AnatomyNetwork,
-    coordinate_maps,
-    whereabouts,
-)
+from microbleeds.networks.anatomy import CELL, MULTIPLE, SPACING_MM, AnatomyNetwork, coordinate_maps, whereabouts
 from microbleeds.networks.finite import finite
 from microbleeds.prepare import Kernel, resampling_matrix
 from microbleeds.regions import LOBES

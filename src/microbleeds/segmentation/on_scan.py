@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn.functional import max_pool3d, pad
 
 from microbleeds.geometry import Grid
-from microbleeds.networks.anatomy import AnatomyClass, regions_by_whereabouts
+from microbleeds.networks.anatomy import regions_by_whereabouts
+from microbleeds.networks.anatomy_classes import AnatomyClass
 from microbleeds.segmentation.look import Seen, axis_weights, likeliest
 
 RIM_VOXELS = (3, 3, 1)  # of fluid that belongs to the brain: 3 mm in plane, 2 mm along z

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microbleeds.geometry import Grid
-from microbleeds.networks.anatomy import AnatomyClass, Place, parts_of_whereabouts, whereabouts
+from microbleeds.networks.anatomy import parts_of_whereabouts, whereabouts
+from microbleeds.networks.anatomy_classes import AnatomyClass, Place
 from microbleeds.regions import LOBES
 from microbleeds.ventricles import lateral_ventricles, periventricular
 

@@ -22,7 +22,8 @@ from scipy import ndimage
 from microbleeds.compute import Compute, choose
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
-from microbleeds.networks.anatomy import AnatomyClass, AnatomyNetwork, regions_by_whereabouts
+from microbleeds.networks.anatomy import AnatomyNetwork, regions_by_whereabouts
+from microbleeds.networks.anatomy_classes import AnatomyClass
 from microbleeds.scan import Scan
 from microbleeds.segmentation.look import Seen, look
 from microbleeds.segmentation.on_scan import brain_of, filled, on_scan_grid
@@ -30,7 +31,8 @@ from microbleeds.segmentation.position import Position, fit_mni
 from microbleeds.segmentation.rim import with_measured_rim
 from microbleeds.segmentation.ventricle_contrast import hidden_ventricles
 from microbleeds.segmentation.volumes import out_of_range, volumes_ml
-from microbleeds.weights.anatomy_card import AnatomyCard, load_anatomy
+from microbleeds.weights.anatomy_card import AnatomyCard
+from microbleeds.weights.anatomy_store import load_anatomy
 
 SMALL_VIEW_ML = 400.0  # a field of view below this may lie inside of the head, where no outline can be seen
 LEAST_BRAIN_ML = 60.0  # of brain, to be sure of what is seen

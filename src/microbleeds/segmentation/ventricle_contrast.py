@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from microbleeds.networks.anatomy import AnatomyClass
+from microbleeds.networks.anatomy_classes import AnatomyClass
 
 NEAR_VOXELS = (20, 20, 10)  # white matter within 20 mm is compared: coils light up a head unevenly
 INNER = np.ones((3, 3, 1), dtype=bool)  # borders hold mixtures of both

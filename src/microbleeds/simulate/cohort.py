@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -13,8 +14,16 @@ import numpy as np
 import torch
 
 from microbleeds.errors import InputError
+from microbleeds.given import paths_of, refuse_below
 from microbleeds.simulate.anatomy import Anatomy
-from microbleeds.simulate.dataset import participant_row, write_description, write_participants, write_scan
+from microbleeds.simulate.dataset import (
+    TRUTH,
+    begin_data_set,
+    participant_row,
+    read_participants,
+    write_participants,
+    write_scan,
+)
 from microbleeds.simulate.default_anatomy import default_anatomy
 from microbleeds.simulate.fine_signal import FineSignal, render
 from microbleeds.simulate.head import draw_head
@@ -48,12 +57,18 @@ class CohortSettings:
         burden: ``natural`` (a third without any, the rest by the counts of real scans), ``rich`` (for training),
             ``some`` (every scan by the counts of positive scans) or ``none``.
         scans_per_head: scans of one head with other bodies, noise and settings; far cheaper than new heads.
+
+    Raises:
+        InputError: if ``scans_per_head`` is below 1.
     """
 
     protocol: str
     profile: str = "mixed"
     burden: str = "natural"
     scans_per_head: int = 1
+
+    def __post_init__(self) -> None:
+        refuse_below(1, scans_per_head=self.scans_per_head)
 
 
 def simulate_cohort(
@@ -65,34 +80,64 @@ def simulate_cohort(
     anatomies: Sequence[Path] = (),
     device: str = "auto",
     jobs: int = 1,
+    resume: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Write a data set of simulated scans; the same arguments write the same bytes, whatever ``jobs`` is.
 
+    ``participants.tsv`` alone says whose head a scan shows. It is written anew after each head that is whole.
+
     Args:
-        out: a new or empty folder.
+        out: a new or empty folder; with ``resume`` also one in which the same call was broken off.
         anatomies: label maps to draw heads from; none for the MNI152 head that pip brings.
         jobs: processes that work side by side, one head each.
+        resume: whether heads that are whole in ``out`` are kept.
         progress: called with the scans done and the total.
 
     Raises:
-        InputError: if ``out`` holds something or a name is unknown.
+        InputError: if ``out`` holds something, or a name is unknown or a number can't be; nothing is written then.
     """
-    _check(out, subjects, settings)
-    out.mkdir(parents=True, exist_ok=True)
-    write_description(out, {"subjects": subjects, "seed": seed, **vars(settings)})
-    rows: list[dict[str, object]] = []
-    for written in _each_head(out, subjects, seed, settings, tuple(anatomies), device, jobs):
+    out, maps = Path(out), tuple(paths_of(anatomies))
+    _refuse_impossible(settings)
+    refuse_below(1, number_of_subjects=subjects, number_of_jobs=jobs)
+    refuse_below(0, seed=seed)
+    torch_device(device)
+    options = {
+        "subjects": int(subjects),
+        "seed": int(seed),
+        **vars(settings),
+        "anatomies": [path.name for path in maps],
+    }
+    begin_data_set(out, options, resume=resume)
+    rows, heads = _whole_heads(out, subjects, settings)
+    for written in _each_head(out, subjects, seed, settings, maps, device, jobs, heads):
         rows += written
+        write_participants(out, rows)
         progress(len(rows), subjects)
-    write_participants(out, sorted(rows, key=lambda row: str(row["participant_id"])))
 
 
-def _check(out: Path, subjects: int, settings: CohortSettings) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"The output folder {out} is not empty; choose another.")
-    if subjects < 1:
-        raise InputError(f"The number of subjects must be at least 1, got {subjects}.")
+def _whole_heads(out: Path, subjects: int, settings: CohortSettings) -> tuple[list[dict[str, object]], list[int]]:
+    """Return the rows of heads that are whole, and which heads are not; what is there of these is removed."""
+    rows = {row["participant_id"]: row for row in read_participants(out)}
+    missing = []
+    for head in range(-(-subjects // settings.scans_per_head)):
+        names = _names_of(head, subjects, settings)
+        if not rows.keys() >= {*names}:
+            missing.append(head)
+            for name in names:
+                rows.pop(name, None)
+                for part in (out / name, out / TRUTH / name):
+                    shutil.rmtree(part, ignore_errors=True)
+    return list(rows.values()), missing
+
+
+def _names_of(head: int, subjects: int, settings: CohortSettings) -> list[str]:
+    """Names of the scans of a head."""
+    first = head * settings.scans_per_head
+    return [f"sub-{number + 1:03d}" for number in range(first, min(first + settings.scans_per_head, subjects))]
+
+
+def _refuse_impossible(settings: CohortSettings) -> None:
     named_protocol(settings.protocol, np.random.default_rng(0))
     if settings.burden not in BURDENS:
         raise InputError(f"There is no burden called {settings.burden!r}; choose one of {', '.join(BURDENS)}.")
@@ -109,18 +154,18 @@ def _each_head(
     anatomies: tuple[Path, ...],
     device: str,
     jobs: int,
+    heads: Sequence[int],
 ) -> Iterator[list[dict[str, object]]]:
     """Write head by head and yield the participants' rows, in the order in which heads are done."""
-    heads = -(-subjects // settings.scans_per_head)
     work = partial(_write_head, out, subjects, seed, settings, anatomies, device)
     if jobs == 1:
-        yield from map(work, range(heads))
+        yield from map(work, heads)
         return
     threads = max(1, torch.get_num_threads() // jobs)
     with ProcessPoolExecutor(
         jobs, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(threads,)
     ) as pool:
-        for done in as_completed([pool.submit(work, head) for head in range(heads)]):
+        for done in as_completed([pool.submit(work, head) for head in heads]):
             yield done.result()
 
 
@@ -134,10 +179,9 @@ def _write_head(
     head: int,
 ) -> list[dict[str, object]]:
     rows = []
-    first = head * settings.scans_per_head
-    count = min(settings.scans_per_head, subjects - first)
-    for number, scan in enumerate(scans_of_head(head, count, seed, settings, anatomies, device), first + 1):
-        name = f"sub-{number:03d}"
+    names = _names_of(head, subjects, settings)
+    scans = scans_of_head(head, len(names), seed, settings, anatomies, device)
+    for name, scan in zip(names, scans, strict=True):
         write_scan(out, name, scan)
         rows.append(participant_row(name, scan, head + 1))
     return rows

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import shutil
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -14,12 +16,57 @@ from numpy.typing import NDArray
 
 from microbleeds import __version__
 from microbleeds.atomic import atomic_file
+from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
 from microbleeds.regions import REGIONS, Region
 from microbleeds.simulate.subject import SimulatedScan
 
 NOTICE = "Simulated by the physics of MR imaging; no person and no real microbleed stands behind it."
 TRUTH = Path("derivatives") / "truth"
+
+
+def begin_data_set(out: Path, options: dict[str, object], *, resume: bool) -> None:
+    """Begin a data set in a new or empty folder, or go on with the same one.
+
+    Args:
+        out: the folder.
+        options: all that decides what is simulated; they stand in its description.
+        resume: whether one that was begun with the same options, by the same version, is gone on with.
+
+    Raises:
+        InputError: if ``out`` holds something else.
+    """
+    if resume and _begun(out, options):
+        for left in out.glob(".partial-*"):  # a kill leaves what was being written
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"The output folder {out} is not empty; choose another.")
+    out.mkdir(parents=True, exist_ok=True)
+    write_description(out, options)
+
+
+def _begun(out: Path, options: dict[str, object]) -> bool:
+    """Whether the same data set was begun in a folder.
+
+    Raises:
+        InputError: if another one was.
+    """
+    path = out / "dataset_description.json"
+    if not path.exists():
+        return False
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+        begun, version = description["SimulationOptions"], description["GeneratedBy"][0]["Version"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise InputError(f"{path} can't be read; choose another folder.") from error
+    if begun != json.loads(json.dumps(options)):
+        raise InputError(f"The folder {out} was begun with other settings or another seed; choose another.")
+    if version != __version__:
+        raise InputError(
+            f"The folder {out} was begun by version {version}, whose scans may differ from those of this one "
+            f"({__version__}); choose another."
+        )
+    return True
 
 
 def write_description(out: Path, options: dict[str, object]) -> None:
@@ -104,8 +151,18 @@ def participant_row(subject: str, scan: SimulatedScan, head: int) -> dict[str, o
 
 
 def write_participants(out: Path, rows: Sequence[dict[str, object]]) -> None:
-    """Write participants.tsv."""
-    write_table(out / "participants.tsv", list(rows[0]), (list(row.values()) for row in rows))
+    """Write participants.tsv, by the names of the subjects."""
+    ordered = sorted(rows, key=lambda row: str(row["participant_id"]))
+    write_table(out / "participants.tsv", list(ordered[0]), (list(row.values()) for row in ordered))
+
+
+def read_participants(out: Path) -> list[dict[str, object]]:
+    """Read the rows that :func:`write_participants` wrote, none where it wrote nothing yet."""
+    path = out / "participants.tsv"
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return [dict(row) for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]
 
 
 def _sidecar(scan: SimulatedScan) -> dict[str, object]:

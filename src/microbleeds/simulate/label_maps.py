@@ -104,8 +104,10 @@ def load_label_map(path: Path) -> Anatomy:
     """
     path = Path(path)
     numbers, grid = _read(path)
-    labels = _tissues_of(numbers)
-    labels, grid = _cropped(_without_specks(labels), grid)
+    labels = _without_specks(_tissues_of(numbers))
+    if not labels.any():
+        raise InputError(f"The label map {path} holds no label of a tissue; give a whole-head label map.")
+    labels, grid = _cropped(labels, grid)
     if not np.isin((Tissue.WHITE_LEFT, Tissue.WHITE_RIGHT, Tissue.SKULL, Tissue.BRAINSTEM), labels).all():
         raise InputError(f"{path.name} lacks white matter, brainstem or skull, so it is no whole-head label map.")
     mni_from_ras = mni_from_labels(labels, grid)

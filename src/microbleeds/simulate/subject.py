@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from microbleeds.compute import device_named
 from microbleeds.geometry import Grid
 from microbleeds.simulate.acquisition import acquire, vortex_paths
 from microbleeds.simulate.anatomy import Anatomy
@@ -161,7 +162,11 @@ def with_settings(fine: FineSignal, settings: ScanSettings) -> FineSignal:
 
 
 def torch_device(name: str = "auto") -> torch.device:
-    """The device to simulate on: a CUDA GPU where there is one, else the CPU."""
+    """The device to simulate on: a CUDA GPU where there is one, else the CPU.
+
+    Raises:
+        InputError: if there is no such device.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    return device_named(name)

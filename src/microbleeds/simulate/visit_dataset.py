@@ -18,16 +18,17 @@ from pathlib import Path
 
 import torch
 
-from microbleeds.errors import InputError
+from microbleeds.given import paths_of, refuse_below
 from microbleeds.simulate.dataset import (
     TRUTH,
+    begin_data_set,
     participant_row,
-    write_description,
     write_json,
     write_participants,
     write_scan,
     write_table,
 )
+from microbleeds.simulate.subject import torch_device
 from microbleeds.simulate.visits import SimulatedVisit, VisitSettings, check_settings, visits_of_head
 
 
@@ -53,23 +54,21 @@ def simulate_visits(
         progress: called with the heads done and the total.
 
     Raises:
-        InputError: if ``out`` holds something or a setting is unknown.
+        InputError: if ``out`` holds something, or a setting is unknown or can't be; nothing is written then.
     """
+    out, maps = Path(out), paths_of(anatomies)
     check_settings(settings)
-    if heads < 1:
-        raise InputError(f"The number of subjects must be at least 1, got {heads}.")
-    options = {"heads": heads, "seed": seed, **vars(settings), "anatomies": [path.name for path in anatomies]}
-    if not (resume and _begun(out, options)):
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise InputError(f"The output folder {out} is not empty; choose another.")
-        out.mkdir(parents=True, exist_ok=True)
-        write_description(out, options)
+    refuse_below(1, number_of_subjects=heads, number_of_jobs=jobs)
+    refuse_below(0, seed=seed)
+    torch_device(device)
+    options = {"heads": int(heads), "seed": int(seed), **vars(settings), "anatomies": [path.name for path in maps]}
+    begin_data_set(out, options, resume=resume)
     rows: list[dict[str, object]] = []
-    work = partial(_write_head, out, seed, settings, tuple(anatomies), device)
+    work = partial(_write_head, out, seed, settings, tuple(maps), device)
     for row in _each(work, heads, jobs):
         rows.append(row)
+        write_participants(out, rows)
         progress(len(rows), heads)
-    write_participants(out, sorted(rows, key=lambda row: str(row["participant_id"])))
 
 
 def _each(work: Callable[[int], dict[str, object]], heads: int, jobs: int) -> Iterator[dict[str, object]]:
@@ -106,24 +105,6 @@ def _write_head(
         out / subject / f"{subject}_sessions.tsv", list(sessions[0]), (list(row.values()) for row in sessions)
     )
     return {**person, "visits": len(sessions)}
-
-
-def _begun(out: Path, options: dict[str, object]) -> bool:
-    """Whether the same data set was begun in a folder.
-
-    Raises:
-        InputError: if another one was.
-    """
-    path = out / "dataset_description.json"
-    if not path.exists():
-        return False
-    try:
-        begun = json.loads(path.read_text(encoding="utf-8"))["SimulationOptions"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} can't be read; choose another folder.") from error
-    if begun != json.loads(json.dumps(options)):
-        raise InputError(f"The folder {out} holds visits with other settings or another seed; choose another.")
-    return True
 
 
 def _written(out: Path, subject: str, head: int, visits: int) -> dict[str, object]:

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from microbleeds.errors import InputError
+from microbleeds.given import refuse_below
 from microbleeds.simulate.cohort import BURDENS, PROFILES, SHARE_WITHOUT, drawn_profile
 from microbleeds.simulate.default_anatomy import default_anatomy
 from microbleeds.simulate.fine_signal import render
@@ -91,8 +92,7 @@ def check_settings(settings: VisitSettings) -> None:
     if settings.profile not in (*PROFILES, "mixed"):
         known = ", ".join([*PROFILES, "mixed"])
         raise InputError(f"There is no profile called {settings.profile!r}; choose one of {known}.")
-    if settings.visits < 2:
-        raise InputError(f"The number of visits must be at least 2, got {settings.visits}.")
+    refuse_below(2, number_of_visits=settings.visits)
 
 
 def visits_of_head(

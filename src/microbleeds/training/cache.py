@@ -123,9 +123,14 @@ def _folder(scan: Preparable) -> str:
 
 
 def _fresh(folder: Path, key: str) -> bool:
-    """Whether a prepared subject is there and was made from the same."""
+    """Whether a prepared subject is there, is described and was made from the same."""
     facts = folder / "subject.json"
-    return facts.exists() and json.loads(facts.read_text(encoding="utf-8"))["key"] == key
+    if not facts.exists():
+        return False
+    try:
+        return bool(json.loads(facts.read_text(encoding="utf-8"))["key"] == key)
+    except (ValueError, KeyError, TypeError):  # damaged, as by a full disk: it is prepared again
+        return False
 
 
 def _prepare_into(cache: Path, spec: PreparationSpec, scan: Preparable) -> None:

@@ -20,6 +20,7 @@ from microbleeds.atomic import atomic_file
 from microbleeds.compute import Precision, choose
 from microbleeds.errors import InputError
 from microbleeds.evaluate import Interval
+from microbleeds.given import make_paths, paths_of, refuse_below
 from microbleeds.networks.config import Variant
 from microbleeds.study import SignChoice
 from microbleeds.training.apart import refuse_overlap
@@ -27,7 +28,7 @@ from microbleeds.training.cache import Preparable, cached, scans_sha256
 from microbleeds.training.collection import Collection, burdens, groups_of, hold_out
 from microbleeds.training.finetune import FinetuneSettings, finetune_preset
 from microbleeds.training.folds import assign_folds, claim_folds
-from microbleeds.training.joined import listed, open_joined
+from microbleeds.training.joined import open_joined
 from microbleeds.training.out_of_fold import PooledScores, pooled, read_scans, search, write_scans
 from microbleeds.training.plan import Mix, Plan, carry_out, opened_mix
 from microbleeds.training.presets import Preset, find_preset
@@ -80,6 +81,10 @@ class CrossValidation:
     precision: Precision = "auto"
     workers: int = 1
 
+    def __post_init__(self) -> None:
+        make_paths(self, "out")
+        refuse_below(0, seed=self.seed, workers=self.workers, validation_subjects=self.validation_subjects)
+
     @property
     def cache(self) -> Path:
         """Prepared scans of all folds."""
@@ -107,7 +112,7 @@ def cross_validate(request: CrossValidation, only: int | None = None) -> PooledS
     if only is not None and not 1 <= only <= request.folds:
         raise InputError(f"There is no fold {only}; the folds are 1 to {request.folds}.")
     mixed = request.mix.folder if request.mix else None
-    refuse_overlap(request.out, request.cache, listed(request.data), simulated=mixed)
+    refuse_overlap(request.out, request.cache, paths_of(request.data), simulated=mixed)
     start = load_start(request.weights) if request.finetune else None
     preset = _preset(request, start)
     collection = open_joined(request.data, request.cache / "converted", request.phase_sign)

@@ -40,7 +40,11 @@ def subject_names(data: Path) -> list[str]:
 
 
 def heads_of(data: Path, names: list[str]) -> dict[str, str]:
-    """Name to head: the column ``head`` of participants.tsv where there is one, else a head per subject."""
+    """Name to head: the column ``head`` of participants.tsv where there is one, else a head per subject.
+
+    Raises:
+        InputError: if a simulated scan has no head there: several of one head would be taken for independent.
+    """
     heads = {name: subject_of_name(name) for name in names}
     table = data / "participants.tsv"
     if table.exists():
@@ -50,6 +54,12 @@ def heads_of(data: Path, names: list[str]) -> dict[str, str]:
                 if subject and head and head != "n/a":
                     scans = (name for name in names if subject in (name, subject_of_name(name)))
                     heads |= dict.fromkeys(scans, f"head {head}")
+    unsaid = [name for name, head in heads.items() if head == subject_of_name(name)]
+    if unsaid and is_simulated(data):
+        raise InputError(
+            f"{table} says of {len(unsaid)} scans ({', '.join(unsaid[:3])}) not whose head they show, as after a "
+            "simulation that was broken off; finish it with --resume, or take these scans away."
+        )
     return heads
 
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from microbleeds.compute import Precision
+from microbleeds.given import paths_of, refuse_below
 from microbleeds.study import SignChoice
 from microbleeds.training.apart import refuse_overlap
-from microbleeds.training.joined import listed, open_joined
+from microbleeds.training.joined import open_joined
 from microbleeds.training.plan import Mix, Plan, carry_out, validation_sets
 from microbleeds.training.presets import PRESETS, Preset
 from microbleeds.training.run import split
@@ -48,7 +49,7 @@ def finetune(
     weights: str | Path | None = None,
     how: FinetuneSettings | None = None,
     mix: Mix | None = None,
-    validation_data: Sequence[Path] = (),
+    validation_data: Path | Sequence[Path] = (),
     validation_subjects: int = 6,
     time_limit_minutes: float | None = None,
     phase_sign: SignChoice = "auto",
@@ -82,14 +83,17 @@ def finetune(
         The card of ``out/weights.safetensors``; its notes name the weights that it started from.
 
     Raises:
-        InputError: if the data or the weights can't be used, folders hold one another, or ``out`` holds another
-            run.
+        InputError: if the data or the weights can't be used, a number can't be, folders hold one another, or
+            ``out`` holds another run.
     """
-    start, cache = load_start(weights), cache or out / "cache"
-    refuse_overlap(out, cache, listed(data), validation_data, mix.folder if mix else None)
+    refuse_below(0, seed=seed, workers=workers, validation_subjects=validation_subjects)
+    refuse_below(1, number_of_devices=devices)
+    out, validation = Path(out), paths_of(validation_data)
+    start, cache = load_start(weights), out / "cache" if cache is None else Path(cache)
+    refuse_overlap(out, cache, paths_of(data), validation, mix.folder if mix else None)
     collection = open_joined(data, cache / "converted", phase_sign)
     kept = list(collection.scans)
-    judged_on = validation_sets(validation_data, cache, validation_subjects, phase_sign)
+    judged_on = validation_sets(validation, cache, validation_subjects, phase_sign)
     if not judged_on:
         kept, held = split(collection, validation_subjects)
         judged_on = [held]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from microbleeds.given import paths_of
 from microbleeds.prepare import PreparationSpec
 from microbleeds.study import SignChoice
 from microbleeds.training.apart import refuse_shared
@@ -66,7 +67,7 @@ def open_joined(
     Raises:
         InputError: if a folder can't be used, is given twice or lies in another.
     """
-    folders = listed(data)
+    folders = paths_of(data)
     if len(folders) == 1:
         return open_collection(folders[0], converted, phase_sign)
     refuse_shared([("data set", folder) for folder in folders])
@@ -77,11 +78,6 @@ def open_joined(
         scans += [ScanOfSet(scan, name) for scan in opened.scans]
         simulated &= opened.simulated
     return Collection(" and ".join(names), simulated, tuple(scans))
-
-
-def listed(given: Path | Sequence[Path] | None) -> list[Path]:
-    """Return none, one or several paths as a list."""
-    return [given] if isinstance(given, Path) else list(given or ())
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

@@ -25,7 +25,7 @@ from microbleeds.scan import Scan
 from microbleeds.study import SignChoice, load_study
 from microbleeds.training.cache import content_of
 from microbleeds.training.subjects import TrainingSubject, subject_from
-from microbleeds.weights.anatomy_card import SHIPPED as ANATOMY_WEIGHTS
+from microbleeds.weights.anatomy_store import SHIPPED as ANATOMY_WEIGHTS
 
 log = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from microbleeds.errors import InputError
+from microbleeds.given import make_paths
 from microbleeds.study import SignChoice
 from microbleeds.training.batches import FixedSubjects, MixedSubjects
 from microbleeds.training.cache import Preparable, cached, scans_sha256
@@ -36,6 +37,7 @@ class Mix:
     share: float = 0.5
 
     def __post_init__(self) -> None:
+        make_paths(self, "folder")
         if not 0 < self.share < 1:
             raise InputError(f"The share of simulated crops is {self.share:g}; give one above 0 and below 1.")
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from microbleeds.compute import Precision, choose
 from microbleeds.errors import InputError
+from microbleeds.given import paths_of, refuse_below
 from microbleeds.networks.config import Variant
 from microbleeds.study import SignChoice
 from microbleeds.training.apart import refuse_overlap
 from microbleeds.training.cache import Preparable
 from microbleeds.training.collection import Collection, hold_out
-from microbleeds.training.joined import listed, open_joined
+from microbleeds.training.joined import open_joined
 from microbleeds.training.loop import fit
 from microbleeds.training.plan import Mix, Plan, carry_out, opened, validation_sets
 from microbleeds.training.presets import Preset, find_preset
@@ -91,18 +92,20 @@ def train(
         The card of ``out/weights.safetensors``.
 
     Raises:
-        InputError: if the data can't be used, folders hold one another, or ``out`` holds a run of another preset,
-            variant or seed.
+        InputError: if the data can't be used, a number can't be, folders hold one another, or ``out`` holds a run
+            of another preset, variant or seed.
     """
-    given = listed(weights)
+    refuse_below(0, seed=seed, workers=workers, validation_subjects=validation_subjects)
+    refuse_below(1, number_of_devices=devices)
+    given = paths_of(weights)
     start = mean_start(given) if given else None
     if frozen_norms and start is None:
         raise InputError("Only norms of weights that are there already can be frozen; give --weights.")
     chosen = _chosen(find_preset(preset), variant, start, rate)
     chosen = replace(chosen, steps=steps or chosen.steps, patience=patience, frozen_norms=frozen_norms)
-    sets, folders = listed(data), listed(validation_data)
+    sets, folders, out = paths_of(data), paths_of(validation_data), Path(out)
     _refuse_impossible(sets, simulated, mix)
-    cache = cache or out / "cache"
+    cache = out / "cache" if cache is None else Path(cache)
     refuse_overlap(out, cache, sets, folders, mix.folder if mix else None)
     collection = open_joined(sets, cache / "converted", phase_sign) if sets else None
     judged_on = validation_sets(folders, cache, validation_subjects, phase_sign)

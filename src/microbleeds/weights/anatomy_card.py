@@ -1,28 +1,18 @@
-"""The anatomy network's weights and card on disk: ``anatomy.safetensors`` and ``anatomy.json`` beside it.
+"""The card beside the anatomy network's weights: how an image must be prepared, and how well the network did.
 
-The weights are stored in half precision; nothing is ever unpickled. The card says how an image must be prepared
-and how well the network did, and holds the hash of the weights.
+Free of torch, as the detector's card is.
 """
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import Literal
 
-import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
+from pydantic import BaseModel, ConfigDict, Field
 
-from microbleeds.atomic import atomic_file
-from microbleeds.errors import InputError
-from microbleeds.networks.anatomy import CHANNELS, LAST_CHANNELS, AnatomyClass, AnatomyNetwork, Place
+from microbleeds.networks.anatomy_classes import CHANNELS, LAST_CHANNELS, AnatomyClass, Place
 
-_CLASSES = tuple(member.name.lower() for member in AnatomyClass)
-_PLACES = tuple(member.name.lower() for member in Place)
-SHIPPED = Path(__file__).parent / "shipped" / "anatomy.safetensors"
+CLASSES = tuple(member.name.lower() for member in AnatomyClass)
+PLACES = tuple(member.name.lower() for member in Place)
 
 
 class AnatomyPreparation(BaseModel):
@@ -70,8 +60,8 @@ class AnatomyCard(BaseModel):
     channels: tuple[int, ...] = CHANNELS
     last_channels: int = LAST_CHANNELS
     coordinates: bool = False
-    classes: tuple[str, ...] = _CLASSES
-    places: tuple[str, ...] = _PLACES
+    classes: tuple[str, ...] = CLASSES
+    places: tuple[str, ...] = PLACES
     preparation: AnatomyPreparation = AnatomyPreparation()
     training_data: str
     volume_ranges_ml: dict[str, tuple[float, float]] = Field(default_factory=dict)
@@ -80,49 +70,3 @@ class AnatomyCard(BaseModel):
     seed: int
     scores: dict[str, float] = Field(default_factory=dict)
     notes: str = ""
-
-
-def save_anatomy(network: AnatomyNetwork, card: AnatomyCard, path: Path) -> AnatomyCard:
-    """Write the weights (half precision) to ``path`` and the card beside it, and return the completed card."""
-    tensors = {name: value.detach().cpu().half().contiguous() for name, value in network.state_dict().items()}
-    content = save_tensors(tensors)
-    completed = card.model_copy(
-        update={
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "parameters": sum(p.numel() for p in network.parameters()),
-        }
-    )
-    with atomic_file(path) as temporary:
-        temporary.write_bytes(content)
-    with atomic_file(path.with_suffix(".json")) as temporary:
-        temporary.write_text(completed.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return completed
-
-
-def load_anatomy(path: Path = SHIPPED) -> tuple[AnatomyNetwork, AnatomyCard]:
-    """Read weights and card, check that they belong together, and return the network in evaluation mode.
-
-    Raises:
-        InputError: if a file is missing or broken, or the weights are not those that the card describes.
-    """
-    card_path = path.with_suffix(".json")
-    advice = "reinstall" if path == SHIPPED else "give the file that train-anatomy wrote, with its card beside it"
-    try:
-        content = path.read_bytes()
-        card = AnatomyCard.model_validate_json(card_path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"The anatomy weights {path} can't be read ({error.strerror}); {advice}.") from error
-    except (ValidationError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"The card {card_path} is not one of this program's version for the anatomy; {advice}."
-        ) from error
-    if hashlib.sha256(content).hexdigest() != card.sha256:
-        raise InputError(f"The weights {path} are not those of the card beside them (sha256 differs); {advice}.")
-    if (card.classes, card.places) != (_CLASSES, _PLACES):
-        raise InputError(f"The card {card_path} names other classes than this program's; {advice}.")
-    network = AnatomyNetwork(card.channels, card.last_channels, card.coordinates)
-    try:
-        network.load_state_dict({name: value.float() for name, value in load_tensors(content).items()})
-    except (SafetensorError, RuntimeError) as error:
-        raise InputError(f"The weights {path} don't fit the network that their card describes.") from error
-    return network.eval().to(memory_format=torch.channels_last_3d), card  # type: ignore[call-overload]

@@ -16,11 +16,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as dump_tensors
 
-from microbleeds.atomic import atomic_file
 from microbleeds.errors import InputError
 from microbleeds.networks.detector import Detector
 from microbleeds.prepare import PreparationSpec
 from microbleeds.weights.card import CARD_FORMAT, Card
+from microbleeds.weights.pair import write_pair
 
 SHIPPED = Path(__file__).parent / "shipped"
 DEFAULT_NAME = "detector"
@@ -53,19 +53,8 @@ def save_weights(path: Path, model: Detector, card: Card, *, half: bool = True) 
         name: (value.half() if half and value.ndim >= 4 else value).contiguous().cpu()
         for name, value in model.state_dict().items()
     }
-    data = dump_tensors(tensors)
-    filled = card.model_copy(
-        update={
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "parameters": sum(p.numel() for p in model.parameters()),
-            "architecture": model.config,
-        }
-    )
-    with atomic_file(path) as partial:
-        partial.write_bytes(data)
-    with atomic_file(path.with_suffix(".json")) as partial:
-        partial.write_text(filled.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return filled
+    parameters = sum(p.numel() for p in model.parameters())
+    return write_pair(path, dump_tensors(tensors), card, parameters=parameters, architecture=model.config)
 
 
 def load_detector(

@@ -235,6 +235,9 @@ class TestWishes:
         assert used(read_study(folder, ["swi=18", "phase=16"]))["phase"] == "16"
         assert used(read_study(folder, ["swi=18,phase=6"]))["phase"] == "6"
 
+    def test_a_text_is_one_wish_and_not_its_letters(self, folder: Path):
+        assert used(read_study(folder, "swi=18"))["swi"] == "18"
+
     def test_a_named_magnitude_leaves_the_swi(self, folder: Path):
         study = read_study(folder, ["magnitude=5"])
         assert used(study)["magnitude"] == "5"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from microbleeds.errors import InputError
+from microbleeds.given import texts_of
 from microbleeds.read.dicom.choice import listed, refuse_other_kind, titled
 from microbleeds.read.dicom.series import DicomSeries, Role
 
@@ -25,7 +26,7 @@ def granted(volumes: Sequence[DicomSeries], wishes: Sequence[str]) -> dict[Role,
             headers say that it is not what was asked for.
     """
     found: dict[Role, DicomSeries | None] = {}
-    for wish in [part.strip() for text in wishes for part in text.split(",") if part.strip()]:
+    for wish in [part.strip() for text in texts_of(wishes) for part in text.split(",") if part.strip()]:
         role, name = _parsed(wish)
         if name == "none" and role is not None:
             found[role] = None

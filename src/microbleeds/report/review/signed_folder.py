@@ -23,7 +23,7 @@ from microbleeds.report.record import read_record, write_record
 from microbleeds.report.review.embedded import ReadBack, read_embedded
 from microbleeds.report.review.signed import Review, SignedResult, sign
 from microbleeds.report.review.verdicts import read_verdicts
-from microbleeds.report.run_record import Origin, sha256_of
+from microbleeds.report.run_record import RunOrigin, sha256_of
 from microbleeds.report.searched import read_run
 from microbleeds.report.tsv import write_tsv
 
@@ -114,13 +114,13 @@ def write_review_record(review: Review, path: Path) -> None:
     Path(path).write_text(review.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def _origin(folder: Path) -> Origin | None:
+def _origin(folder: Path) -> RunOrigin | None:
     """Return when and in what files a result was searched, if it says."""
     run = read_run(folder)
-    return None if run is None else Origin(run.started, run.inputs_sha256)
+    return None if run is None else RunOrigin(run.started, run.inputs_sha256)
 
 
-def _write(signed: SignedResult, shown: ReadBack, grid: Grid, folder: Path, origin: Origin | None) -> None:
+def _write(signed: SignedResult, shown: ReadBack, grid: Grid, folder: Path, origin: RunOrigin | None) -> None:
     """Write the files of the signed result."""
     write_record(signed.record, folder / "findings.json")
     write_tsv(signed.record, folder / "findings.tsv")

@@ -48,5 +48,6 @@ def write_study(folder: Path, data: Path, subject: str, convention: Convention) 
 
 def write_studies(data: Path, convention: Convention) -> None:
     """Write every subject of a data set under ``sourcedata/dicom``."""
+    data = Path(data)
     for folder in sorted(data.glob("sub-*")):
         write_study(data / SOURCE / folder.name, data, folder.name, convention)

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from microbleeds.errors import InputError
-from microbleeds.networks.anatomy import CHANNELS, LAST_CHANNELS, AnatomyNetwork
+from microbleeds.networks.anatomy import AnatomyNetwork
+from microbleeds.networks.anatomy_classes import CHANNELS, LAST_CHANNELS
 from microbleeds.training.anatomy.examples import Sources, stream
 from microbleeds.training.anatomy.loss import anatomy_loss
 from microbleeds.training.anatomy.sample import Sample

@@ -22,7 +22,8 @@ from microbleeds.simulate.label_maps import load_label_map
 from microbleeds.training.anatomy.examples import Sources, load_sources
 from microbleeds.training.anatomy.loop import AnatomyTraining, minutes_spent, train_network
 from microbleeds.training.anatomy.scores import score_network
-from microbleeds.weights.anatomy_card import AnatomyCard, load_anatomy, save_anatomy
+from microbleeds.weights.anatomy_card import AnatomyCard
+from microbleeds.weights.anatomy_store import load_anatomy, save_anatomy
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ def train_anatomy(
     Raises:
         InputError: if the folder holds too few label maps, or scans come from heads that are not trained on.
     """
+    anatomies, out, data = Path(anatomies), Path(out), None if data is None else Path(data)
     settings = settings or AnatomyTraining()
     files = sorted(anatomies.glob("*.nii.gz"))
     if len(files) < training_heads + validation_heads:
