@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import glob
 import os
 import shutil
 import tempfile
@@ -70,6 +71,12 @@ def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         _swap(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sweep(path: Path) -> None:
+    """Remove what runs that were killed left of a folder beside it; nobody else may be writing it."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}-partial-*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _swap(new: Path, path: Path) -> None:

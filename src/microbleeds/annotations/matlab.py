@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from microbleeds.annotations.images import Role
 from microbleeds.annotations.mat5 import matrices, read_matrix
 from microbleeds.errors import InputError
+from microbleeds.extras import needing
 from microbleeds.read.nifti import FEWEST_SLICES, MOST_VOXELS
 
 SUFFIX = ".mat"
@@ -149,7 +150,8 @@ def _is_hdf5(path: Path) -> bool:
 
 
 def _variables_of_hdf5(path: Path) -> list[Variable]:
-    import h5py  # only who has files of version 7.3 needs it
+    with needing("train", f"{path} is a MATLAB file of version 7.3, which needs"):
+        import h5py  # only who has such files needs it
 
     found = []
     with h5py.File(path, "r") as file:
@@ -170,7 +172,8 @@ def _variables_of_hdf5(path: Path) -> list[Variable]:
 
 def _from_hdf5(path: Path, name: str) -> NDArray:
     """Read from HDF5, which stores MATLAB's axes in reverse."""
-    import h5py
+    with needing("train", f"{path} is a MATLAB file of version 7.3, which needs"):
+        import h5py
 
     with h5py.File(path, "r") as file:
         item = file[name]

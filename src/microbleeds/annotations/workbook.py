@@ -14,6 +14,7 @@ from typing import Any
 
 from microbleeds.annotations.sheet import Sheet
 from microbleeds.errors import InputError
+from microbleeds.extras import needing
 
 WORKBOOKS = (".xlsx", ".xlsm")
 LARGEST_WORKBOOK_BYTES = 32 * 2**20
@@ -31,8 +32,8 @@ def read_workbook(path: Path) -> list[Sheet]:
     if path.suffix.lower() == ".xls":
         raise InputError(f"{path} is of Excel's old format; save it as .xlsx.")
     _refuse_large(path)
-    from openpyxl import load_workbook  # only who has workbooks needs it
-
+    with needing("train", f"{path} is an Excel workbook, which needs"):
+        from openpyxl import load_workbook  # only who has workbooks needs it
     try:
         book = load_workbook(path, read_only=True, data_only=True, keep_links=False)
         try:

@@ -31,6 +31,7 @@ from microbleeds.cli.regions import regions
 from microbleeds.cli.review import review
 from microbleeds.cli.schema import schema
 from microbleeds.cli.series import series
+from microbleeds.cli.signals import end_cleanly
 from microbleeds.cli.simulate import simulate
 from microbleeds.cli.simulate_visits import simulate_visits
 from microbleeds.cli.train import train
@@ -98,6 +99,7 @@ def verbs() -> set[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    end_cleanly()
     if bids.is_bids_call(given, verbs()):
         bids.main(given)
     try:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from microbleeds import __version__
+from microbleeds.cli.signals import end_cleanly
 from microbleeds.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the BIDS App and leave with its exit code: 2 for bad input, 3 if some scans failed, 1 for a fault."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = parser().parse_args(given)
+    end_cleanly()
     try:
         failed = _run(options)
     except InputError as error:

@@ -88,7 +88,7 @@ def _table(case: Case) -> Table:
         hits = [n for n, target in enumerate(matched.truth_index) if target == index]
         diameter = truth.diameter_mm[index]
         table.add_row(
-            " ".join(f"{x:.0f}" for x in position),
+            " ".join(f"{round(x)}" for x in position),
             "n/a" if diameter != diameter else f"{diameter:.1f} mm",
             f"{truth.groups[index]}: {truth.regions[index]}",
             "yes" if truth.visible[index] else "no",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from microbleeds.cli.choices import OperatingPoint
+from microbleeds.extras import require
 
 if TYPE_CHECKING:
     from microbleeds.node.config import Config
@@ -51,6 +52,7 @@ def node(
     if status:
         _show(settings)
     else:
+        require("node", "The node needs")
         _serve(settings, _detector(operating_point, device), retry_failed=retry_failed)
 
 

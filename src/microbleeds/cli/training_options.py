@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from microbleeds.cli.choices import PhaseSign
-from microbleeds.errors import InputError
+from microbleeds.extras import require
 
 if TYPE_CHECKING:
     from microbleeds.training.plan import Mix
@@ -48,18 +48,14 @@ Preset = Annotated[str, typer.Option(help="default, or kim2023 for the paper's s
 
 @contextmanager
 def training_packages() -> Iterator[None]:
-    """Import what trains in this block; say on the screen what the run says.
+    """Train in this block; say on the screen what the run says.
 
     Raises:
         InputError: if packages of the ``train`` extra are missing.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        yield
-    except ImportError as error:
-        raise InputError(
-            f"Training needs {error.name}; run pip install '.[train]' in the clone of microbleeds."
-        ) from error
+    require("train", "Training needs")  # what trains imports some of them after all data has been prepared
+    yield
 
 
 def mixed_in(simulated: Path | None, share: float) -> Mix | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from microbleeds.errors import InputError
+from microbleeds.extras import needing, require
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -67,13 +68,10 @@ def open_pool(settings: PoolSettings, tasks: int) -> Iterator[Client]:
     Raises:
         InputError: if Dask isn't installed, or the scheduler or queue can't be reached.
     """
-    try:
-        import dask
-        from distributed import Client
-    except ImportError as error:
-        raise InputError(
-            "Many scans need Dask; run pip install '.[cohort]' in the clone of microbleeds."
-        ) from error
+    require("cohort", "Many scans need")
+    import dask
+    from distributed import Client
+
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with ExitStack() as opened:
         opened.enter_context(dask.config.set(_DASK))
@@ -136,12 +134,8 @@ def queue_cluster(settings: PoolSettings, tasks: int) -> Any:
     Raises:
         InputError: if dask-jobqueue isn't installed, an option is unknown, or jobs can't be submitted here.
     """
-    try:
+    with needing("cohort", "A queue of jobs needs"):
         from dask_jobqueue import PBSCluster, SLURMCluster
-    except ImportError as error:
-        raise InputError(
-            "A queue of jobs needs dask-jobqueue; run pip install '.[cohort]' in the clone of microbleeds."
-        ) from error
     kinds = {"slurm": SLURMCluster, "pbs": PBSCluster}
     command = {"slurm": "sbatch", "pbs": "qsub"}[settings.cluster]
     if shutil.which(command) is None:
@@ -173,12 +167,8 @@ def read_options(path: Path) -> dict[str, Any]:
     Raises:
         InputError: if it can't be read or holds no mapping.
     """
-    try:
+    with needing("cohort", "Cluster options need"):
         import yaml
-    except ImportError as error:
-        raise InputError(
-            "Cluster options need PyYAML; run pip install '.[cohort]' in the clone of microbleeds."
-        ) from error
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from microbleeds import pipeline
+from microbleeds.atomic import sweep
 from microbleeds.cohort.fingerprint import scan_fingerprint
 from microbleeds.cohort.task import Outcome, ScanTask, Task, outcome_of, read_outcome, write_outcome
 from microbleeds.errors import InputError
@@ -46,6 +47,7 @@ def search(task: ScanTask, run: Callable[[ScanTask], Any] = run_pipeline) -> Out
             return outcome_of(task, "kept", fingerprint=fingerprint)
         if _is_result(task) and holds_reading(task.out):
             return outcome_of(task, "kept", sentence=SIGNED)
+        sweep(task.out)  # a worker dies by a signal that nothing can catch
         start = time.perf_counter()
         run(task)
         seconds = time.perf_counter() - start
