@@ -15,7 +15,7 @@ Extra = Literal["train", "node", "cohort"]
 _PACKAGES: dict[Extra, tuple[str, ...]] = {
     "train": ("lightning_fabric", "tensorboard"),
     "node": ("pynetdicom",),
-    "cohort": ("dask", "distributed"),
+    "cohort": ("dask", "distributed", "psutil"),
 }
 
 
@@ -41,5 +41,5 @@ def needing(extra: Extra, what: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise InputError(
-            f"{what} {error.name}; run pip install '.[{extra}]' in the clone of microbleeds."
+            f"{what} {error.name or error}; run pip install '.[{extra}]' in the clone of microbleeds."
         ) from error

@@ -1,8 +1,8 @@
 """The whole way, in one short file: files of a study (NIfTI or DICOM) become a folder with a report.
 
-The folder appears whole or not at all. It holds `findings.json`, `findings.tsv`, `labels.nii.gz`, `report.html`
-(to send on), `review.html` (to read with) and `run.json`; and `regions.nii.gz`, `regions.tsv` and `regions.json`
-where the regions are known, and `dicom/` (SR, SEG, pages) where the study was DICOM.
+The folder appears whole or not at all. It holds `findings.json`, `findings.tsv`, `labels.nii.gz`, `brain.nii.gz`,
+`report.html` (to send on), `review.html` (to read with) and `run.json`; and `regions.nii.gz`, `regions.tsv` and
+`regions.json` where the regions are known, and `dicom/` (SR, SEG, pages) where the study was DICOM.
 """
 
 from __future__ import annotations

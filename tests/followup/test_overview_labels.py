@@ -33,6 +33,8 @@ def check(dots):
     assert all(apart(one, other) for one, other in itertools.combinations(made.values(), 2))
     for (x, y), box in itertools.product(dots.values(), made.values()):
         assert apart((x - SIGN, y - SIGN, x + SIGN, y + SIGN), box)
+    letters = [(0, 170, 22, 190), (298, 170, 320, 190), (149, 0, 171, 18), (149, 342, 171, 360)]
+    assert all(apart(letter, box) for letter, box in itertools.product(letters, made.values()))
     assert all(box[0] >= 0 and box[1] >= 0 and box[2] <= WIDTH and box[3] <= HEIGHT for box in made.values())
 
 
@@ -51,7 +53,8 @@ def test_at_one_place():
 
 
 def test_at_the_border_and_beside_the_letters():
-    check({1: (316.0, 180.0), 2: (3.0, 180.0), 3: (160.0, 4.0), 4: (318.0, 356.0)})
+    check({1: (316.0, 180.0), 2: (3.0, 180.0), 3: (160.0, 4.0), 4: (318.0, 356.0), 5: (148.0, 350.0)})
+    check({1: (148.0, 10.0)})
 
 
 def test_the_first_ones_choose_first():

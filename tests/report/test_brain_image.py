@@ -28,6 +28,21 @@ def test_on_a_part_and_with_coarser_voxels(head: Head, tmp_path: Path):
     assert coarse.mean() == pytest.approx(inside.mean(), abs=0.01)
 
 
+@pytest.mark.parametrize(("start", "factor"), [(1, 2), (3, 4), (0, 4), (2, 3)])
+def test_coarse_voxels_that_reach_beyond_the_image(head: Head, tmp_path: Path, start: int, factor: int):
+    """As those of a page whose voxels were averaged, where the brain ends at the image's border."""
+    write_brain(head.brain, head.scan, tmp_path)
+    size = head.scan.grid.shape[2]
+    part = head.scan.grid.cropped([0, 0, start], head.scan.grid.shape)
+    coarse = part.with_spacing(part.spacing_mm * (1, 1, factor))
+    read = read_brain(tmp_path, coarse)
+    middles = np.minimum(start + np.arange(coarse.shape[2]) * factor + (factor - 1) / 2, size - 1)
+    assert read.shape == coarse.shape
+    np.testing.assert_allclose(
+        read.mean(axis=(0, 1)), np.interp(middles, range(size), head.brain.mean((0, 1))), atol=0.05
+    )
+
+
 def test_a_result_without_one(head: Head, tmp_path: Path):
     assert read_brain(tmp_path, head.scan.grid) is None
 

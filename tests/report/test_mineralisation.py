@@ -52,6 +52,12 @@ def test_what_hangs_on_it(head: Head, places: list, turns: bool):
     assert ("would be strictly lobar" in said(at(head, *places))) is turns
 
 
+def test_what_a_reader_judged_is_told_from_it(head: Head):
+    findings = at(head, *LENTIFORM, LOBAR)
+    assert "Finding 2 (right) lies" in " ".join(mineralisation_warnings(findings, judged={1}))
+    assert mineralisation_warnings(findings, judged={1, 2}) == []
+
+
 def test_nothing_is_said_of_other_places_nor_of_what_does_not_count(head: Head):
     assert mineralisation_warnings(at(head, LOBAR, ("thalamus", "deep", "left"))) == []
     assert mineralisation_warnings(at(head, *LENTIFORM, kept=False)) == []

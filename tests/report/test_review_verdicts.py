@@ -49,7 +49,7 @@ class TestReading:
 
     def test_findings_given_by_mistake_lead_to_the_review_page(self, head: Head, tmp_path: Path):
         write_record(head.record, tmp_path / "findings.json")
-        with pytest.raises(InputError, match=r"holds findings, .* open the page beside it \(review\.html"):
+        with pytest.raises(InputError, match=r"holds what was found, .* open the page beside it \(review\.html"):
             read_verdicts(tmp_path / "findings.json")
 
     def test_an_export_of_before_places_is_read(self, tmp_path: Path):
@@ -84,7 +84,7 @@ class TestReading:
     def test_anything_else_is_refused_in_a_sentence(self, tmp_path: Path, change: dict, words: str):
         path = tmp_path / "verdicts.json"
         path.write_text(json.dumps(content() | change), encoding="utf-8")
-        with pytest.raises(InputError, match="no export of the review page") as caught:
+        with pytest.raises(InputError, match="no export of the page that was read") as caught:
             read_verdicts(path)
         assert words in str(caught.value)
 

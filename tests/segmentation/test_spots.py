@@ -11,11 +11,12 @@ from oracle_anatomy import BRIGHTNESS, OracleNetwork
 from phantom_head import centred_grid, phantom, scan_of
 
 from microbleeds.compute import Compute
+from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
 from microbleeds.localise import localise
 from microbleeds.networks.anatomy import AnatomyClass
 from microbleeds.scan import Candidate, Scan
-from microbleeds.segmentation import segment, segment_without
+from microbleeds.segmentation import Segmentation, segment, segment_without
 from microbleeds.segmentation.spots import without_spots
 
 FLOAT32 = Compute(torch.device("cpu"), torch.float32)
@@ -93,6 +94,21 @@ class TestAnatomy:
         assert localise([rim], found)[0].region == "frontal_cortex"
         assert localise([rim], again)[0].region == "frontal_white"
         np.testing.assert_array_equal(again.brain, found.brain)
+
+    @pytest.mark.parametrize("change", [{"located": False}, {"confident": False}, None])
+    def test_a_second_look_that_is_worse_does_not_count(
+        self, grid: Grid, oracle: OracleNetwork, monkeypatch: pytest.MonkeyPatch, change: dict | None
+    ) -> None:
+        scan = scan_of(phantom(grid), grid)
+        found = segment(scan, oracle, FLOAT32)
+
+        def worse(*_: object) -> Segmentation:
+            if change is None:
+                raise InputError("No brain.")
+            return replace(found, **change)
+
+        monkeypatch.setattr("microbleeds.segmentation.spots.segment", worse)
+        assert segment_without(scan, found, [BLEED], oracle, FLOAT32) is found
 
     def test_nothing_to_fill_is_not_segmented_again(self, grid: Grid, oracle: OracleNetwork) -> None:
         scan = scan_of(phantom(grid), grid)

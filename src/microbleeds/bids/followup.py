@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from microbleeds.atomic import atomic_folder
+from microbleeds.atomic import atomic_folder, sweep
 from microbleeds.bids.dictionaries import LESIONS, SESSIONS, generated_by, write_dictionary, write_rows
 from microbleeds.bids.layout import Layout
 from microbleeds.bids.publish import placed
@@ -28,6 +28,7 @@ from microbleeds.report.review.signed_folder import holds_reading
 from microbleeds.report.run_record import sha256_of
 
 _STEPS = "steps.json"
+SIGNED = "Kept, since a reader signed comparisons of it."
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class StepsRecord(Strict):
     first: str
     first_microbleeds: int
     steps: list[StepRecord]
+    fingerprint: str | None = None  # of what was compared; files of before November 2026 have none
 
 
 @dataclass(frozen=True)
@@ -102,15 +104,18 @@ def follow_up(
         if _is_finished(task, fingerprint):
             return outcome_of(task, "kept", fingerprint=fingerprint)
         if holds_reading(task.out):
+            if _is_of(task, fingerprint):  # the note was removed, since a visit was missing once
+                return outcome_of(task, "kept", fingerprint=fingerprint, sentence=SIGNED)
             raise InputError(
                 f"The comparisons {task.out} hold what a reader signed, and the visits' results or the rule are "
                 "others now; take the folder away to compare anew."
             )
+        sweep(task.out)
         start = time.perf_counter()
         options = task.options
         compute = choose(options.device, options.precision, options.threads)
         visits = [load(result, name=f"ses-{label}", compute=compute) for label, result in task.visits]
-        _write_series(task, visits, compare(visits), write)
+        _write_series(task, visits, compare(visits), write, fingerprint)
         seconds = time.perf_counter() - start
         return outcome_of(task, "done", fingerprint=fingerprint, seconds=seconds)
 
@@ -199,6 +204,14 @@ def _is_finished(task: FollowTask, fingerprint: str) -> bool:
     return True
 
 
+def _is_of(task: FollowTask, fingerprint: str) -> bool:
+    """Whether the comparisons that lie there are those of this very task."""
+    try:
+        return read_steps(task.out).fingerprint == fingerprint
+    except InputError:
+        return False
+
+
 def _rows(found: StepsRecord) -> list[dict[str, object]]:
     first: dict[str, object] = {"session_id": f"ses-{found.first}", "microbleeds": found.first_microbleeds}
     later = [
@@ -213,6 +226,7 @@ def _write_series(
     visits: Sequence[Visit],
     series: Series,
     write: Callable[[Comparison, Visit, Visit, Path], None],
+    fingerprint: str,
 ) -> None:
     """Write all comparisons and `steps.json`."""
     labels = [label for label, _ in task.visits]
@@ -236,7 +250,7 @@ def _write_series(
                 )
             )
         total = visits[0].record.counts.total
-        record = StepsRecord(first=labels[0], first_microbleeds=total, steps=steps)
+        record = StepsRecord(first=labels[0], first_microbleeds=total, steps=steps, fingerprint=fingerprint)
         (folder / _STEPS).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 

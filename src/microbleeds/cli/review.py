@@ -22,6 +22,7 @@ def review(
     from microbleeds.atomic import atomic_file
     from microbleeds.errors import InputError
     from microbleeds.followup.anatomy import anatomy_searched
+    from microbleeds.report.brain_image import read_brain
     from microbleeds.report.dicom.stored import stored_segmentation
     from microbleeds.report.record import read_record
     from microbleeds.report.review.page import write_review
@@ -42,7 +43,9 @@ def review(
         files = {role: path for role, path in paths.items() if path is not None}
         refuse_other_scan(run, files, study, record.scan.shape)
         weights, warnings = anatomy_searched(run)
-        brain = segment(study.scan, **weights).brain
+        brain = read_brain(result, study.scan.grid)
+        if brain is None:  # of an earlier version
+            brain = segment(study.scan, **weights).brain
         # The result's own regions: the network of another version may say others.
         known = (result / "regions.nii.gz").is_file()
         regions = stored_segmentation(result, study.scan).regions if known else None

@@ -21,4 +21,8 @@ def end_cleanly() -> None:
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:
+    # A second one, as a closed session sends, must not interrupt the cleaning up.
+    for name in _NAMES:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     raise SystemExit(128 + number)

@@ -15,7 +15,7 @@ Box = tuple[float, float, float, float]
 SIGN = 7.5
 _DIGIT, _HALF_HEIGHT, _FARTHER = 4.6, 6.5, 11.0
 _RINGS = 4
-# The letters stand in the middle of the left and right border.
+# The letters stand in the middle of each border.
 _LETTER = (22.0, 20.0)
 _DIRECTIONS = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1))
 
@@ -38,9 +38,10 @@ def place_labels(dots: Mapping[int, tuple[float, float]], width: int, height: in
         height: of the picture.
     """
     across, tall = _LETTER
-    middle = height / 2 - tall / 2
+    middle, centre = height / 2 - tall / 2, width / 2 - across / 2
     taken: list[Box] = [(x - SIGN, y - SIGN, x + SIGN, y + SIGN) for x, y in dots.values()]
     taken += [(0, middle, across, middle + tall), (width - across, middle, width, middle + tall)]
+    taken += [(centre, 0, centre + across, tall), (centre, height - tall, centre + across, height)]
     labels = {}
     for number, (x, y) in dots.items():
         half = _DIGIT * len(str(number)) + 1

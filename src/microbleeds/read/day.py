@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from datetime import date
 
 # 20241130, 20241130101500.0 (DICOM), 2024.11.30 (old DICOM), 2024-11-30T10:15:00.0 (dcm2niix, BIDS).
+#: What stands where a date was taken out: no interval follows from it.
+_FIRST_YEAR = 1980
 _DAY = re.compile(r"(\d{4})[-.]?(\d{2})[-.]?(\d{2})(?=\D|\d\d|$)")
 #: Where headers and sidecars have the day, the surest first: a series may be sent later, a study begin before.
 KEYWORDS = ("AcquisitionDateTime", "AcquisitionDate", "SeriesDate", "StudyDate")
@@ -27,6 +29,7 @@ def first_day(stated: Iterable[object]) -> date | None:
 def _day(stated: object) -> date | None:
     found = _DAY.match(str(stated).strip()) if isinstance(stated, str | int) else None
     try:
-        return None if found is None else date(*(int(part) for part in found.groups()))
+        day = None if found is None else date(*(int(part) for part in found.groups()))
     except ValueError:
         return None
+    return day if day is not None and day.year >= _FIRST_YEAR else None

@@ -52,7 +52,13 @@ def read_brain(folder: Path, grid: Grid) -> NDArray[np.bool_] | None:
     parallel = np.allclose(
         source.affine[:3, :3] / source.spacing_mm, grid.affine[:3, :3] / grid.spacing_mm, atol=1e-3
     )
-    inside = all(axis.min() >= 0 and axis.max() < size for axis, size in zip(axes, source.shape, strict=True))
+    # A coarse voxel at the end may reach beyond the image, with its middle too.
+    reach = grid.spacing_mm / source.spacing_mm
+    inside = all(
+        axis.min() >= 0 and axis.max() < n + r for axis, n, r in zip(axes, source.shape, reach, strict=True)
+    )
     if not parallel or not inside:
         raise InputError(f"The brain mask {path} lies on another grid than the scan's images; give its study.")
-    return np.ascontiguousarray(mask[np.ix_(*axes)])
+    return np.ascontiguousarray(
+        mask[np.ix_(*(np.minimum(a, n - 1) for a, n in zip(axes, mask.shape, strict=True)))]
+    )

@@ -7,7 +7,7 @@ scans most of what counts in the lentiform nucleus is mineralisation (docs/readi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from microbleeds.report.record import Finding
 from microbleeds.report.scale_tables import count
@@ -18,21 +18,24 @@ _PLACES = {
 }
 
 
-def mineralisation_warnings(findings: Sequence[Finding], places_doubtful: bool = False) -> list[str]:
+def mineralisation_warnings(
+    findings: Sequence[Finding], places_doubtful: bool = False, judged: Collection[int] = ()
+) -> list[str]:
     """Return sentences on what counts in such places, none where nothing does.
 
     Args:
         findings: all of a scan; those that don't count are passed over.
         places_doubtful: whether the segmentation is not trusted.
+        judged: ids of those that a reader judged, who told them from mineralisation.
     """
     kept = [finding for finding in findings if finding.kept]
     said = []
     for region, (place, nucleus) in _PLACES.items():
-        there = [finding for finding in kept if finding.region == region]
+        there = [finding for finding in kept if finding.region == region and finding.id not in judged]
         if there:
             said.append(f"{_named(there)} in {place}. {_MEANING.format(nucleus=nucleus)}{_both_sides(there)}")
-    deep = [finding for finding in kept if finding.region != "lentiform"]
-    if len(deep) < len(kept) and _turns_lobar(kept, deep, places_doubtful):
+    rest = [finding for finding in kept if finding.region != "lentiform" or finding.id in judged]
+    if len(rest) < len(kept) and _turns_lobar(kept, rest, places_doubtful):
         said.append("Without what lies in the lentiform nucleus the findings would be strictly lobar.")
     return said
 

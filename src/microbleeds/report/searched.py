@@ -43,7 +43,9 @@ def study_searched(run: RunRecord) -> Path | None:
 
 def series_searched(run: RunRecord | None) -> tuple[str, ...]:
     """Return which series of its DICOM study were asked for."""
-    return () if run is None else tuple(run.options.get("series") or ())
+    asked = () if run is None else tuple(run.options.get("series") or ())
+    # An earlier version let a minimum projection be named, which it did not search.
+    return tuple(wish for wish in asked if not str(wish).startswith("mip="))
 
 
 def series_of_study(run: RunRecord | None) -> tuple[str, ...]:

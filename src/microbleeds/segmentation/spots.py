@@ -54,7 +54,9 @@ def segment_without(
         again = segment(without_spots(scan, spots), network, compute, card)
     except InputError:
         return found
-    return replace(again, brain=found.brain) if again.located else found
+    # Filling must not make a head doubtful that is one.
+    worse = not again.located or (found.confident and not again.confident)
+    return found if worse else replace(again, brain=found.brain)
 
 
 def without_spots(scan: Scan, spots: Sequence[Candidate]) -> Scan:

@@ -59,13 +59,13 @@ def _begun(out: Path, options: dict[str, object]) -> bool:
         begun, version = description["SimulationOptions"], description["GeneratedBy"][0]["Version"]
     except (ValueError, LookupError, TypeError) as error:
         raise InputError(f"{path} can't be read; choose another folder.") from error
-    if begun != json.loads(json.dumps(options)):
-        raise InputError(f"The folder {out} was begun with other settings or another seed; choose another.")
     if version != __version__:
         raise InputError(
             f"The folder {out} was begun by version {version}, whose scans may differ from those of this one "
             f"({__version__}); choose another."
         )
+    if begun != json.loads(json.dumps(options)):
+        raise InputError(f"The folder {out} was begun with other settings or another seed; choose another.")
     return True
 
 

@@ -80,8 +80,12 @@ def _each(work: Callable[[int], dict[str, object]], heads: int, jobs: int) -> It
     with ProcessPoolExecutor(
         jobs, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(threads,)
     ) as pool:
-        for done in as_completed([pool.submit(work, head) for head in range(heads)]):
-            yield done.result()
+        try:
+            for done in as_completed([pool.submit(work, head) for head in range(heads)]):
+                yield done.result()
+        except BaseException:  # what was begun is finished, the rest is not waited for
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _write_head(

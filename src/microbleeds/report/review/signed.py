@@ -13,7 +13,7 @@ Conventions:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +23,7 @@ from pydantic import AwareDatetime, Field
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
 from microbleeds.regions import MARS
+from microbleeds.report.mineralisation import mineralisation_warnings
 from microbleeds.report.record import Certainty, Finding, PlaceConfidence, Record, Side, Strict
 from microbleeds.report.review.verdicts import Addition, Decision, Placement, Unaided, Verdict, Verdicts
 from microbleeds.report.scale_tables import place_on, recounted
@@ -127,8 +128,16 @@ def sign(
     findings = sorted([*judged, *added], key=lambda finding: not finding.kept)
     unreviewed = [finding.id for finding in record.kept if finding.id not in by_id]
     review = _review(record, verdicts, unreviewed, first, findings_sha256, verdicts_sha256)
-    signed = recounted(record, findings).model_copy(update={"warnings": [review.sentence, *record.warnings]})
+    warnings = [review.sentence, *_warnings(record, findings, {*by_id, *range(first, first + len(added))})]
+    signed = recounted(record, findings).model_copy(update={"warnings": warnings})
     return SignedResult(Record.model_validate(signed.without_places().model_dump()), review)
+
+
+def _warnings(record: Record, findings: Sequence[Finding], judged: Collection[int]) -> list[str]:
+    """Return the warnings of a record; what is said of mineralisation is of what the reader left unjudged."""
+    said = mineralisation_warnings(record.findings, record.places_doubtful)
+    left = mineralisation_warnings(findings, record.places_doubtful, judged)
+    return [*(warning for warning in record.warnings if warning not in said), *left]
 
 
 def _refuse_other_result(record: Record, verdicts: Verdicts, findings_sha256: str) -> None:

@@ -1,7 +1,8 @@
 """A finished result and a reader's verdicts become a folder of the signed result.
 
 It holds `findings.json`, `findings.tsv`, `labels.nii.gz` and `report.html` after the reading, `review.json` (who
-decided what and when), and copies of `verdicts.json`, the regions and `run.json`. It appears whole or not at all.
+decided what and when), and copies of `verdicts.json`, brain, regions and `run.json`. It appears whole or not at
+all.
 """
 
 from __future__ import annotations

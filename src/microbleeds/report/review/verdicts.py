@@ -139,7 +139,7 @@ def read_export(path: Path, model: type[Export]) -> Export:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise InputError(
-            f"The verdicts {path} are no export of the review page ({where}: {first['msg']})."
+            f"The verdicts {path} are no export of the page that was read ({where}: {first['msg']})."
         ) from error
 
 
@@ -153,8 +153,8 @@ def _refuse_other_files(path: Path, model: type[BaseModel]) -> None:
         return
     if {"counts", "warnings"} <= content.keys():
         raise InputError(
-            f"{path} holds findings, not a reader's verdicts; open the page beside it (review.html, of two visits "
-            "comparison.html), judge there, and give what its button Export verdicts saves."
+            f"{path} holds what was found, not a reader's verdicts; open the page beside it (review.html, of two "
+            "visits comparison.html), judge there, and give what its button Export verdicts saves."
         )
     for bound, other in (("findings_sha256", "one result"), ("comparison_sha256", "a comparison of two visits")):
         if bound in content and bound not in model.model_fields:
