@@ -155,7 +155,7 @@ def _known_error(card: AnatomyCard | None) -> list[str]:
         else f", and {missed:.0%} of the deep ones (mostly white matter near the ventricles) were called lobar"
     )
     return [
-        f"Groups and regions are often wrong: on simulated {scans} scans {share:.0%} of the microbleeds "
+        f"Groups and regions can be wrong: on simulated {scans} scans {share:.0%} of the microbleeds "
         f"got the right group{deep}; check each."
     ]
 
