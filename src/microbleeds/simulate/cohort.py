@@ -165,12 +165,13 @@ def _each_head(
     with ProcessPoolExecutor(
         jobs, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(threads,)
     ) as pool:
+        asked = [pool.submit(work, head) for head in heads]
         try:
-            for done in as_completed([pool.submit(work, head) for head in heads]):
+            for done in as_completed(asked):
                 yield done.result()
-        except BaseException:  # what was begun is finished, the rest is not waited for
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        finally:  # of a run that is ended what was begun is finished, and the rest is not waited for
+            for head in asked:
+                head.cancel()
 
 
 def _write_head(
