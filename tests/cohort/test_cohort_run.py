@@ -134,7 +134,7 @@ class TestPool:
             (PoolSettings(), 3, 8, 64_000, 3),
             (PoolSettings(threads=4), 100, 8, 64_000, 2),
             (PoolSettings(workers=5), 100, 2, 64_000, 5),
-            (PoolSettings(memory_mb=3_700), 100, 8, 64_000, 2),
+            (PoolSettings(memory_mb=4_100), 100, 8, 64_000, 2),
             (PoolSettings(), 100, 8, 500, 1),
         ],
     )

@@ -1,6 +1,6 @@
 """Dask workers: of this machine, of a scheduler that runs already, or of a SLURM or PBS queue.
 
-Every worker is a process with one task at a time: a scan takes about 1.4 GB at its peak, and a process that dies
+Every worker is a process with one task at a time: a scan takes about 1.6 GB at its peak, and a process that dies
 takes only its own scan along.
 """
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 ClusterKind = Literal["local", "slurm", "pbs"]
-#: Measured peaks are 1.3 to 1.4 GB; the rest is room for larger matrices.
-SCAN_MEMORY_MB = 1800
+#: Measured peaks are 1.4 to 1.6 GB; the rest is room for larger matrices.
+SCAN_MEMORY_MB = 2000
 _CONNECT_SECONDS = 20
 # A task whose worker died comes back at once; `run` tries it again by itself.
 _DASK = {
