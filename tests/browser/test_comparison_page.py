@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "followup"))
-from made_up import finding, visit
+from made_up import exported, finding, visit
 
 from microbleeds.followup import compare_visits, write_comparison
 from microbleeds.followup.registration import Registration
 from microbleeds.followup.signed_folder import finalise_comparison
-from microbleeds.report.run_record import sha256_of
 
 OLD, GONE = (20.0, 5.0, 3.0), (-18.0, 20.0, 6.0)
 NEW = [(10.0, -25.0, -9.0), (-12.0, -12.0, 12.0), (0.0, 20.0, 12.0), (-20.0, 0.0, -6.0), (22.0, -8.0, 9.0)]
@@ -108,16 +107,7 @@ def test_how_sure_the_new_ones_are_follows_the_reader(page, compared: Path) -> N
 
 
 def test_the_signed_page_asks_nothing(launched: Callable, compared: Path, tmp_path: Path) -> None:
-    content = {
-        "schema_version": "1.0.0",
-        "program_version": "0",
-        "comparison_sha256": sha256_of(compared / "comparison.json"),
-        "reader": "A. Reader",
-        "started": "2026-11-30T09:00:00Z",
-        "exported": "2026-11-30T09:10:00Z",
-        "verdicts": [{"lesion": 1, "verdict": "rejected", "at": "2026-11-30T09:05:00Z", "note": ""}],
-    }
-    (tmp_path / "exported.json").write_text(json.dumps(content))
+    (tmp_path / "exported.json").write_text(json.dumps(exported(compared, {1: "rejected"})))
     finalise_comparison(compared, tmp_path / "exported.json")
     context = launched().new_context()
     page, told = context.new_page(), []

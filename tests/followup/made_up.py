@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,11 @@ from microbleeds.report.record import (
     ScanRecord,
     SequenceRecord,
 )
+from microbleeds.report.run_record import sha256_of
 from microbleeds.scan import Scan
 from microbleeds.segmentation import Segmentation
 
+AT = "2026-11-30T10:00:00Z"
 RADII_MM = np.array((38.0, 48.0, 42.0))
 SPACING_MM = (1.2, 1.2, 3.0)
 
@@ -143,3 +146,16 @@ def visit(
     nothing = np.zeros(shape, dtype=np.uint8)
     anatomy = Segmentation(grid, brain, nothing, None, False, False)
     return Visit(f"visit {noise}", record(findings, **changes), scan, anatomy)
+
+
+def exported(compared: Path, said: dict[int, str], **more: object) -> dict[str, object]:
+    """What the page of a comparison exports: verdicts by lesion; ``more`` stands in place of other fields."""
+    return {
+        "schema_version": "1.0.0",
+        "program_version": "0",
+        "comparison_sha256": sha256_of(compared / "comparison.json"),
+        "reader": "A. Reader",
+        "started": "2026-11-30T09:00:00Z",
+        "exported": "2026-11-30T11:00:00Z",
+        "verdicts": [{"lesion": n, "verdict": one, "at": AT, "note": ""} for n, one in said.items()],
+    } | more

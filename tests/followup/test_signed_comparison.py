@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_up import finding, record, visit
+from made_up import AT, exported, finding, record, visit
 from typer.testing import CliRunner
 
 from microbleeds.cli.app import app
@@ -26,7 +26,6 @@ from microbleeds.report.run_record import sha256_of
 
 OLD, GONE, FAINT = (20.0, 5.0, 3.0), (-18.0, 20.0, 6.0), (-12.0, -12.0, 12.0)
 NEW = [(10.0, -25.0, -9.0), (0.0, 20.0, 12.0), (-20.0, 0.0, -6.0), (22.0, -8.0, 9.0)]
-AT = "2026-11-30T10:00:00Z"
 
 
 @pytest.fixture(scope="module")
@@ -51,26 +50,16 @@ def made(visits, tmp_path_factory) -> Path:
     return folder
 
 
-def exported(path: Path, made: Path, said: dict[int, str], **more) -> Path:
-    verdicts = [{"lesion": n, "verdict": verdict, "at": AT, "note": ""} for n, verdict in said.items()]
-    content = {
-        "schema_version": "1.0.0",
-        "program_version": "0",
-        "comparison_sha256": sha256_of(made / "comparison.json"),
-        "reader": "A. Reader",
-        "started": "2026-11-30T09:00:00Z",
-        "exported": "2026-11-30T11:00:00Z",
-        "verdicts": verdicts,
-    } | more
+def written(path: Path, made: Path, said: dict[int, str], **more) -> Path:
     file = path / "comparison-verdicts.json"
-    file.write_text(json.dumps(content), encoding="utf-8")
+    file.write_text(json.dumps(exported(made, said, **more)), encoding="utf-8")
     return file
 
 
 class TestSigned:
     def test_counts_and_class_are_the_readers(self, made, tmp_path):
         said = {1: "new", 2: "rejected", 3: "stable", 5: "stable", 7: "no-longer-seen"}
-        signed = finalise_comparison(made, exported(tmp_path, made, said), tmp_path / "signed")
+        signed = finalise_comparison(made, written(tmp_path, made, said), tmp_path / "signed")
         comparison = read_comparison(tmp_path / "signed" / "comparison.json")
         assert comparison == signed.comparison
         assert {state: n.total for state, n in comparison.counts.items()} == {
@@ -85,7 +74,7 @@ class TestSigned:
         )
 
     def test_the_record_says_who_decided_what(self, made, tmp_path):
-        verdicts = exported(tmp_path, made, {2: "rejected"})
+        verdicts = written(tmp_path, made, {2: "rejected"})
         finalise_comparison(made, verdicts, tmp_path / "signed")
         review = json.loads((tmp_path / "signed" / "review.json").read_text())
         assert review["lesions"] == [{"id": 2, "verdict": "rejected", "proposed": "new", "at": AT, "note": ""}]
@@ -96,7 +85,7 @@ class TestSigned:
         assert holds_reading(tmp_path)
 
     def test_the_page_shows_what_is_left_and_asks_nothing(self, made, tmp_path):
-        finalise_comparison(made, exported(tmp_path, made, {2: "rejected", 3: "stable"}), tmp_path / "signed")
+        finalise_comparison(made, written(tmp_path, made, {2: "rejected", 3: "stable"}), tmp_path / "signed")
         before, after = (folder / "comparison.html" for folder in (made, tmp_path / "signed"))
         text, read = before.read_text(encoding="utf-8"), after.read_text(encoding="utf-8")
         assert "Read by A. Reader on 2026-11-30" in read
@@ -119,18 +108,18 @@ class TestSigned:
 
 class TestRefusals:
     def test_another_comparison(self, made, tmp_path):
-        verdicts = exported(tmp_path, made, {1: "new"}, comparison_sha256="ab" * 32)
+        verdicts = written(tmp_path, made, {1: "new"}, comparison_sha256="ab" * 32)
         with pytest.raises(InputError, match="belong to another comparison"):
             finalise_comparison(made, verdicts, tmp_path / "signed")
         assert not (tmp_path / "signed").exists()
 
     def test_a_folder_of_something_else(self, made, tmp_path):
         with pytest.raises(InputError, match="holds no comparison"):
-            finalise_comparison(tmp_path, exported(tmp_path, made, {1: "new"}))
+            finalise_comparison(tmp_path, written(tmp_path, made, {1: "new"}))
 
     def test_a_lesion_that_is_not_there(self, made, tmp_path):
         with pytest.raises(InputError, match="name lesion 8"):
-            finalise_comparison(made, exported(tmp_path, made, {8: "new"}), tmp_path / "signed")
+            finalise_comparison(made, written(tmp_path, made, {8: "new"}), tmp_path / "signed")
 
     def test_a_page_of_another_comparison(self, made, tmp_path):
         folder = tmp_path / "compared"
@@ -140,22 +129,25 @@ class TestRefusals:
         page = folder / "comparison.html"
         page.write_text(page.read_text().replace(sha256_of(made / "comparison.json"), "cd" * 32))
         with pytest.raises(InputError, match="shows another comparison"):
-            finalise_comparison(folder, exported(tmp_path, made, {1: "new"}))
+            finalise_comparison(folder, written(tmp_path, made, {1: "new"}))
         page.unlink()
         with pytest.raises(InputError, match="can't be read"):
-            finalise_comparison(folder, exported(tmp_path, made, {1: "new"}))
+            finalise_comparison(folder, written(tmp_path, made, {1: "new"}))
         assert not (folder / "reviewed").exists()
 
     def test_visits_that_could_not_be_aligned(self, visits, tmp_path):
         failed = Registration(np.eye(4), 0.2, 0.95, 0.1, "The scans are not alike.")
         write_comparison(compare_visits(*visits, registration=failed), *visits, str(tmp_path))
         with pytest.raises(InputError, match="could not be aligned"):
-            finalise_comparison(tmp_path, exported(tmp_path, tmp_path, {}))
+            finalise_comparison(tmp_path, written(tmp_path, tmp_path, {}))
 
     @pytest.mark.parametrize(
         ("more", "words"),
         [
-            ({"verdicts": [{"lesion": 1, "verdict": v, "at": AT} for v in ("new", "stable")]}, "two verdicts"),
+            (
+                {"verdicts": [{"lesion": 1, "verdict": v, "at": AT} for v in ("new", "stable")]},
+                "two verdicts",
+            ),
             ({"verdicts": [{"lesion": 1, "verdict": "gone", "at": AT}]}, "verdicts.0.verdict"),
             ({"exported": "2026-11-30T08:00:00Z"}, "before the start"),
             ({"reader": " "}, "reader"),
@@ -163,10 +155,10 @@ class TestRefusals:
     )
     def test_what_is_no_export(self, made, tmp_path, more, words):
         with pytest.raises(InputError, match=words):
-            read_comparison_verdicts(exported(tmp_path, made, {}, **more))
+            read_comparison_verdicts(written(tmp_path, made, {}, **more))
 
     def test_verdicts_on_one_result_and_on_two_visits_are_told_apart(self, made, tmp_path):
-        verdicts = exported(tmp_path, made, {1: "new"})
+        verdicts = written(tmp_path, made, {1: "new"})
         with pytest.raises(InputError, match="those on a comparison of two visits"):
             read_verdicts(verdicts)
         content = json.loads(verdicts.read_text())
@@ -176,7 +168,7 @@ class TestRefusals:
             read_comparison_verdicts(verdicts)
 
     def test_a_signed_one_is_not_signed_again_nor_lost(self, made, tmp_path):
-        verdicts = exported(tmp_path, made, {1: "new"})
+        verdicts = written(tmp_path, made, {1: "new"})
         signed = tmp_path / "signed"
         finalise_comparison(made, verdicts, signed)
         with pytest.raises(InputError, match="signed already"):
@@ -191,7 +183,7 @@ class TestRefusals:
 
 class TestCommand:
     def test_says_what_is_signed(self, made, tmp_path):
-        verdicts = exported(tmp_path, made, {n: "rejected" if n < 3 else "new" for n in range(1, 6)})
+        verdicts = written(tmp_path, made, {n: "rejected" if n < 3 else "new" for n in range(1, 6)})
         done = CliRunner().invoke(app, ["finalize", str(made), str(verdicts), "--out", str(tmp_path / "signed")])
         assert done.exit_code == 0, done.output
         assert "3 confirmed, 0 changed, 2 rejected" in done.output
@@ -199,7 +191,7 @@ class TestCommand:
         assert "mild" in done.output
 
     def test_dicom_is_of_results_alone(self, made, tmp_path):
-        verdicts = exported(tmp_path, made, {1: "new"})
+        verdicts = written(tmp_path, made, {1: "new"})
         done = CliRunner().invoke(app, ["finalize", str(made), str(verdicts), "--organization", "Ward"])
         assert done.exit_code != 0
         assert "a comparison has no DICOM" in str(done.exception) + done.output

@@ -20,6 +20,7 @@ import microbleeds.segmentation
 from microbleeds.cli.app import app, main
 from microbleeds.errors import InputError
 from microbleeds.geometry import from_canonical
+from microbleeds.report.brain_image import write_brain
 from microbleeds.report.labels import write_labels
 from microbleeds.report.record import read_record, write_record
 from microbleeds.report.regions_image import write_regions
@@ -243,6 +244,8 @@ class TestCommand:
         for mm in BLEEDS_MM:
             at, seen = (tuple(np.rint(g.to_ijk(mm)).astype(int)) for g in (own.grid, back.scan.grid))
             assert back.regions[seen] == own.regions[at]
+        write_brain(head.brain, head.scan, result)
+        assert CliRunner().invoke(app, ["review", str(result)]).stderr == "", "the stored mask needs no weights"
         (result / "regions.nii.gz").unlink()
         assert CliRunner().invoke(app, ["review", str(result)]).exit_code == 0
         assert read_embedded(result / "review.html", head.record, source, digest).regions is None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from microbleeds.simulate.visit_dataset import _each
+from microbleeds.simulate.side_by_side import each_head
 
 HEADS = 12
 
@@ -21,7 +21,7 @@ def slow(folder: Path, head: int) -> dict[str, object]:
 
 @pytest.mark.slow
 def test_the_rest_is_not_waited_for(tmp_path: Path) -> None:
-    heads = _each(partial(slow, tmp_path), HEADS, 2)
+    heads = each_head(partial(slow, tmp_path), range(HEADS), 2)
     next(heads)
     heads.close()
     assert 1 <= len(list(tmp_path.iterdir())) < HEADS - 3

@@ -18,8 +18,8 @@ from microbleeds.cli.training_options import (
     Steps,
     ValidationSubjects,
     Weights,
+    begin_training,
     mixed_in,
-    training_packages,
 )
 from microbleeds.errors import InputError
 
@@ -58,10 +58,10 @@ def cross_validate(
     device: Device = "auto",
 ) -> None:
     """Train on all but one fold and search that one, for each fold; pool what was found."""
-    with training_packages():
-        from microbleeds.training.cross_validation import CrossValidation
-        from microbleeds.training.cross_validation import cross_validate as run
-        from microbleeds.training.finetune import FinetuneSettings
+    begin_training()
+    from microbleeds.training.cross_validation import CrossValidation
+    from microbleeds.training.cross_validation import cross_validate as run
+    from microbleeds.training.finetune import FinetuneSettings
 
     if weights is not None and not finetune:
         raise InputError("--weights is where --finetune starts from; give both, or neither.")

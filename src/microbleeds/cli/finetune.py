@@ -22,8 +22,8 @@ from microbleeds.cli.training_options import (
     ValidationData,
     ValidationSubjects,
     Weights,
+    begin_training,
     mixed_in,
-    training_packages,
 )
 
 
@@ -46,9 +46,9 @@ def finetune(
     devices: Devices = 1,
 ) -> None:
     """Fine-tune weights on labelled scans; killed runs go on where they stood."""
-    with training_packages():
-        from microbleeds.training.finetune import FinetuneSettings
-        from microbleeds.training.finetune import finetune as finetune_detector
+    begin_training()
+    from microbleeds.training.finetune import FinetuneSettings
+    from microbleeds.training.finetune import finetune as finetune_detector
 
     card = finetune_detector(
         data,

@@ -42,9 +42,10 @@ def review(
     with open_scan(**paths, phase_sign=sign, series=series_searched(run)) as study:
         files = {role: path for role, path in paths.items() if path is not None}
         refuse_other_scan(run, files, study, record.scan.shape)
-        weights, warnings = anatomy_searched(run)
+        warnings: tuple[str, ...] = ()
         brain = read_brain(result, study.scan.grid)
         if brain is None:  # of an earlier version
+            weights, warnings = anatomy_searched(run)
             brain = segment(study.scan, **weights).brain
         # The result's own regions: the network of another version may say others.
         known = (result / "regions.nii.gz").is_file()

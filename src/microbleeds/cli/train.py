@@ -25,8 +25,8 @@ from microbleeds.cli.training_options import (
     ValidationData,
     ValidationSubjects,
     Variant,
+    begin_training,
     mixed_in,
-    training_packages,
 )
 from microbleeds.errors import InputError
 
@@ -69,8 +69,8 @@ def train(
     devices: Devices = 1,
 ) -> None:
     """Train a detector on a data set; killed runs go on where they stood."""
-    with training_packages():
-        from microbleeds.training import train as train_detector
+    begin_training()
+    from microbleeds.training import train as train_detector
 
     if anatomy is not None and stream is None:
         raise InputError("--anatomy is for --stream only; a data set (--data) has its heads already.")

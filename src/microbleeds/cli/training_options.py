@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,16 +44,14 @@ Variant = Annotated[str, typer.Option(help="proposal, +fusion or +prototypes.")]
 Preset = Annotated[str, typer.Option(help="default, or kim2023 for the paper's settings.")]
 
 
-@contextmanager
-def training_packages() -> Iterator[None]:
-    """Train in this block; say on the screen what the run says.
+def begin_training() -> None:
+    """Refuse before any work what would miss a package; say on the screen what the run says.
 
     Raises:
         InputError: if packages of the ``train`` extra are missing.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     require("train", "Training needs")  # what trains imports some of them after all data has been prepared
-    yield
 
 
 def mixed_in(simulated: Path | None, share: float) -> Mix | None:

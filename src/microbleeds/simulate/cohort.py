@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from microbleeds.errors import InputError
 from microbleeds.given import paths_of, refuse_below
@@ -31,6 +28,7 @@ from microbleeds.simulate.label_maps import label_map_paths, load_label_map
 from microbleeds.simulate.microbleeds import BodyLaw, Profile
 from microbleeds.simulate.mimics import MimicSettings
 from microbleeds.simulate.protocol import draw_settings, named_protocol
+from microbleeds.simulate.side_by_side import each_head
 from microbleeds.simulate.subject import (
     BodySettings,
     SimulatedScan,
@@ -110,7 +108,8 @@ def simulate_cohort(
     }
     begin_data_set(out, options, resume=resume)
     rows, heads = _whole_heads(out, subjects, settings)
-    for written in _each_head(out, subjects, seed, settings, maps, device, jobs, heads):
+    work = partial(_write_head, out, subjects, seed, settings, maps, device)
+    for written in each_head(work, heads, jobs):
         rows += written
         write_participants(out, rows)
         progress(len(rows), subjects)
@@ -144,34 +143,6 @@ def _refuse_impossible(settings: CohortSettings) -> None:
     if settings.profile not in (*PROFILES, "mixed"):
         known = ", ".join([*PROFILES, "mixed"])
         raise InputError(f"There is no profile called {settings.profile!r}; choose one of {known}.")
-
-
-def _each_head(
-    out: Path,
-    subjects: int,
-    seed: int,
-    settings: CohortSettings,
-    anatomies: tuple[Path, ...],
-    device: str,
-    jobs: int,
-    heads: Sequence[int],
-) -> Iterator[list[dict[str, object]]]:
-    """Write head by head and yield the participants' rows, in the order in which heads are done."""
-    work = partial(_write_head, out, subjects, seed, settings, anatomies, device)
-    if jobs == 1:
-        yield from map(work, heads)
-        return
-    threads = max(1, torch.get_num_threads() // jobs)
-    with ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(threads,)
-    ) as pool:
-        asked = [pool.submit(work, head) for head in heads]
-        try:
-            for done in as_completed(asked):
-                yield done.result()
-        finally:  # of a run that is ended what was begun is finished, and the rest is not waited for
-            for head in asked:
-                head.cancel()
 
 
 def _write_head(

@@ -10,13 +10,9 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
-
-import torch
 
 from microbleeds.given import paths_of, refuse_below
 from microbleeds.simulate.dataset import (
@@ -28,6 +24,7 @@ from microbleeds.simulate.dataset import (
     write_scan,
     write_table,
 )
+from microbleeds.simulate.side_by_side import each_head
 from microbleeds.simulate.subject import torch_device
 from microbleeds.simulate.visits import SimulatedVisit, VisitSettings, check_settings, visits_of_head
 
@@ -65,28 +62,10 @@ def simulate_visits(
     begin_data_set(out, options, resume=resume)
     rows: list[dict[str, object]] = []
     work = partial(_write_head, out, seed, settings, tuple(maps), device)
-    for row in _each(work, heads, jobs):
+    for row in each_head(work, range(heads), jobs):
         rows.append(row)
         write_participants(out, rows)
         progress(len(rows), heads)
-
-
-def _each(work: Callable[[int], dict[str, object]], heads: int, jobs: int) -> Iterator[dict[str, object]]:
-    """Write head by head, in the order in which they are done."""
-    if jobs == 1:
-        yield from map(work, range(heads))
-        return
-    threads = max(1, torch.get_num_threads() // jobs)
-    with ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(threads,)
-    ) as pool:
-        asked = [pool.submit(work, head) for head in range(heads)]
-        try:
-            for done in as_completed(asked):
-                yield done.result()
-        finally:  # of a run that is ended what was begun is finished, and the rest is not waited for
-            for head in asked:
-                head.cancel()
 
 
 def _write_head(
