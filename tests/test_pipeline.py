@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from little_card import little_anatomy_card
-from microbleeds import pipeline
+from microbleeds import pipeline, search
 from microbleeds.cli.app import main
 from microbleeds.errors import InputError
 from microbleeds.networks.config import DetectorConfig
@@ -109,12 +109,12 @@ def networks(monkeypatch: pytest.MonkeyPatch) -> None:
         assert [spot.score for spot in spots] == [0.93, 0.4, 0.9], "all from the screening point on"
         return replace(found, warnings=(*found.warnings, "Said of the scan without spots."))
 
-    monkeypatch.setattr(pipeline, "segment", segment)
-    monkeypatch.setattr(pipeline, "segment_without", segment_without)
-    monkeypatch.setattr(pipeline, "detect", detect)
-    monkeypatch.setattr(pipeline, "look_again", look_again)
-    monkeypatch.setattr(pipeline, "load_detector", lambda weights: FakeDetector(None, card()))
-    monkeypatch.setattr(pipeline, "anatomy_of", lambda weights: (None, little_anatomy_card()))
+    monkeypatch.setattr(search, "segment", segment)
+    monkeypatch.setattr(search, "segment_without", segment_without)
+    monkeypatch.setattr(search, "detect", detect)
+    monkeypatch.setattr(search, "look_again", look_again)
+    monkeypatch.setattr(search, "load_detector", lambda weights: FakeDetector(None, card()))
+    monkeypatch.setattr(search, "anatomy_of", lambda weights: (None, little_anatomy_card()))
 
 
 @pytest.mark.usefixtures("networks")
@@ -166,7 +166,7 @@ class TestRun:
     def test_weights_of_the_anatomy_can_be_given(self, study, tmp_path, monkeypatch):
         asked: list[Path | None] = []
         monkeypatch.setattr(
-            pipeline, "anatomy_of", lambda weights: (asked.append(weights), little_anatomy_card(sha256="ef" * 32))
+            search, "anatomy_of", lambda weights: (asked.append(weights), little_anatomy_card(sha256="ef" * 32))
         )
         run(Request(tmp_path / "out", **study, device="cpu", anatomy_weights=Path("mine.safetensors")))
         written = RunRecord.model_validate_json((tmp_path / "out" / "run.json").read_text())
@@ -178,7 +178,7 @@ class TestRun:
         record = run(Request(tmp_path / "simulated", **study, device="cpu"))
         assert record.disclaimer == "Research use. Not a medical device. Weights learned from simulated scans."
         own = card().model_copy(update={"training": card().training.model_copy(update={"simulated": False})})
-        monkeypatch.setattr(pipeline, "load_detector", lambda weights: FakeDetector(None, own))
+        monkeypatch.setattr(search, "load_detector", lambda weights: FakeDetector(None, own))
         record = run(Request(tmp_path / "own", **study, device="cpu"))
         assert record.disclaimer == "Research use. Not a medical device. Its weights learned from 3 scans of toy."
 

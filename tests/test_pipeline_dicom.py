@@ -21,7 +21,7 @@ from highdicom.sr import srread
 from reader_verdicts import content, verdict
 
 import microbleeds.segmentation
-from microbleeds import pipeline
+from microbleeds import pipeline, search
 from microbleeds.cli.app import app, main
 from microbleeds.cli.choices import OperatingPoint
 from microbleeds.cli.node import _detector
@@ -70,7 +70,7 @@ def zipped(folder: Path, tmp_path: Path) -> Path:
 def anatomy(networks: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the networks say of the little head, wherever it is read again."""
     for module in (visit_module, microbleeds.segmentation):
-        monkeypatch.setattr(module, "segment", lambda scan, compute=None: pipeline.segment(scan, compute=compute))
+        monkeypatch.setattr(module, "segment", lambda scan, compute=None: search.segment(scan, compute=compute))
 
 
 def another_patient(folder: Path, out: Path) -> Path:

@@ -14,44 +14,28 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from microbleeds.annotations.doubts import doubts_about
 from microbleeds.atomic import atomic_folder
-from microbleeds.compute import Precision, choose
-from microbleeds.detect import detect, settings_for
+from microbleeds.compute import Precision
 from microbleeds.errors import InputError
 from microbleeds.given import make_paths, texts_of
-from microbleeds.localise import localise
-from microbleeds.look_again import changes_for, look_again
-from microbleeds.prepare import prepare
-from microbleeds.report.assemble import assemble, definite_cut, is_counted
 from microbleeds.report.brain_image import write_brain
 from microbleeds.report.dicom import write_result as write_dicom_result
 from microbleeds.report.html import write_html
 from microbleeds.report.labels import write_labels
-from microbleeds.report.record import (
-    DISCLAIMER,
-    RESEARCH_USE,
-    ModelRecord,
-    OperatingPoint,
-    Record,
-    refuse_unwritable_names,
-    write_record,
-)
+from microbleeds.report.record import Record, refuse_unwritable_names, write_record
 from microbleeds.report.regions_image import write_regions
 from microbleeds.report.review.page import write_review
 from microbleeds.report.review.signed_folder import refuse_signed
 from microbleeds.report.run_record import RunOrigin, Stopwatch, run_record, sha256_of, write_run_record
 from microbleeds.report.tsv import write_tsv
 from microbleeds.scan import Scan
-from microbleeds.segmentation import Segmentation, anatomy_of, segment, segment_without
+from microbleeds.search import OperatingPointName, Searcher, refuse_unknown_point
+from microbleeds.segmentation import Segmentation
 from microbleeds.study import SignChoice, Study, open_scan, refuse_unknown_sign
-from microbleeds.weights import Card, load_detector
-from microbleeds.weights.expectation import expectation
 
-OperatingPointName = Literal["balanced", "screening"]
-OPERATING_POINTS: tuple[OperatingPointName, ...] = ("balanced", "screening")
 NO_DICOM = "No DICOM objects were written"
 RESULT_FILES = ("findings.json", "run.json")
 
@@ -95,11 +79,7 @@ class Request:
     def __post_init__(self) -> None:
         make_paths(self, "out", "swi", "magnitude", "phase", "weights", "anatomy_weights")
         object.__setattr__(self, "series", texts_of(self.series))
-        if self.operating_point not in OPERATING_POINTS:
-            # Found when candidates are counted, it would cost the whole search.
-            raise InputError(
-                f"The operating point {self.operating_point!r} is unknown; use {' or '.join(OPERATING_POINTS)}."
-            )
+        refuse_unknown_point(self.operating_point)
         refuse_unknown_sign(self.phase_sign)
 
     @property
@@ -133,43 +113,25 @@ def run(request: Request, announce: Callable[[str], None] = lambda stage: None) 
             study = files.enter_context(_opened(request))
             scan = study.scan
         with stage("load weights"):
-            compute = choose(request.device, request.precision)
-            detector = load_detector(request.weights)
-            card = detector.card
-            network, anatomy = anatomy_of(request.anatomy_weights)
-        with stage("segment"):
-            segmentation = segment(scan, network, compute, anatomy)
-        with stage("prepare"):
-            prepared = prepare(scan, segmentation.brain, card.preparation)
-        with stage("detect"):
-            candidates = detect(prepared, detector.model, settings_for(card), compute)
-        with stage("localise"):
-            spots = [c for c in candidates if c.score >= card.operating_points.screening]
-            segmentation = segment_without(scan, segmentation, spots, network, compute, anatomy)
-            places = localise(candidates, segmentation)
-        with stage("look again"):
-            model = model_record(card, request.operating_point)
-            # Thousands of candidates lie below the operating point; only what counts is worth another look.
-            counted = [is_counted(c, p, model.operating_point) for c, p in zip(candidates, places, strict=True)]
-            candidates = look_again(
-                prepared, detector.model, candidates, counted, settings_for(card), compute, changes_for(card)
+            searcher = Searcher(
+                request.weights,
+                request.anatomy_weights,
+                operating_point=request.operating_point,
+                device=request.device,
+                precision=request.precision,
             )
+        found = searcher.search(scan, doubts=doubts, stage=stage)
         with stage("report"):
-            disclaimer = DISCLAIMER if card.training.simulated else f"{RESEARCH_USE} {model.training}"
-            expected = expectation(card, scan.kind, with_phase=scan.phase_rad is not None)
-            warnings = (*doubts, *expected, *segmentation.warnings)
-            record = assemble(scan, candidates, places, model, warnings, segmentation, disclaimer)
-            record = _with_dicom(record, study, segmentation, folder / "dicom", watch.started)
+            record = _with_dicom(found.record, study, found.segmentation, folder / "dicom", watch.started)
             inputs = _input_hashes(request, study)
-            _write(record, scan, segmentation, folder, RunOrigin(watch.started.isoformat(), inputs))
-        hashes = {"detector": card.sha256, "anatomy": anatomy.sha256}
+            _write(record, scan, found.segmentation, folder, RunOrigin(watch.started.isoformat(), inputs))
         written = run_record(
             watch,
             # Where it was written says nothing once it is moved, and a folder's name may be the patient's.
             options={name: _plain(v) for name, v in asdict(request).items() if name != "out"} | dict(study.given),
             inputs_sha256=inputs,
-            weights_sha256=hashes,
-            compute=compute.describe(),
+            weights_sha256=searcher.weights_sha256,
+            compute=searcher.compute.describe(),
         )
         voxels = None if study.dicom is None else dict(study.voxels_sha256)
         write_run_record(written.model_copy(update={"voxels_sha256": voxels}), folder / "run.json")
@@ -241,20 +203,6 @@ def _input_hashes(request: Request, study: Study) -> dict[str, str]:
             digest.update(bytes.fromhex(sha256_of(path)))
         hashes[role] = digest.hexdigest()
     return hashes
-
-
-def model_record(card: Card, operating_point: OperatingPointName) -> ModelRecord:
-    """Describe weights at an operating point."""
-    cut = getattr(card.operating_points, operating_point)
-    training = card.training
-    kind = f"simulated scans ({training.data})" if training.simulated else f"scans of {training.data}"
-    return ModelRecord(
-        name=card.name,
-        sha256=card.sha256,
-        training=f"Its weights learned from {training.subjects} {kind}.",
-        scores=card.scores,
-        operating_point=OperatingPoint(name=operating_point, cut=cut, definite_cut=definite_cut(cut)),
-    )
 
 
 def _refuse_to_destroy(request: Request) -> None:

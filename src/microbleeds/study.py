@@ -7,22 +7,22 @@ of DICOM; a DICOM study given as SWI brings its magnitude and phase along.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
-from microbleeds.given import texts_of
+from microbleeds.given import PathText, texts_of
 from microbleeds.read.dicom.parts import part_of, parts_of
 from microbleeds.read.dicom.series import DicomSeries, DicomStudy, Role
 from microbleeds.read.dicom.study import is_study, open_study, open_volume
-from microbleeds.read.part import Part, nifti_part
+from microbleeds.read.part import Part, array_part, nifti_part
 from microbleeds.read.sidecar import merged
 from microbleeds.scan import NO_PHASE, T2STAR_ONLY, PhaseFacts, Scan, SequenceFacts, Volume
 from microbleeds.susceptibility.foreground import head_core
@@ -58,9 +58,9 @@ class Study:
 
 
 def load_study(
-    swi: Path | None = None,
-    magnitude: Path | None = None,
-    phase: Path | None = None,
+    swi: PathText | None = None,
+    magnitude: PathText | None = None,
+    phase: PathText | None = None,
     *,
     phase_sign: SignChoice = "auto",
 ) -> Scan:
@@ -82,9 +82,9 @@ def load_study(
 
 @contextmanager
 def open_scan(
-    swi: Path | None = None,
-    magnitude: Path | None = None,
-    phase: Path | None = None,
+    swi: PathText | None = None,
+    magnitude: PathText | None = None,
+    phase: PathText | None = None,
     *,
     phase_sign: SignChoice = "auto",
     series: Sequence[str] = (),
@@ -102,8 +102,7 @@ def open_scan(
         InputError: as :func:`load_study`, and if the DICOM study can't be used.
     """
     given = {role: Path(p) for role, p in zip(_ROLES, (swi, magnitude, phase), strict=True) if p is not None}
-    if swi is None and magnitude is None:
-        raise InputError("Neither an SWI nor a magnitude image was given; phase alone is not enough.")
+    _refuse_phase_alone(given)
     refuse_unknown_sign(phase_sign)
     series = texts_of(series)
     if series and not (swi is not None and is_study(Path(swi))):
@@ -118,6 +117,45 @@ def open_scan(
         hashes = {role: sha256 for part in parts.values() for role, sha256 in part.voxels_sha256.items()}
         scan = _assembled(parts, phase_sign, notes)
         yield Study(scan if dicom is None else replace(scan, images=dicom.main.images), dicom, titles, hashes)
+
+
+def scan_of(
+    affine: ArrayLike,
+    *,
+    swi: ArrayLike | None = None,
+    magnitude: ArrayLike | None = None,
+    phase: ArrayLike | None = None,
+    phase_sign: SignChoice = "auto",
+    phase_units: str | None = None,
+    sequence: SequenceFacts | None = None,
+) -> Scan:
+    """Take the images of one acquisition that are in memory, copied and understood as files would be.
+
+    Args:
+        affine: [4, 4] matrix from voxel to RAS mm, of every image.
+        swi: [I, J, K] susceptibility-weighted image.
+        magnitude: [I, J, K], as in :func:`load_study`.
+        phase: [I, J, K] in any known scale, raw or high-pass filtered.
+        phase_sign: as in :func:`load_study`.
+        phase_units: BIDS ``Units`` of the phase (``rad`` or ``arbitrary``), if known.
+        sequence: facts of the acquisition, if known.
+
+    Raises:
+        InputError: as :func:`load_study`.
+    """
+    images = {
+        role: image for role, image in zip(_ROLES, (swi, magnitude, phase), strict=True) if image is not None
+    }
+    _refuse_phase_alone(images)
+    refuse_unknown_sign(phase_sign)
+    facts = sequence or SequenceFacts()
+    parts: dict[str, Part] = {
+        role: array_part(f"{role} array", image, affine, facts, phase_units if role == "phase" else None)
+        for role, image in images.items()
+    }
+    _refuse_different_grids(parts)
+    _refuse_negative(parts)
+    return _assembled(parts, phase_sign)
 
 
 def refuse_unknown_sign(phase_sign: str) -> None:
@@ -174,6 +212,11 @@ def _sources(
 def _refuse_other_studies(volumes: Mapping[Role, DicomSeries]) -> None:
     if len({volume.study_uid for volume in volumes.values()}) > 1:
         raise InputError("The images are of different studies; give images of one acquisition.")
+
+
+def _refuse_phase_alone(given: Collection[Role]) -> None:
+    if "swi" not in given and "magnitude" not in given:
+        raise InputError("Neither an SWI nor a magnitude image was given; phase alone is not enough.")
 
 
 def _refuse_different_grids(parts: dict[str, Part]) -> None:

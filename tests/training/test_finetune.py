@@ -13,7 +13,7 @@ from toy_subjects import toy_preset, toy_subject
 
 from microbleeds.errors import InputError
 from microbleeds.networks.config import KIM_2023
-from microbleeds.pipeline import model_record
+from microbleeds.search import model_record
 from microbleeds.training.batches import FixedSubjects
 from microbleeds.training.checkpoint import load_checkpoint
 from microbleeds.training.finetune import FinetuneSettings, finetune, finetune_preset

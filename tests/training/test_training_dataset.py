@@ -12,8 +12,8 @@ import torch
 from toy_subjects import toy_prepared, toy_preset
 
 from microbleeds.errors import InputError
-from microbleeds.pipeline import model_record
 from microbleeds.prepare import PreparationSpec
+from microbleeds.search import model_record
 from microbleeds.simulate.cohort import CohortSettings
 from microbleeds.training.collection import hold_out, open_collection, spread
 from microbleeds.training.dataset import (

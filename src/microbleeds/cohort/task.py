@@ -17,8 +17,8 @@ from microbleeds import __version__
 from microbleeds.atomic import atomic_file
 from microbleeds.compute import Precision
 from microbleeds.given import make_paths
-from microbleeds.pipeline import OperatingPointName
 from microbleeds.report.record import Strict, writable
+from microbleeds.search import OperatingPointName
 from microbleeds.study import SignChoice
 
 State = Literal["done", "kept", "failed", "absent"]

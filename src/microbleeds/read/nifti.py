@@ -15,7 +15,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from nibabel.arrayproxy import ArrayProxy
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid, grid_of
@@ -83,6 +83,33 @@ def geometry_warnings(path: Path) -> tuple[str, ...]:
     return (f"The qform and sform of {Path(path).name} disagree by up to {apart:.1f} mm; the sform was used.",)
 
 
+def checked_array(name: str, values: ArrayLike, affine: ArrayLike) -> tuple[Volume, Grid]:
+    """Return an image that is in memory as :func:`read_nifti` would, a copy; what it refuses is refused.
+
+    Args:
+        name: how sentences call the image.
+        values: [I, J, K] real numbers.
+        affine: [4, 4] matrix from voxel to RAS mm.
+
+    Raises:
+        InputError: if they can't be used.
+    """
+    array = np.asarray(values)
+    _refuse_type(name, array.dtype)
+    if array.ndim != 3:
+        raise InputError(f"{name} has the shape {array.shape}; a volume with three axes is needed.")
+    matrix = np.asarray(affine, dtype=np.float64)
+    if matrix.shape != (4, 4):
+        raise InputError(f"The affine of {name} has the shape {matrix.shape}; it must be (4, 4), voxel to RAS mm.")
+    i, j, k = array.shape
+    _refuse_shape(name, (i, j, k))
+    grid = Grid((i, j, k), matrix)
+    _refuse_geometry(name, grid)
+    copied = array.astype(np.float32, order="F")
+    _refuse_empty(name, copied)
+    return copied, grid
+
+
 def _farthest_corner_mm(shape: tuple[int, ...], one: NDArray, other: NDArray) -> float:
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape])).reshape(3, -1)
     homogeneous = np.vstack([corners, np.ones(corners.shape[1])])
@@ -119,13 +146,11 @@ def _judged_grid(path: Path, image: nib.nifti1.Nifti1Pair) -> Grid:
     shape = tuple(int(n) for n in image.shape)
     _refuse_shape(path, shape)
     grid = grid_of(image)
-    if grid.is_flat:
-        raise InputError(f"The affine of {path} is singular or not finite; convert the scan from DICOM again.")
-    _refuse_spacing(path, grid, np.asarray(image.header.get_zooms()[:3], dtype=np.float64))
+    _refuse_geometry(path, grid, np.asarray(image.header.get_zooms()[:3], dtype=np.float64))
     return grid
 
 
-def _refuse_type(path: Path, dtype: np.dtype) -> None:
+def _refuse_type(path: Path | str, dtype: np.dtype) -> None:
     if dtype.fields is not None:
         raise InputError(f"{path} holds colours (RGB), not intensities; give the grey-scale image.")
     if dtype.kind == "c":
@@ -134,7 +159,7 @@ def _refuse_type(path: Path, dtype: np.dtype) -> None:
         raise InputError(f"{path} has the voxel type {dtype}, which isn't supported; save it as float32 or int16.")
 
 
-def _refuse_shape(path: Path, shape: tuple[int, ...]) -> None:
+def _refuse_shape(path: Path | str, shape: tuple[int, ...]) -> None:
     text = " x ".join(str(n) for n in shape)
     if len(shape) > 3 and any(n != 1 for n in shape[3:]):
         raise InputError(f"{path} has {len(shape)} axes ({text}); give one volume, such as one echo.")
@@ -146,7 +171,9 @@ def _refuse_shape(path: Path, shape: tuple[int, ...]) -> None:
         raise InputError(f"{path} has only {text} voxels; at least {FEWEST_SLICES} slices are needed.")
 
 
-def _refuse_spacing(path: Path, grid: Grid, header_mm: NDArray[np.float64]) -> None:
+def _refuse_geometry(path: Path | str, grid: Grid, header_mm: NDArray[np.float64] | None = None) -> None:
+    if grid.is_flat:
+        raise InputError(f"The affine of {path} is singular or not finite; convert the scan from DICOM again.")
     spacing_mm = grid.spacing_mm
     text = " x ".join(f"{s:.3g}" for s in spacing_mm) + " mm"
     if spacing_mm.min() <= SMALLEST_SPACING_MM + 1e-6 or spacing_mm.max() > LARGEST_SPACING_MM:
@@ -156,7 +183,7 @@ def _refuse_spacing(path: Path, grid: Grid, header_mm: NDArray[np.float64]) -> N
             f"{path} carries an identity affine, which no scanner writes, so sizes and sides can't be "
             "trusted; convert the scan from DICOM again."
         )
-    if np.abs(header_mm / spacing_mm - 1).max() > 0.05:
+    if header_mm is not None and np.abs(header_mm / spacing_mm - 1).max() > 0.05:
         stated = " x ".join(f"{s:.3g}" for s in header_mm)
         raise InputError(
             f"The header of {path} states voxels of {stated} mm but its affine {text}; correct the header."
@@ -203,7 +230,7 @@ def _bytes(path: Path, offset: int, size: int) -> bytes:
     return raw
 
 
-def _refuse_empty(path: Path, array: Volume) -> None:
+def _refuse_empty(path: Path | str, array: Volume) -> None:
     low, high = float(array.min()), float(array.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         raise InputError(f"{path} contains NaN or infinite voxels; convert or mask it again without them.")

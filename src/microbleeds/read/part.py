@@ -9,9 +9,10 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from microbleeds.geometry import Grid, canonical
-from microbleeds.read.nifti import geometry_warnings, read_nifti
+from microbleeds.read.nifti import checked_array, geometry_warnings, read_nifti
 from microbleeds.read.sidecar import read_sidecar
 from microbleeds.scan import SequenceFacts, Volume
 
@@ -98,3 +99,16 @@ def nifti_part(path: Path) -> Part:
         warnings=(*geometry_warnings(path), *sidecar.warnings),
         day=sidecar.day,
     )
+
+
+def array_part(
+    name: str, values: ArrayLike, affine: ArrayLike, facts: SequenceFacts, phase_units: str | None = None
+) -> Part:
+    """Take an image that is in memory, [I, J, K] on the grid of ``affine``; it is copied.
+
+    Raises:
+        InputError: if it can't be used.
+    """
+    stored, source_grid = checked_array(name, values, affine)
+    image, grid = upright(stored, source_grid)
+    return Part(name, image, grid, source_grid, facts, phase_units)
