@@ -21,6 +21,7 @@ from microbleeds.atomic import atomic_folder
 from microbleeds.compute import Precision
 from microbleeds.errors import InputError
 from microbleeds.given import make_paths, texts_of
+from microbleeds.overwriting import refuse_other_folder
 from microbleeds.report.brain_image import write_brain
 from microbleeds.report.dicom import write_result as write_dicom_result
 from microbleeds.report.html import write_html
@@ -100,7 +101,9 @@ def run(request: Request, announce: Callable[[str], None] = lambda stage: None) 
         InputError: if the files or the folder can't be used; nothing is left behind then.
     """
     refuse_unwritable_names(*(value for value in vars(request).values() if isinstance(value, Path)))
-    _refuse_to_destroy(request)
+    if request.overwrite:
+        refuse_signed(request.out)
+        refuse_other_folder(request.out, "result", RESULT_FILES, request.inputs.values())
     doubts = _doubts(request)
     watch = Stopwatch()
 
@@ -203,19 +206,6 @@ def _input_hashes(request: Request, study: Study) -> dict[str, str]:
             digest.update(bytes.fromhex(sha256_of(path)))
         hashes[role] = digest.hexdigest()
     return hashes
-
-
-def _refuse_to_destroy(request: Request) -> None:
-    """Refuse to replace a folder that isn't an earlier result, or that holds the scan itself."""
-    out = request.out
-    if not request.overwrite or not out.is_dir() or not any(out.iterdir()):
-        return
-    inputs = [path.resolve() for path in request.inputs.values()]
-    if any(out.resolve() in (path, *path.parents) for path in inputs):
-        raise InputError(f"The output folder {out} holds the scan itself; choose another.")
-    refuse_signed(out)
-    if not all((out / name).exists() for name in RESULT_FILES):
-        raise InputError(f"The folder {out} is no earlier result and won't be overwritten; choose another.")
 
 
 def _plain(value: Any) -> Any:

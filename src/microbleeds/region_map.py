@@ -13,8 +13,8 @@ from pathlib import Path
 
 from microbleeds.atomic import atomic_folder
 from microbleeds.compute import choose
-from microbleeds.errors import InputError
 from microbleeds.given import make_paths
+from microbleeds.overwriting import refuse_other_folder
 from microbleeds.report.brain_image import BRAIN_IMAGE, write_brain
 from microbleeds.report.record import SegmentationRecord, refuse_unwritable_names
 from microbleeds.report.regions_image import region_warnings, segmentation_record, write_regions
@@ -67,7 +67,8 @@ def map_regions(request: RegionRequest, announce: Callable[[str], None] = lambda
         InputError: if the scan or the folder can't be used; nothing is left behind then.
     """
     refuse_unwritable_names(*filter(None, (request.scan, request.out, request.weights)))
-    _refuse_to_destroy(request)
+    if request.overwrite:
+        refuse_other_folder(request.out, "result", _RESULT_FILES, (request.scan,))
     watch = Stopwatch()
     with atomic_folder(request.out, overwrite=request.overwrite) as folder:
         announce("read")
@@ -92,15 +93,3 @@ def map_regions(request: RegionRequest, announce: Callable[[str], None] = lambda
         )
         write_run_record(written, folder / "run.json")
     return RegionResult(segmentation_record(segmentation), region_warnings(segmentation, scan))
-
-
-def _refuse_to_destroy(request: RegionRequest) -> None:
-    """Refuse to replace a folder that isn't an earlier result, or that holds the scan itself."""
-    out = request.out
-    if not request.overwrite or not out.is_dir() or not any(out.iterdir()):
-        return
-    scan = request.scan.resolve()
-    if out.resolve() in (scan, *scan.parents):
-        raise InputError(f"The output folder {out} holds the scan itself; choose another.")
-    if not all((out / name).exists() for name in _RESULT_FILES):
-        raise InputError(f"The folder {out} is no earlier result and won't be overwritten; choose another.")

@@ -115,7 +115,7 @@ class TestOutput:
         (tmp_path / "mine.txt").write_text("dear")
         with pytest.raises(InputError, match="exists already"):
             check_data_set(good, tmp_path, find_brain=False)
-        with pytest.raises(InputError, match=r"holds no earlier check\.json"):
+        with pytest.raises(InputError, match="is no earlier check"):
             check_data_set(good, tmp_path, find_brain=False, overwrite=True)
         with pytest.raises(InputError, match="holds the data"):
             check_data_set(good, good, find_brain=False, overwrite=True)

@@ -177,7 +177,7 @@ class TestRefusals:
             finalise_comparison(made, verdicts, signed)
         finalise_comparison(made, verdicts, signed, overwrite=True)
         (signed / "review.json").unlink()
-        with pytest.raises(InputError, match="no signed comparison"):
+        with pytest.raises(InputError, match="no earlier signed comparison"):
             finalise_comparison(made, verdicts, signed, overwrite=True)
 
 

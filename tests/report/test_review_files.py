@@ -197,7 +197,7 @@ class TestSignedFolder:
         finalise(result, given, overwrite=True)
         (tmp_path / "mine").mkdir()
         (tmp_path / "mine" / "precious").touch()
-        with pytest.raises(InputError, match="no signed result"):
+        with pytest.raises(InputError, match="no earlier signed result"):
             finalise(result, given, tmp_path / "mine", overwrite=True)
 
     @pytest.mark.parametrize("missing", ["findings.json", "labels.nii.gz", "review.html"])

@@ -54,7 +54,8 @@ def compare(
     from microbleeds.report.record import refuse_unwritable_names
 
     refuse_unwritable_names(baseline, followup)
-    _refuse_to_destroy(out, overwrite, (baseline, followup))
+    if overwrite:
+        _refuse_what_must_stay(out, (baseline, followup))
     paths = {"baseline": baseline, "followup": followup}
     studies = {name: study_files(path) for name, path in paths.items() if must_be_searched(path)}
     scans = _moved({"baseline": baseline_scan, "followup": followup_scan}, paths, studies) | studies
@@ -104,18 +105,13 @@ def _say(comparison: Comparison, out: Path) -> None:
     typer.echo(comparison.disclaimer)
 
 
-def _refuse_to_destroy(out: Path, overwrite: bool, inputs: tuple[Path, ...]) -> None:
-    """Refuse to replace a folder that is no earlier comparison, or that holds what is to be compared."""
-    from microbleeds.errors import InputError
+def _refuse_what_must_stay(out: Path, visits: tuple[Path, ...]) -> None:
+    """Refuse to replace what a reader signed, what is no earlier comparison, or what holds a visit."""
+    from microbleeds.overwriting import refuse_other_folder
     from microbleeds.report.review.signed_folder import refuse_signed
 
-    if not out.exists() or not overwrite or not out.is_dir() or not any(out.iterdir()):
-        return
-    if any(out.resolve() in (path.resolve(), *path.resolve().parents) for path in inputs):
-        raise InputError(f"The output folder {out} holds a visit that is to be compared; choose another.")
     refuse_signed(out)
-    if not (out / "comparison.json").exists():
-        raise InputError(f"The folder {out} is no earlier comparison and won't be overwritten; choose another.")
+    refuse_other_folder(out, "comparison", ("comparison.json",), visits, "a visit that is to be compared")
 
 
 def _moved(

@@ -23,6 +23,7 @@ from microbleeds.atomic import atomic_folder
 from microbleeds.data_check.contact_sheet import Spot, spots_of, write_sheets
 from microbleeds.data_check.result import DataCheck, ScanCheck, refused_scan
 from microbleeds.errors import InputError
+from microbleeds.overwriting import refuse_other_folder
 from microbleeds.scan import Scan
 from microbleeds.study import load_study
 
@@ -62,7 +63,8 @@ def check_data_set(
     with ExitStack() as stack:
         target = None
         if out is not None:
-            _refuse_to_destroy(out, folder, overwrite)
+            if overwrite:
+                refuse_other_folder(Path(out), "check", (RESULT_FILE,), (Path(folder),), "the data")
             target = stack.enter_context(atomic_folder(out, overwrite=overwrite))
         cache = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="microbleeds-check-")))
         announce("files")
@@ -82,15 +84,6 @@ def check_data_set(
             text = json.dumps(result.to_dict(), indent=2)
             (target / RESULT_FILE).write_text(text + "\n", encoding="utf-8")
     return result
-
-
-def _refuse_to_destroy(out: Path, folder: Path, overwrite: bool) -> None:
-    """Refuse to replace a folder that isn't an earlier check, or that holds the data."""
-    out, folder = Path(out).resolve(), Path(folder).resolve()
-    if out == folder or out in folder.parents:
-        raise InputError(f"The output folder {out} holds the data; choose another.")
-    if overwrite and out.is_dir() and any(out.iterdir()) and not (out / RESULT_FILE).exists():
-        raise InputError(f"The folder {out} holds no earlier {RESULT_FILE}, so it isn't replaced; choose another.")
 
 
 def _look(labelled: LabelledScan, find_brain: bool) -> _Looked:

@@ -17,7 +17,8 @@ from microbleeds.followup.files import PAGE, RECORD, write_files
 from microbleeds.followup.record import read_comparison
 from microbleeds.followup.signed import SignedComparison, sign_comparison
 from microbleeds.followup.verdicts import read_comparison_verdicts
-from microbleeds.report.review.signed_folder import FOLDER, REVIEW, refuse_other_folder
+from microbleeds.overwriting import refuse_other_folder
+from microbleeds.report.review.signed_folder import FOLDER, REVIEW
 from microbleeds.report.run_record import sha256_of
 
 VERDICTS = "comparison-verdicts.json"
@@ -39,7 +40,8 @@ def finalise_comparison(
     """
     folder = Path(compared)
     target = folder / FOLDER if out is None else Path(out)
-    refuse_other_folder(target, (RECORD, REVIEW), "comparison", overwrite)
+    if overwrite:
+        refuse_other_folder(target, "signed comparison", (RECORD, REVIEW))
     if (folder / REVIEW).exists():
         raise InputError(f"The comparison {folder} is signed already; give the folder that it was made from.")
     if not (folder / RECORD).is_file():

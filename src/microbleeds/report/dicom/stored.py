@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from microbleeds.atomic import atomic_folder
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid, canonical, grid_of
+from microbleeds.overwriting import refuse_other_folder
 from microbleeds.regions import CSF
 from microbleeds.report.brain_image import read_brain
 from microbleeds.report.dicom.export import write_result
@@ -68,7 +69,8 @@ def export_result(
     """
     record, run = read_record(Path(result) / "findings.json"), read_run(Path(result))
     reading = _reading(Path(result), organization)
-    _refuse_to_destroy(Path(out), overwrite)
+    if overwrite:
+        refuse_other_folder(Path(out), "export", ("sr.dcm",))
     sign: SignChoice = "auto" if run is None else run.options.get("phase_sign", "auto")
     with open_scan(Path(study), phase_sign=sign, series=series or series_of_study(run)) as opened:
         if opened.dicom is None:
@@ -144,9 +146,3 @@ def _made(result: Path, run: RunRecord | None) -> datetime:
     except ValueError:
         age = (result / "findings.json").stat().st_mtime
         return datetime.fromtimestamp(age, timezone.utc)
-
-
-def _refuse_to_destroy(out: Path, overwrite: bool) -> None:
-    """Refuse to replace what is no earlier export."""
-    if overwrite and out.is_dir() and any(out.iterdir()) and not (out / "sr.dcm").exists():
-        raise InputError(f"The folder {out} is no earlier export and won't be overwritten; choose another.")

@@ -17,6 +17,7 @@ import nibabel as nib
 from microbleeds.atomic import atomic_folder
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid, grid_of
+from microbleeds.overwriting import refuse_other_folder
 from microbleeds.report.brain_image import BRAIN_IMAGE, read_brain
 from microbleeds.report.html import render_html
 from microbleeds.report.labels import write_labels
@@ -55,24 +56,6 @@ def refuse_signed(folder: Path) -> None:
         )
 
 
-def refuse_other_folder(target: Path, signed_files: Sequence[str], what: str, overwrite: bool) -> None:
-    """Refuse to replace a folder that holds none of what is signed here.
-
-    Args:
-        target: folder to write.
-        signed_files: names that tell an earlier one; all must be there.
-        what: was signed, in a word.
-        overwrite: whether it may be replaced at all; whether it exists is asked elsewhere.
-
-    Raises:
-        InputError: if it is something else.
-    """
-    if not overwrite or not target.is_dir() or not any(target.iterdir()):
-        return
-    if not all((target / name).exists() for name in signed_files):
-        raise InputError(f"The folder {target} is no signed {what} and won't be overwritten; choose another.")
-
-
 def finalise(
     result: Path, verdicts: Path, out: Path | None = None, *, overwrite: bool = False, also: Sequence[Also] = ()
 ) -> SignedResult:
@@ -90,7 +73,8 @@ def finalise(
     """
     folder = Path(result)
     target = folder / FOLDER if out is None else Path(out)
-    refuse_other_folder(target, SIGNED_FILES, "result", overwrite)
+    if overwrite:
+        refuse_other_folder(target, "signed result", SIGNED_FILES)
     if not (folder / "findings.json").is_file():
         raise InputError(f"The folder {folder} holds no findings.json; give the folder of a finished result.")
     findings_sha256 = sha256_of(folder / "findings.json")
