@@ -13,7 +13,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from microbleeds.comparison import ComparisonRequest, compare
     from microbleeds.errors import InputError
+    from microbleeds.followup.record import Comparison
     from microbleeds.geometry import Grid
     from microbleeds.pipeline import Request, run
     from microbleeds.region_map import RegionRequest, map_regions
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Comparison",
+    "ComparisonRequest",
     "Finding",
     "Found",
     "Grid",
@@ -37,6 +41,7 @@ __all__ = [
     "Searcher",
     "Segmentation",
     "SequenceFacts",
+    "compare",
     "load_study",
     "map_regions",
     "open_scan",
@@ -47,7 +52,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "comparison": ("ComparisonRequest", "compare"),
     "errors": ("InputError",),
+    "followup.record": ("Comparison",),
     "geometry": ("Grid",),
     "pipeline": ("Request", "run"),
     "region_map": ("RegionRequest", "map_regions"),

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from made_up import SPACING_MM, finding, record, visit
 
-from microbleeds import followup
+from microbleeds import comparison
 from microbleeds.cli import main
-from microbleeds.cli.compare import _named
+from microbleeds.comparison import _named
 from microbleeds.errors import InputError
 from microbleeds.followup import anatomy as anatomy_module
 from microbleeds.followup import compare_visits
@@ -202,7 +202,7 @@ class TestVerb:
         for name in made:
             touch(tmp_path / name / "findings.json")
         loaded = lambda folder, scan=None, name=None, compute=None: replace(made[Path(folder).name], name=name)  # noqa: E731
-        monkeypatch.setattr(followup, "load_visit", loaded)
+        monkeypatch.setattr(comparison, "load_visit", loaded)
         return tmp_path
 
     def test_writes_a_comparison(self, results, capsys, monkeypatch):
@@ -274,7 +274,7 @@ class TestVerb:
             requests.append(request)
             raise InputError("Enough.")
 
-        monkeypatch.setattr("microbleeds.pipeline.run", noted)
+        monkeypatch.setattr(comparison, "run", noted)
         touch(results / "scan.nii.gz")
         code = run(
             "compare", results / "one", results / "scan.nii.gz", "--out", results / "out",
@@ -297,7 +297,7 @@ class TestVerb:
             scans.append(scan)
             raise InputError("Enough.")
 
-        monkeypatch.setattr(followup, "load_visit", noted)
+        monkeypatch.setattr(comparison, "load_visit", noted)
         return scans
 
     def test_a_moved_scan_has_the_role_that_was_searched(self, results, given):

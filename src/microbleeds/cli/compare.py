@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,51 +45,26 @@ def compare(
     """
     from rich.console import Console
 
-    from microbleeds.atomic import atomic_folder
-    from microbleeds.compute import choose
-    from microbleeds.followup import Visit, compare_visits, load_visit, write_comparison
-    from microbleeds.followup.study_files import must_be_searched, study_files
-    from microbleeds.pipeline import Request, run
-    from microbleeds.report.record import refuse_unwritable_names
+    from microbleeds.comparison import ComparisonRequest
+    from microbleeds.comparison import compare as compare_and_write
 
-    refuse_unwritable_names(baseline, followup)
-    if overwrite:
-        _refuse_what_must_stay(out, (baseline, followup))
-    paths = {"baseline": baseline, "followup": followup}
-    studies = {name: study_files(path) for name, path in paths.items() if must_be_searched(path)}
-    scans = _moved({"baseline": baseline_scan, "followup": followup_scan}, paths, studies) | studies
-    visits: dict[str, Visit] = {}
-    with Console(stderr=True).status("start") as status, atomic_folder(out, overwrite=overwrite) as folder:
-        for name, path in paths.items():
-            if name in studies:
-                request = Request(
-                    out=folder / name,
-                    phase_sign=phase_sign.value,
-                    operating_point=operating_point.value,
-                    weights=weights,
-                    device=device,
-                    **studies[name],  # type: ignore[arg-type]
-                )
-                run(request, announce=status.update)
-            status.update(f"{name}: read")
-            result = folder / name if name in studies else path
-            shown = _named(path, result, studies.get(name, {}))
-            visits[name] = load_visit(result, scan=scans.get(name), name=shown, compute=choose(device))
-        status.update("compare")
-        comparison = compare_visits(visits["baseline"], visits["followup"])
-        write_comparison(comparison, visits["baseline"], visits["followup"], folder)
+    request = ComparisonRequest(
+        baseline,
+        followup,
+        out,
+        baseline_scan=baseline_scan,
+        followup_scan=followup_scan,
+        phase_sign=phase_sign.value,
+        operating_point=operating_point.value,
+        weights=weights,
+        device=device,
+        overwrite=overwrite,
+    )
+    with Console(stderr=True).status("start") as status:
+        comparison = compare_and_write(request, announce=status.update)
     _say(comparison, out)
     if not comparison.registration.succeeded:
         raise typer.Exit(NOT_ALIGNED)
-
-
-def _named(path: Path, result: Path, searched: Mapping[str, Path]) -> str:
-    """Return what a visit is called: its path, of a DICOM study as the search noted it, without the patient."""
-    from microbleeds.report.searched import read_run
-
-    role = next((role for role, file in searched.items() if file == path), None)
-    run = None if role is None else read_run(result)
-    return str(path) if role is None or run is None else str(run.options[role])
 
 
 def _say(comparison: Comparison, out: Path) -> None:
@@ -103,31 +77,6 @@ def _say(comparison: Comparison, out: Path) -> None:
         Console().print(counts_table(comparison))
     typer.echo(f"Comparison: {out / 'comparison.html'}")
     typer.echo(comparison.disclaimer)
-
-
-def _refuse_what_must_stay(out: Path, visits: tuple[Path, ...]) -> None:
-    """Refuse to replace what a reader signed, what is no earlier comparison, or what holds a visit."""
-    from microbleeds.overwriting import refuse_other_folder
-    from microbleeds.report.review.signed_folder import refuse_signed
-
-    refuse_signed(out)
-    refuse_other_folder(out, "comparison", ("comparison.json",), visits, "a visit that is to be compared")
-
-
-def _moved(
-    scans: Mapping[str, Path | None], results: Mapping[str, Path], studies: Mapping[str, object]
-) -> dict[str, dict[str, Path]]:
-    """Return the files of the scans that the user says lie elsewhere now, by visit."""
-    from microbleeds.errors import InputError
-    from microbleeds.followup.study_files import files_searched
-    from microbleeds.report.searched import read_run
-
-    needless = [name for name, path in scans.items() if path is not None and name in studies]
-    if needless:
-        raise InputError(f"--{needless[0]}-scan is for a result; the {needless[0]} is a scan itself.")
-    return {
-        name: files_searched(path, read_run(results[name])) for name, path in scans.items() if path is not None
-    }
 
 
 def counts_table(comparison: Comparison) -> Table:
