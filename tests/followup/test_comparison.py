@@ -19,6 +19,7 @@ from microbleeds.followup import series as series_module
 from microbleeds.followup.counting import LOST_ALONE, counted
 from microbleeds.followup.differences import differences
 from microbleeds.followup.drawn import draw
+from microbleeds.followup.interval import interval_days
 from microbleeds.followup.page import render_page
 from microbleeds.followup.record import comparison_schema_json
 from microbleeds.followup.registration import Registration
@@ -76,6 +77,11 @@ class TestOrder:
         assert found.interval_days == -1
         assert "acquired 1 day before the baseline" in found.warnings[0]
         assert "1 day backwards" in page_of(found, one, two)
+
+    def test_unknown_where_one_date_alone_was_shifted_into_the_past(self) -> None:
+        assert interval_days(date(1863, 3, 2), date(1864, 3, 2)) == 366
+        assert interval_days(date(1863, 3, 2), date(2024, 3, 2)) is None
+        assert interval_days(date(2024, 3, 2), date(1863, 3, 2)) is None
 
     def test_unknown_where_one_has_no_date(self, visits):
         found = compare_visits(on(visits[0], date(2024, 3, 2)), visits[1], registration=ALIGNED)

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from datetime import date
 
+MOST_DAYS = 18_263  # fifty years; MR imaging is not much older
+
 
 def interval_days(baseline: date | None, followup: date | None) -> int | None:
-    """Return the days from baseline to follow-up; ``None`` where a date is lacking."""
-    return None if baseline is None or followup is None else (followup - baseline).days
+    """Return the days from baseline to follow-up; ``None`` where a date is lacking, or one alone shifted.
+
+    Dates shifted as BIDS asks lie before 1925: none of a scan lies a lifetime from one that was not.
+    """
+    if baseline is None or followup is None:
+        return None
+    days = (followup - baseline).days
+    return days if abs(days) <= MOST_DAYS else None
 
 
 def describe_interval(days: int | None) -> str:

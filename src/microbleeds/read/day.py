@@ -18,18 +18,25 @@ _DAY = re.compile(r"(\d{4})[-.]?(\d{2})[-.]?(\d{2})(?=\D|\d\d|$)")
 KEYWORDS = ("AcquisitionDateTime", "AcquisitionDate", "SeriesDate", "StudyDate")
 
 
-def first_day(stated: Iterable[object]) -> date | None:
+def first_day(stated: Iterable[object], *, shifted: bool = False) -> date | None:
     """Return the first of several statements that is a day; ``None`` if none is.
 
     What is damaged is passed over without a word, since a sentence would quote it.
+
+    Args:
+        stated: what headers and sidecars hold.
+        shifted: whether days may have been shifted to long ago, as BIDS asks. A New Year's Day long ago still is
+            what stands where a date was taken out.
     """
-    return next((day for one in stated if (day := _day(one)) is not None), None)
+    return next((day for one in stated if (day := _day(one, shifted)) is not None), None)
 
 
-def _day(stated: object) -> date | None:
+def _day(stated: object, shifted: bool) -> date | None:
     found = _DAY.match(str(stated).strip()) if isinstance(stated, str | int) else None
     try:
         day = None if found is None else date(*(int(part) for part in found.groups()))
     except ValueError:
         return None
-    return day if day is not None and day.year >= _FIRST_YEAR else None
+    if day is None or day.year >= _FIRST_YEAR:
+        return day
+    return day if shifted and (day.month, day.day) != (1, 1) else None

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from microbleeds.geometry import Grid, canonical
 from microbleeds.read.nifti import checked_array, geometry_warnings, read_nifti
+from microbleeds.read.scans_table import day_in_scans_table
 from microbleeds.read.sidecar import read_sidecar
 from microbleeds.scan import SequenceFacts, Volume
 
@@ -97,7 +98,7 @@ def nifti_part(path: Path) -> Part:
         facts=sidecar.facts,
         phase_units=sidecar.phase_units,
         warnings=(*geometry_warnings(path), *sidecar.warnings),
-        day=sidecar.day,
+        day=sidecar.day or day_in_scans_table(path),
     )
 
 
