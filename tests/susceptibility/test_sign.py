@@ -10,7 +10,7 @@ from microbleeds.susceptibility import dipole
 from microbleeds.susceptibility.dipole import rough_susceptibility
 from microbleeds.susceptibility.foreground import head_core
 from microbleeds.susceptibility.highpass import homodyne
-from microbleeds.susceptibility.sign import find_sign
+from microbleeds.susceptibility.sign import _decision, find_sign
 from microbleeds.susceptibility.swi import susceptibility_weighted
 
 ALONG_Z = np.array([0.0, 0.0, 1.0])
@@ -44,6 +44,18 @@ def test_bright_veins_and_a_lost_slice_do_not_mislead(sign):
     decision = judged(phantom, phase, weight)
     assert decision.sign == ("paramagnetic-bright" if sign > 0 else "paramagnetic-dark")
     assert decision.sure
+
+
+@pytest.mark.parametrize("t_values", [(-7.8, 3.0), (-7.0, 2.6), (-5.6, 1.7), (-3.7, 7.4)])
+def test_dark_white_matter_on_thick_slices_does_not_outvote_skewness(t_values):
+    # t-values of dark voxels and of skewness on magnitudes of simulated training heads, veins bright.
+    assert _decision(*t_values).sign == "paramagnetic-bright"
+    assert _decision(*(-t for t in t_values)).sign == "paramagnetic-dark"
+
+
+def test_contradicting_measures_are_unsure():
+    assert not _decision(-7.8, 3.0).sure
+    assert _decision(7.8, 3.0).sure
 
 
 def test_noise_is_unsure():

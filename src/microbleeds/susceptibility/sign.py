@@ -8,8 +8,9 @@ susceptibility map of the inner head (:mod:`dipole`), two measures:
 
 The phase itself is a poor judge: on a real crop beside the falx (dark, diamagnetic, long) the dark voxels' phase
 had the wrong sign at all three echoes; both measures on the susceptibility map had the right one. Skewness counts
-double, since darkness misleads where cerebrospinal fluid is bright (2D gradient echo): there the dark voxels of a
-magnitude are white matter, which is diamagnetic.
+four times, since darkness misleads where cerebrospinal fluid is bright (2D gradient echo): there the dark voxels
+of a magnitude are white matter, which is diamagnetic. On 53 simulated magnitudes of training and validation heads
+darkness had the wrong sign in 22 (21 of the 22 with slices of 5 mm), and skewness in none.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _CALM_RAD = 0.3
 _BLOCK_MM = 8.0
 # The middle of the head has veins enough; a larger box costs time only.
 _LARGEST_BOX_MM = 120.0
+_SKEWNESS_COUNTS = 4.0
 # Below this the reader is warned; it lies at a combined t-value of 3.
 SURE = 0.95
 
@@ -94,7 +96,7 @@ def find_sign(
 
 
 def _decision(dark_t: float, skew_t: float) -> SignDecision:
-    evidence = (dark_t + 2 * skew_t) / np.sqrt(5)
+    evidence = (dark_t + _SKEWNESS_COUNTS * skew_t) / np.sqrt(1 + _SKEWNESS_COUNTS**2)
     confidence = float(1 / (1 + np.exp(-abs(evidence))))
     sign: PhaseSign = "paramagnetic-bright" if evidence >= 0 else "paramagnetic-dark"
     source = (
