@@ -256,7 +256,8 @@ def _assembled(parts: dict[str, Part], choice: SignChoice, notes: Sequence[str] 
     phase_rad, facts = None, None
     if "phase" in parts:
         weight = magnitude if magnitude is not None else main.image
-        phase_rad, facts, told = _understood_phase(parts["phase"], weight, choice)
+        swi = parts["swi"].image if "swi" in parts else None
+        phase_rad, facts, told = _understood_phase(parts["phase"], weight, swi, choice)
         warnings += told
     else:
         warnings.append(NO_PHASE)
@@ -288,7 +289,9 @@ def _sequence(parts: dict[str, Part]) -> SequenceFacts:
     return facts
 
 
-def _understood_phase(part: Part, weight: Volume, choice: SignChoice) -> tuple[Volume, PhaseFacts, list[str]]:
+def _understood_phase(
+    part: Part, weight: Volume, swi: Volume | None, choice: SignChoice
+) -> tuple[Volume, PhaseFacts, list[str]]:
     """Bring the phase to radians, high-pass filtered, paramagnetic positive, and say how."""
     _refuse_magnitude_as_phase(part, weight)
     spacing_mm, axis = part.grid.spacing_mm, part.grid.slice_axis
@@ -300,7 +303,8 @@ def _understood_phase(part: Part, weight: Volume, choice: SignChoice) -> tuple[V
         phase = homodyne(phase, weight, spacing_mm, slice_axis=axis)
     # Where a mask left nothing there is no phase either, whatever number stands in the file.
     phase[weight <= 0] = 0
-    derived = find_sign(phase, weight, core, spacing_mm, _b0_direction(part.grid), slice_axis=axis)
+    along_b0 = _b0_direction(part.grid)
+    derived = find_sign(phase, weight, core, spacing_mm, along_b0, swi=swi, slice_axis=axis)
     sign = derived.sign if choice == "auto" else choice
     if sign == "paramagnetic-dark":
         np.negative(phase, out=phase)

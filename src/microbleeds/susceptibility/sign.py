@@ -3,14 +3,15 @@
 Vendors and converters differ, and no table of them is reliable, so the scan's own veins decide. On a rough
 susceptibility map of the inner head (:mod:`dipole`), two measures:
 
-    * dark voxels: veins (and iron-rich nuclei) are darker than what surrounds them and paramagnetic;
-    * skewness: strong susceptibility inside the brain is mostly venous, so the longer tail is paramagnetic.
+    * skewness: strong susceptibility inside the brain is mostly venous, so the longer tail is paramagnetic;
+    * dark voxels of an SWI: what its phase mask darkens is paramagnetic, and so are veins and iron-rich nuclei.
 
 The phase itself is a poor judge: on a real crop beside the falx (dark, diamagnetic, long) the dark voxels' phase
-had the wrong sign at all three echoes; both measures on the susceptibility map had the right one. Skewness counts
-four times, since darkness misleads where cerebrospinal fluid is bright (2D gradient echo): there the dark voxels
-of a magnitude are white matter, which is diamagnetic. On 53 simulated magnitudes of training and validation heads
-darkness had the wrong sign in 22 (21 of the 22 with slices of 5 mm), and skewness in none.
+had the wrong sign at all three echoes; skewness of the susceptibility map had the right one. Dark voxels of a
+magnitude are not asked: where cerebrospinal fluid is bright (2D gradient echo) they are white matter, which is
+diamagnetic. On 53 simulated magnitudes of training and validation heads they had the wrong sign in 22 (21 of the
+22 with slices of 5 mm), and skewness in none. On an SWI skewness counts four times as much, since not every SWI
+has a phase mask.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ def find_sign(
     spacing_mm: Sequence[float] | NDArray[np.float64],
     b0_direction: NDArray[np.float64],
     *,
+    swi: Volume | None = None,
     slice_axis: int = 2,
 ) -> SignDecision:
     """Derive the sign of paramagnetic phase from veins.
@@ -75,6 +77,7 @@ def find_sign(
         region: [X, Y, Z] true well inside the head.
         spacing_mm: voxel size along each axis.
         b0_direction: unit vector of the main field along the array's axes.
+        swi: [X, Y, Z] susceptibility-weighted image on the same grid, if there is one.
         slice_axis: axis across the slices.
     """
     box = _box(region, spacing_mm)
@@ -88,22 +91,38 @@ def find_sign(
     where = np.nonzero(region)
     susceptibility = np.ascontiguousarray(rough_susceptibility(phase * region, spacing_mm, b0_direction))
     values = _standardised((susceptibility - _surroundings(susceptibility, spacing_mm, slice_axis))[where])
-    surroundings = _surroundings(weight, spacing_mm, slice_axis)[where]
-    darkness = 1 - weight[where] / np.maximum(surroundings, np.finfo(np.float32).tiny)
-    dark = darkness >= np.quantile(darkness, 1 - _DARK_SHARE)
     block = _block_of(where, spacing_mm)
-    return _decision(dark_t=_t_value(values[dark], block[dark]), skew_t=_t_value(values**3, block))
+    dark_t = None
+    if swi is not None:
+        dark = _dark(np.ascontiguousarray(swi[box]), where, spacing_mm, slice_axis)
+        dark_t = _t_value(values[dark], block[dark])
+    return _decision(skew_t=_t_value(values**3, block), dark_t=dark_t)
 
 
-def _decision(dark_t: float, skew_t: float) -> SignDecision:
-    evidence = (dark_t + _SKEWNESS_COUNTS * skew_t) / np.sqrt(1 + _SKEWNESS_COUNTS**2)
+def _dark(
+    image: Volume,
+    where: tuple[NDArray[np.intp], ...],
+    spacing_mm: Sequence[float] | NDArray[np.float64],
+    slice_axis: int,
+) -> NDArray[np.bool_]:
+    """Return which voxels, bool [N], are the darkest against what surrounds them."""
+    surroundings = _surroundings(image, spacing_mm, slice_axis)[where]
+    darkness = 1 - image[where] / np.maximum(surroundings, np.finfo(np.float32).tiny)
+    return np.asarray(darkness >= np.quantile(darkness, 1 - _DARK_SHARE))
+
+
+def _decision(skew_t: float, dark_t: float | None) -> SignDecision:
+    """Weigh the measures, each positive where veins are bright; ``dark_t`` is ``None`` without an SWI."""
+    evidence = skew_t
+    source = f"t = {skew_t:+.1f} for the skewness of the susceptibility"
+    if dark_t is not None:
+        evidence = (_SKEWNESS_COUNTS * skew_t + dark_t) / np.sqrt(_SKEWNESS_COUNTS**2 + 1)
+        source += f" and {dark_t:+.1f} for that of dark voxels (veins)"
     confidence = float(1 / (1 + np.exp(-abs(evidence))))
     sign: PhaseSign = "paramagnetic-bright" if evidence >= 0 else "paramagnetic-dark"
-    source = (
-        f"t = {dark_t:+.1f} for the susceptibility of dark voxels (veins) and {skew_t:+.1f} for its "
-        f"skewness, positive where veins are bright; confidence {confidence:.2f}"
+    return SignDecision(
+        sign, confidence, f"{source}, positive where veins are bright; confidence {confidence:.2f}"
     )
-    return SignDecision(sign, confidence, source)
 
 
 def _box(
