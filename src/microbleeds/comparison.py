@@ -14,6 +14,7 @@ from microbleeds.atomic import atomic_folder
 from microbleeds.compute import choose
 from microbleeds.errors import InputError
 from microbleeds.followup import Comparison, Visit, compare_visits, load_visit, write_comparison
+from microbleeds.followup.files import RECORD
 from microbleeds.followup.study_files import files_searched, must_be_searched, study_files
 from microbleeds.given import make_paths
 from microbleeds.overwriting import refuse_other_folder
@@ -23,8 +24,6 @@ from microbleeds.report.review.signed_folder import refuse_signed
 from microbleeds.report.searched import read_run
 from microbleeds.search import OperatingPointName, refuse_unknown_point
 from microbleeds.study import SignChoice, refuse_unknown_sign
-
-RESULT_FILES = ("comparison.json",)
 
 
 @dataclass(frozen=True)
@@ -86,11 +85,12 @@ def compare(request: ComparisonRequest, announce: Callable[[str], None] = lambda
     if request.overwrite:
         refuse_signed(request.out)
         visits_held = "a visit that is to be compared"
-        refuse_other_folder(request.out, "comparison", RESULT_FILES, paths.values(), visits_held)
+        refuse_other_folder(request.out, "comparison", (RECORD,), paths.values(), visits_held)
     studies = {name: study_files(path) for name, path in paths.items() if must_be_searched(path)}
     scans = _moved(request, studies) | studies
     with atomic_folder(request.out, overwrite=request.overwrite) as folder:
         visits: dict[str, Visit] = {}
+        compute = choose(request.device)
         for name, path in paths.items():
             result = path
             if name in studies:
@@ -98,7 +98,6 @@ def compare(request: ComparisonRequest, announce: Callable[[str], None] = lambda
                 _search(studies[name], result, request, announce)
             announce(f"{name}: read")
             shown = _named(path, result, studies.get(name, {}))
-            compute = choose(request.device)
             visits[name] = load_visit(result, scan=scans.get(name), name=shown, compute=compute)
         announce("compare")
         comparison = compare_visits(visits["baseline"], visits["followup"])
