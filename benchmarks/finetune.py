@@ -2,19 +2,21 @@
 
     python benchmarks/finetune.py build --anatomy FOLDER --data data/scanner-b
     python benchmarks/finetune.py run --data data/scanner-b --out runs/scanner-b
+    python benchmarks/finetune.py table
 
 `build` needs the public label maps (README, "Data"); scans that are there are kept. `run` fine-tunes the shipped
 weights on the ten, lets both search ten others of unseen heads, and writes benchmarks/results/finetune.json. Both
-times the brain comes from the program's own segmentation; the anatomical rule is not applied.
+times the brain comes from the program's own segmentation; the anatomical rule is not applied. `table` writes the
+page's table.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -23,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cohort import HERE, commit, hardware
-from interval_text import number_text
+from interval_text import AnyInterval, number_text
 from microbleeds import __version__
 from microbleeds.atomic import atomic_file
 from microbleeds.compute import choose
@@ -35,11 +37,15 @@ from microbleeds.training.collection import open_collection
 from microbleeds.training.finetune import FinetuneSettings, finetune
 from microbleeds.training.out_of_fold import PooledScores, ScoredScan, pooled, search
 from microbleeds.weights import load_detector
+from pages import write_part as write_page_part
 from scanner_b import LABELLED, UNSEEN, forget, forget_masks, write_part
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 Data = Annotated[Path, typer.Option(help="Folder of both data sets.")]
+RESULT = HERE / "results" / "finetune.json"
+PAGE = HERE.parent / "docs" / "fine-tuning.md"
 FIGURES = ("sensitivity at 1 FP", "mean sensitivity", "sensitivity, balanced", "FP per scan, balanced")
+_OF_A_POINT = ("sensitivity", "false_positives_per_scan")
 SIGN: SignChoice = "paramagnetic-dark"  # the clinic knows how its scanner writes phase
 NOTICE = (
     "Simulated scans: no real microbleed stands behind any number. Intervals: 95 %, bootstrap over the subjects "
@@ -70,22 +76,22 @@ def run(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     steps: Annotated[int, typer.Option(min=1, help="Of fine-tuning.")] = FinetuneSettings.steps,
-    results: Annotated[Path, typer.Option(help="Folder of the result.")] = HERE / "results",
+    result: Annotated[Path, typer.Option(help="File of the result.")] = RESULT,
 ) -> None:
     """Fine-tune the shipped weights, search the unseen scans with both, and write what was gained."""
-    how = FinetuneSettings(steps=steps)
+    how, shipped = FinetuneSettings(steps=steps), load_detector(None).card
     card = finetune(data / LABELLED.name, out, how=how, phase_sign=SIGN, device="cpu")
     before = _searched(data, out, None)
     after = _searched(data, out, out / "weights.safetensors")
     scores = {"shipped": pooled(before), "fine-tuned": pooled(after)}
     gain = dict(zip(FIGURES, bootstrap(list(zip(before, after, strict=True)), _gain, repeats=2000), strict=True))
-    path = results / "finetune.json"
     content = {
         "notice": NOTICE,
         "command": f"python benchmarks/finetune.py run --data DATA --out RUN --steps {steps}",
         "labelled": _described(data / LABELLED.name),
         "unseen": _described(data / UNSEEN.name),
-        "shipped_sha256": load_detector(None).card.sha256,
+        "shipped": shipped.name,
+        "shipped_sha256": shipped.sha256,
         "fine_tuned": {"sha256": card.sha256, "steps": card.training.steps, "minutes": card.training.minutes},
         "notes": card.training.notes,
         "speed": json.loads((out / "run.json").read_text(encoding="utf-8"))["speed"],
@@ -96,10 +102,58 @@ def run(
         "scores": {name: _plain(value) for name, value in scores.items()},
         "gain": {name: vars(interval) for name, interval in gain.items()},
     }
-    with atomic_file(path) as partial:
+    with atomic_file(result) as partial:
         partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     Console().print(_table(scores, gain))
-    print(f"Result: {path}")
+    print(f"Result: {result}")
+
+
+@app.command()
+def table(
+    result: Annotated[Path, typer.Option(help="File of the result.")] = RESULT,
+    page: Annotated[Path, typer.Option(help="Page that holds the table.")] = PAGE,
+) -> None:
+    """Write the table from the stored result."""
+    if not result.exists():
+        raise InputError(f"There is no {result}; run `run` first.")
+    lines = markdown(json.loads(result.read_text(encoding="utf-8")))
+    write_page_part("finetune", lines, page)
+    print("\n".join(lines))
+
+
+def markdown(content: Mapping[str, Any]) -> list[str]:
+    """Return the table of a stored result as lines of Markdown."""
+    scores, gain, hardware = content["scores"], content["gain"], content["hardware"]
+    both = (scores["shipped"], scores["fine-tuned"])
+    rows = [
+        ("sensitivity at 1 false positive per scan", *(one["sensitivity_at"]["1"] for one in both), FIGURES[0]),
+        ("mean sensitivity, 1/8 to 8 false positives", *(one["mean_sensitivity"] for one in both), FIGURES[1]),
+    ]
+    for point, gains in (("balanced", FIGURES[2:]), ("screening", ("", ""))):
+        for name, key, gained in zip(("sensitivity", "false positives per scan"), _OF_A_POINT, gains, strict=True):
+            rows.append((f"{point}: {name}", *(one["operating"][point][key] for one in both), gained))
+    lines = [
+        f"| on the {content['unseen']['scans']} unseen scans, {content['unseen']['microbleeds']} microbleeds "
+        f"| shipped (`{content['shipped']}`) | fine-tuned | gain |",
+        "|---|---|---|---|",
+    ]
+    for about, one, other, gained in rows:
+        lines.append(f"| {about} | {_cell(one)} | {_cell(other)} | {_cell(gain.get(gained), sign=True)} |")
+    tuned, speed = content["fine_tuned"], content["speed"]
+    return [
+        *lines,
+        "",
+        f"{tuned['steps']} steps, preparation included: {tuned['minutes']:.0f} minutes ({hardware['processor']}, "
+        f"{speed['compute']}). Commit {content['commit']}, {content['date'][:10]}.",
+    ]
+
+
+def _cell(interval: AnyInterval | None, sign: bool = False) -> str:
+    """Return a cell of the table; gains bear their sign."""
+    if interval is None:
+        return ""
+    text = number_text(interval, 2)
+    return text if not sign or text.startswith("-") else f"+{text}"
 
 
 def _searched(data: Path, out: Path, weights: Path | None) -> list[ScoredScan]:

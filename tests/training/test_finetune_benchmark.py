@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +46,54 @@ def test_the_gain_by_hand(example: tuple[ModuleType, ModuleType]) -> None:
     assert named["sensitivity at 1 FP"] == pytest.approx(0.5)
     assert named["sensitivity, balanced"] == pytest.approx(0.5)
     assert named["FP per scan, balanced"] == pytest.approx(-2)
+
+
+def figures(value: float) -> dict[str, object]:
+    of = {"value": value, "low": value - 0.1, "high": value + 0.1}
+    point = {"sensitivity": of, "false_positives_per_scan": {**of, "value": 2 * value}}
+    return {
+        "sensitivity_at": {"1": of},
+        "mean_sensitivity": of,
+        "operating": {"balanced": point, "screening": point},
+    }
+
+
+def test_the_table_holds_what_was_stored(example: tuple[ModuleType, ModuleType], tmp_path: Path) -> None:
+    benchmark, _ = example
+    gains = (0.25, 0.125, -0.5, -3.0)
+    content = {
+        "unseen": {"scans": 10, "microbleeds": 50},
+        "shipped": "detector-9",
+        "fine_tuned": {"steps": 300, "minutes": 7.4},
+        "speed": {"compute": "cpu, bfloat16"},
+        "hardware": {"processor": "Abacus"},
+        "commit": "abc",
+        "date": "2026-11-30T12:00:00",
+        "scores": {"shipped": figures(0.5), "fine-tuned": figures(0.75)},
+        "gain": {
+            name: {"value": gain, "low": None, "high": None}
+            for name, gain in zip(benchmark.FIGURES, gains, strict=True)
+        },
+    }
+    stored, page = tmp_path / "finetune.json", tmp_path / "page.md"
+    stored.write_text(json.dumps(content))
+    benchmark.table(stored, page)
+    text = page.read_text()
+    assert "| on the 10 unseen scans, 50 microbleeds | shipped (`detector-9`) | fine-tuned | gain |" in text
+    assert (
+        "| sensitivity at 1 false positive per scan | 0.50 (0.40 to 0.60) | 0.75 (0.65 to 0.85) | +0.25 |" in text
+    )
+    assert "| balanced: sensitivity | 0.50 (0.40 to 0.60) | 0.75 (0.65 to 0.85) | -0.50 |" in text
+    assert "| balanced: false positives per scan | 1.00 (0.40 to 0.60) | 1.50 (0.65 to 0.85) | -3.00 |" in text
+    assert "| screening: false positives per scan | 1.00 (0.40 to 0.60) | 1.50 (0.65 to 0.85) |  |" in text
+    assert "300 steps, preparation included: 7 minutes (Abacus, cpu, bfloat16). Commit abc, 2026-11-30." in text
+
+
+def test_a_table_needs_a_result(example: tuple[ModuleType, ModuleType], tmp_path: Path) -> None:
+    benchmark, _ = example
+    with pytest.raises(benchmark.InputError, match="run `run` first"):
+        benchmark.table(tmp_path / "none.json", tmp_path / "page.md")
+    assert not (tmp_path / "page.md").exists()
 
 
 def test_heads_and_seeds_are_those_of_the_scoring_rules(example: tuple[ModuleType, ModuleType]) -> None:
