@@ -52,8 +52,8 @@ def _cohort(results: list[dict[str, Any]]) -> list[str]:
         f"**Cohort `{cohort.name}`** ({protocol}): {scores['subjects']} simulated subjects, "
         f"{scores['negative_subjects']} of them without a visible microbleed, {scores['microbleeds']} visible "
         f"microbleeds; seeds never used in training, heads deformed from {len(cohort.anatomies)} label maps never "
-        "used in training. A hit lies within 5 mm; 95 % intervals over these heads in brackets: another label map may "
-        "change more.",
+        "used in training. A hit lies within 5 mm; 95 % intervals over these heads in brackets: another label map "
+        "may change more.",
         "",
         "| input | operating point | sensitivity | false positives per subject | in subjects without | precision "
         "| right group (MARS) | by Kim's grouping |",
