@@ -118,7 +118,16 @@ class Searcher:
         expected = expectation(card, scan.kind, with_phase=scan.phase_rad is not None)
         warnings = (*doubts, *expected, *segmentation.warnings)
         disclaimer = DISCLAIMER if card.training.simulated else f"{RESEARCH_USE} {self.model.training}"
-        record = assemble(scan, candidates, places, self.model, warnings, segmentation, disclaimer)
+        record = assemble(
+            scan,
+            candidates,
+            places,
+            self.model,
+            warnings,
+            segmentation,
+            disclaimer,
+            segmentation.mni_from_ras if segmentation.confident else None,
+        )
         return Found(scan, segmentation, record)
 
 

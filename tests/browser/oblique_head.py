@@ -28,6 +28,7 @@ SCORES = (0.97, 0.7, 0.3)
 
 
 UNSTEADY = "Its score changes between 0.33 and 0.91."
+MINERAL = "Near the pallidum, whose mineralisation looks the same."
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ def result(
     folder: Path,
     border: int | None = None,
     unsteady: int | None = None,
+    mineral: int | None = None,
     *,
     doubtful: bool = False,
     edged: bool = False,
@@ -107,6 +109,7 @@ def result(
         folder: to write to.
         border: the finding that is near another group.
         unsteady: the finding whose score changes.
+        mineral: the finding near the pallidum.
         doubtful: whether the segmentation looks wrong.
         edged: as for :func:`head`.
     """
@@ -116,6 +119,7 @@ def result(
         one.model_copy(
             update={"place_confidence": confidence.get(one.id, one.place_confidence)}
             | ({"score_note": UNSTEADY} if one.id == unsteady else {})
+            | ({"mineralisation_note": MINERAL} if one.id == mineral else {})
         )
         for one in made.record.findings
     ]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from oblique_head import BLEEDS_MM, MISSED_MM, UNSTEADY, head, result
+from oblique_head import BLEEDS_MM, MINERAL, MISSED_MM, UNSTEADY, head, result
 from PIL import Image
 
 from microbleeds.localise import localise
@@ -193,11 +193,18 @@ class TestReading:
         page = opened(folder=result(tmp_path / "unsteady", unsteady=1))
         begin(page)
         assert page.locator("#findings .doubt").count() == 1
-        assert not page.is_visible("#unsteady")
+        assert not page.is_visible("#doubts")
         page.keyboard.press("n")
-        assert page.text_content("#unsteady") == UNSTEADY
+        assert page.text_content("#doubts") == UNSTEADY
         page.keyboard.press("n")
-        assert not page.is_visible("#unsteady")
+        assert not page.is_visible("#doubts")
+
+    def test_what_may_be_mineral_is_said_beside_it(self, opened, tmp_path: Path):
+        page = opened(folder=result(tmp_path / "both", unsteady=1, mineral=1))
+        begin(page)
+        assert page.locator("#findings .doubt").all_text_contents() == ["unsteady", "mineral?"]
+        page.keyboard.press("n")
+        assert page.text_content("#doubts") == f"{UNSTEADY} {MINERAL}"
 
     @pytest.mark.parametrize("width", [800, 1000])
     def test_the_whole_bar_is_in_reach_on_a_small_screen(self, opened, width: int):

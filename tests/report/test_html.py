@@ -216,6 +216,18 @@ class TestPage:
         assert "unsteady" not in page
         assert "Score spread" not in page, "not measured"
 
+    def test_what_may_be_mineral_is_said(self, head: Head, page: str):
+        note = "Near the pallidum, whose mineralisation looks the same."
+        first = head.record.kept[0]
+        findings = [
+            one.model_copy(update={"mineralisation_note": note}) if one.id == first.id else one
+            for one in head.record.findings
+        ]
+        text = render_html(head.record.model_copy(update={"findings": findings}), head.scan, head.brain)
+        assert text.count(">mineral?</small>") == 1
+        assert f'<p class="reason">{note}</p>' in text
+        assert "mineral?" not in page
+
     def test_marks_differ_in_shape(self, page: str):
         outline = page[page.index('class="outlines"') : page.index("Projections of the scan")]
         for shape in ("<circle r=", "<rect x=", "<path d="):

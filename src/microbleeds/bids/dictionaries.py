@@ -36,6 +36,9 @@ FINDINGS: Mapping[str, Description] = {
         "Description": "Largest minus smallest score when the image is flipped or shifted; n/a where not measured."
     },
     "score_note": {"Description": "Said where the spread of the score is large."},
+    "mineralisation_note": {
+        "Description": "Said near the pallidum and the dentate nucleus, where iron gathers with age."
+    },
     "certainty": {
         "Description": "How sure a finding that counts is, by score, roundness and size or by a reader; else n/a.",
         "Levels": {"definite": "meets all of the rule", "possible": "misses part of it"},

@@ -43,8 +43,8 @@ class Rule:
         largest_mm: the tolerance grows no further, since neighbouring bleeds would be taken for each other.
     """
 
-    # Chosen on 8 validation pairs by `benchmarks/followup.py choose`: 0.012 (the search's floor then) gave no falsely
-    # new one, 0.024 to 0.05 one, 0.1 two and no second threshold three; all found the same of 36.
+    # Chosen on 8 validation pairs by `benchmarks/followup.py choose`: 0.012 (the search's floor then) gave no
+    # falsely new one, 0.024 to 0.05 one, 0.1 two and no second threshold three; all found the same of 36.
     low_cut: float = 0.012
     # On the same pairs three candidates of a score above 0.02 were ruled out where nothing had been, each of them
     # a true new bleed (0.998 and up).

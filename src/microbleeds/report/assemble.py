@@ -11,11 +11,12 @@ from dataclasses import asdict
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from microbleeds import __version__
 from microbleeds.regions import BOMBS, KIM, MARS
 from microbleeds.report.certainty import judge, note_on_spread, rule_from
-from microbleeds.report.mineralisation import mineralisation_warnings
+from microbleeds.report.mineralisation import mineralisation_warnings, with_notes
 from microbleeds.report.record import (
     DISCLAIMER,
     CertaintyRule,
@@ -97,6 +98,7 @@ def assemble(
     warnings: Sequence[str] = (),
     segmentation: Segmented | None = None,
     disclaimer: str = DISCLAIMER,
+    mni_from_ras: NDArray[np.float64] | None = None,
 ) -> Record:
     """Build the record of a scan.
 
@@ -109,10 +111,14 @@ def assemble(
         warnings: sentences beyond those of the scan; each is said once.
         segmentation: that told the places; where it is not confident, no group is trusted.
         disclaimer: what is said wherever the result is shown.
+        mni_from_ras: [4, 4] affine from the scan's RAS mm to MNI152 mm, which tells what lies near nuclei that
+            mineralise; ``None`` where it is unknown or not to be trusted.
     """
     rule = rule_from(model.operating_point.definite_cut)
     trusted = segmentation is None or segmentation.confident or not segmentation.located
     findings = _findings(scan, candidates, places, model.operating_point, rule, trusted)
+    if mni_from_ras is not None:
+        findings = with_notes(findings, mni_from_ras)
     doubts = [] if trusted else [UNSURE]
     mineral = mineralisation_warnings(findings, not trusted)
     record = Record(

@@ -3,11 +3,18 @@
 Mineralisation there is paramagnetic, as a bleed is, so no detector of iron tells them; a reader does, by place and
 symmetry (iron and calcium of the basal ganglia are among the mimics of Greenberg 2009). On the simulated test
 scans most of what counts in the lentiform nucleus is mineralisation (docs/reading.md).
+
+The result names all that counts in the regions that hold these nuclei. A finding near one of them, by the affine
+to MNI152, bears a note of its own. It changes no count.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from microbleeds.report.record import Finding
 from microbleeds.report.scale_tables import count
@@ -16,6 +23,31 @@ _PLACES = {
     "lentiform": ("the lentiform nucleus", "the pallidum"),
     "cerebellum": ("the cerebellum", "the dentate nucleus"),
 }
+# Of 188 mineralised spots in scans of validation heads 176 lie as near as this, of 43 visible microbleeds of the
+# same regions 8 (within 12 mm 157 and 5): the nuclei reach 8 mm, the affine misses by some, and the note asks only
+# to look.
+NEAR_MM = 14.0
+
+
+@dataclass(frozen=True)
+class _Nucleus:
+    """A nucleus that mineralises with age.
+
+    Args:
+        name: with its article.
+        centre_mni_mm: middle of the right one in MNI152 (that of the template's label map), the left is mirrored.
+        regions: fine regions in which a finding near it may be placed.
+    """
+
+    name: str
+    centre_mni_mm: tuple[float, float, float]
+    regions: frozenset[str]
+
+
+_NUCLEI = (
+    _Nucleus("the pallidum", (19.7, -4.3, -1.0), frozenset({"lentiform", "internal_capsule"})),
+    _Nucleus("the dentate nucleus", (18.7, -58.2, -37.6), frozenset({"cerebellum"})),
+)
 
 
 def mineralisation_warnings(
@@ -38,6 +70,45 @@ def mineralisation_warnings(
     if len(rest) < len(kept) and _turns_lobar(kept, rest, places_doubtful):
         said.append("Without what lies in the lentiform nucleus the findings would be strictly lobar.")
     return said
+
+
+def with_notes(findings: Sequence[Finding], mni_from_ras: NDArray[np.float64]) -> list[Finding]:
+    """Return the findings, in the same order, with a note on those that lie near such a nucleus.
+
+    Args:
+        findings: all of a scan.
+        mni_from_ras: [4, 4] affine from the scan's RAS mm to MNI152 mm.
+    """
+    near = {finding.id: _nucleus_near(finding, mni_from_ras) for finding in findings}
+    return [
+        finding.model_copy(update={"mineralisation_note": _note(finding, nucleus, findings, near)})
+        if (nucleus := near[finding.id])
+        else finding
+        for finding in findings
+    ]
+
+
+def _nucleus_near(finding: Finding, mni_from_ras: NDArray[np.float64]) -> _Nucleus | None:
+    """Return the nucleus that a finding lies near."""
+    x, y, z = mni_from_ras[:3, :3] @ np.array(finding.position_ras_mm) + mni_from_ras[:3, 3]
+    for nucleus in _NUCLEI:
+        away_mm = float(np.linalg.norm(np.subtract((abs(x), y, z), nucleus.centre_mni_mm)))
+        if finding.region in nucleus.regions and away_mm <= NEAR_MM:
+            return nucleus
+    return None
+
+
+def _note(
+    finding: Finding, nucleus: _Nucleus, findings: Sequence[Finding], near: dict[int, _Nucleus | None]
+) -> str:
+    """Return the note on a finding near a nucleus, and which ones lie near that of the other side."""
+    opposite = {"left": "right", "right": "left"}.get(finding.side)
+    others = [one.id for one in findings if one.kept and one.side == opposite and near[one.id] is nucleus]
+    said = f"Near {nucleus.name}, whose mineralisation looks the same"
+    if not others:
+        return f"{said}."
+    named = f"finding {others[0]} lies" if len(others) == 1 else f"findings {', '.join(map(str, others))} lie"
+    return f"{said}; {named} near that of the other side, as is usual with it."
 
 
 _MEANING = "Mineralisation of {nucleus}, usual with age, looks the same to the detector: a reader must tell."

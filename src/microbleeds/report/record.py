@@ -26,7 +26,7 @@ from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
 from microbleeds.regions import CSF, MARGIN_LIMIT_MM, VENTRICLE
 
-SCHEMA_VERSION: Literal["1.3.0"] = "1.3.0"
+SCHEMA_VERSION: Literal["1.4.0"] = "1.4.0"
 RESEARCH_USE = "Research use. Not a medical device."
 DISCLAIMER = f"{RESEARCH_USE} Weights learned from simulated scans."
 
@@ -200,6 +200,9 @@ class Finding(Strict):
         description="border: another group is near (margin_mm); uncertain: the segmentation looks wrong; unknown: "
         "no group; reader: a reader confirmed or gave the place; null where nothing says.",
     )
+    mineralisation_note: str | None = Field(
+        default=None, description="Said near the pallidum and the dentate nucleus, where iron gathers with age."
+    )
     kept: bool
     removed_by: RemovedBy | None
     reason: str | None = Field(description="Why it was removed; null when kept.")
@@ -276,7 +279,7 @@ class Counts(Strict):
 class Record(Strict):
     """Everything that `findings.json` says about one scan."""
 
-    schema_version: Literal["1.0.0", "1.1.0", "1.2.0", "1.3.0"] = SCHEMA_VERSION
+    schema_version: Literal["1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0"] = SCHEMA_VERSION
     program_version: str
     disclaimer: str = DISCLAIMER
     scan: ScanRecord

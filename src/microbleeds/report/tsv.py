@@ -32,6 +32,7 @@ COLUMNS = (
     "side",
     "place_confidence",
     "margin_mm",
+    "mineralisation_note",
     "bombs_group",
     "bombs_row",
     "kim_group",

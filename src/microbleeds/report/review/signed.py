@@ -154,9 +154,10 @@ def _refuse_other_result(record: Record, verdicts: Verdicts, findings_sha256: st
 
 
 def _judged(finding: Finding, verdict: Verdict | None) -> Finding:
-    """Return a finding after its verdict."""
+    """Return a finding after its verdict; whoever judged it has told it from mineralisation."""
     if verdict is None:
         return finding
+    finding = finding.model_copy(update={"mineralisation_note": None})
     if verdict.verdict == "rejected":
         out = {"kept": False, "removed_by": "reader", "reason": REJECTED, "certainty_reason": None}
         return finding.model_copy(update=out)
@@ -183,6 +184,7 @@ def _placed(finding: Finding, place: Placement | None) -> Finding:
         "side": place.side,
         "margin_mm": None,
         "place_confidence": "unknown" if place.region is None else "reader",
+        "mineralisation_note": finding.mineralisation_note if place.region == finding.region else None,
     }
     return finding.model_copy(update=update)
 

@@ -17,6 +17,11 @@ function scoreOf(finding) {
 // What is worth saying of a place: that another group is near, or that it is the reader's.
 const TRUST = { border: "border", reader: "placed by you" };
 
+// What the program itself doubts about a finding, in sentences.
+function notesOn(finding) {
+  return [finding.score_note, finding.mineralisation_note].filter(Boolean).join(" ");
+}
+
 function rowOf(finding) {
   const { id, verdict, group } = finding;
   const name = typeof id === "number" ? `Finding ${id}` : `Added ${id}`;
@@ -25,13 +30,13 @@ function rowOf(finding) {
   const standing = finding.kept ? finding.certainty : verdict === "rejected" ? "rejected" : "not counted";
   const state = [standing, TRUST[finding.place_confidence]].filter(Boolean).join(" · ");
   const picture = finding.thumbnails?.[0];
-  const unsteady = finding.score_note ? [made("span", { className: "doubt" }, "unsteady")] : [];
-  const jump = made("button", { type: "button", className: "jump", title: finding.reason ?? finding.score_note ?? "" },
+  const doubts = [finding.score_note && "unsteady", finding.mineralisation_note && "mineral?"].filter(Boolean);
+  const jump = made("button", { type: "button", className: "jump", title: finding.reason ?? notesOn(finding) },
     picture ? made("img", { src: picture.source, alt: "", width: 46, height: 46 }) : made("span", { className: "blank" }),
     made("span", { className: "what" },
       made("span", { className: "line" }, made("b", { className: `number ${group}` }, String(id)), made("span", { className: "words" }, words)),
-      made("span", { className: "small" }, `${scoreOf(finding)} · ${size} · ${state}`, ...unsteady)));
-  jump.setAttribute("aria-label", `${name}: ${words}, ${scoreOf(finding)}, ${size}, ${state}${unsteady.length ? ", unsteady" : ""}`);
+      made("span", { className: "small" }, `${scoreOf(finding)} · ${size} · ${state}`, ...doubts.map((doubt) => made("span", { className: "doubt" }, doubt)))));
+  jump.setAttribute("aria-label", `${name}: ${words}, ${scoreOf(finding)}, ${size}, ${[state, ...doubts].join(", ")}`);
   jump.addEventListener("click", () => choose(id));
   const now = verdict === "added" ? (finding.certainty === "definite" ? "accepted" : "uncertain") : verdict;
   const buttons = DECISIONS.map(([decision, sign, title]) => {
@@ -72,9 +77,9 @@ function showFindings() {
 
 function showNote() {
   const field = part("note-field");
-  const unsteady = facts.findings.find((finding) => finding.id === chosen)?.score_note;
-  part("unsteady").hidden = !unsteady;
-  part("unsteady").textContent = unsteady ?? "";
+  const notes = notesOn(facts.findings.find((finding) => finding.id === chosen) ?? {});
+  part("doubts").hidden = !notes;
+  part("doubts").textContent = notes;
   field.hidden = chosen === null;
   if (chosen === null) return;
   field.querySelector("span").textContent = `Note on ${chosen}`;
