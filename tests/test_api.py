@@ -13,6 +13,8 @@ import pytest
 
 import microbleeds
 from microbleeds.errors import InputError
+from microbleeds.scan import SequenceFacts
+from microbleeds.study import Study
 
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
@@ -42,6 +44,7 @@ class TestArrays:
     """`scan_of` refuses what files would be refused for."""
 
     AFFINE = np.diag([0.5, 0.5, 2.0, 1.0])
+    SHIFTED = AFFINE + np.outer([1.0, 0, 0, 0], [0, 0, 0, 5.0])
     IMAGE = np.random.default_rng(0).uniform(1, 100, (32, 32, 16))
 
     def test_what_is_given_is_not_changed(self) -> None:
@@ -74,6 +77,11 @@ class TestArrays:
             ({"swi": -IMAGE}, "strongly negative values"),
             ({"swi": IMAGE, "phase": IMAGE[:, :, 1:]}, "lie on different grids"),
             ({"swi": IMAGE, "phase_sign": "bright"}, "phase sign 'bright' is unknown"),
+            ({"swi": [[1, 2], [3]]}, "no array of numbers"),
+            ({"swi": IMAGE, "phase_units": 5}, "units of the phase are a word such as rad, not 5"),
+            ({"swi": IMAGE, "sequence": {}}, "a SequenceFacts, not a dict"),
+            ({"swi": IMAGE, "sequence": SequenceFacts(echo_time_ms="20")}, "echo_time_ms of the sequence is '20'"),
+            ({"swi": IMAGE, "sequence": SequenceFacts(field_strength_t=np.nan)}, "field_strength_t .* is nan"),
         ],
     )
     def test_what_can_not_be_used_is_refused(self, given: dict, sentence: str) -> None:
@@ -86,6 +94,8 @@ class TestArrays:
             (np.eye(3), "it must be .4, 4., voxel to RAS mm"),
             (np.eye(4), "identity affine"),
             (np.zeros((4, 4)), "singular or not finite"),
+            ("somewhere", "no array of numbers"),
+            (SHIFTED.T, "The last row of the affine of swi array is .* was it transposed"),
             (np.diag([3, 3, 3, 1.0]), "too coarse for microbleeds"),
         ],
     )
@@ -98,6 +108,10 @@ class TestSearcher:
     def test_an_unknown_operating_point_costs_no_search(self) -> None:
         with pytest.raises(InputError, match="operating point 'best' is unknown"):
             microbleeds.Searcher(operating_point="best")  # type: ignore[arg-type]
+
+    def test_what_is_no_scan_is_refused(self) -> None:
+        with pytest.raises(InputError, match=r"not a Study; of open_scan it is study\.scan"):
+            microbleeds.Searcher().search(Study(None))  # type: ignore[arg-type]
 
     def test_weights_may_be_texts(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="mine"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from microbleeds.errors import InputError
-from microbleeds.given import make_paths, paths_of, refuse_below, texts_of
+from microbleeds.given import make_paths, path_of, paths_of, refuse_below, texts_of
 
 
 @dataclass(frozen=True)
@@ -46,3 +46,9 @@ def test_numbers_that_can_not_be() -> None:
     for wrong in (-1, 0.5, "3", None):
         with pytest.raises(InputError, match=f"scans per head must be a whole number .* 0, got {wrong!r}"):
             refuse_below(0, scans_per_head=wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", ["", Path("data\0"), None, 5])
+def test_what_is_no_path_is_refused(given) -> None:
+    with pytest.raises(InputError, match=r"[Pp]ath"):
+        path_of(given)

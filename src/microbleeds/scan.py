@@ -7,13 +7,16 @@ written.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import asdict, dataclass, field
 from datetime import date
+from numbers import Real
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
 
 Volume = NDArray[np.float32]
@@ -32,6 +35,26 @@ class SequenceFacts:
     repetition_time_ms: float | None = None
     flip_angle_deg: float | None = None
     manufacturer: str | None = None
+
+
+def checked_facts(facts: SequenceFacts | None) -> SequenceFacts:
+    """Return acquisition facts that a caller gave, none if ``None``.
+
+    Raises:
+        InputError: if they are none, or hold what is no positive number or no text.
+    """
+    if facts is None:
+        return SequenceFacts()
+    if not isinstance(facts, SequenceFacts):
+        raise InputError(f"The facts of a sequence are a SequenceFacts, not a {type(facts).__name__}.")
+    for name, value in asdict(facts).items():
+        if name == "manufacturer":
+            fitting = value is None or isinstance(value, str)
+        else:
+            fitting = value is None or (isinstance(value, Real) and 0 < float(value) < math.inf)
+        if not fitting:
+            raise InputError(f"{name} of the sequence is {value!r}; leave it out where it is not known.")
+    return facts
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from microbleeds.compute import Compute, Precision, choose
 from microbleeds.detect import detect, settings_for
 from microbleeds.errors import InputError
+from microbleeds.given import texts_of
 from microbleeds.localise import localise
 from microbleeds.look_again import changes_for, look_again
 from microbleeds.prepare import prepare
@@ -84,7 +85,7 @@ class Searcher:
         self,
         scan: Scan,
         *,
-        doubts: Iterable[str] = (),
+        doubts: str | Iterable[str] = (),
         stage: StageContext = lambda name: nullcontext(),
     ) -> Found:
         """Find the microbleeds of a scan and say where they lie.
@@ -97,6 +98,8 @@ class Searcher:
         Raises:
             InputError: if the scan shows no brain.
         """
+        if not isinstance(scan, Scan):
+            raise InputError(f"A scan is needed, not a {type(scan).__name__}; of open_scan it is study.scan.")
         compute, card, model = self.compute, self._detector.card, self._detector.model
         settings = settings_for(card)
         with stage("segment"):
@@ -116,7 +119,7 @@ class Searcher:
             changes = changes_for(card)
             candidates = look_again(prepared, model, candidates, counted, settings, compute, changes)
         expected = expectation(card, scan.kind, with_phase=scan.phase_rad is not None)
-        warnings = (*doubts, *expected, *segmentation.warnings)
+        warnings = (*texts_of(doubts), *expected, *segmentation.warnings)
         disclaimer = DISCLAIMER if card.training.simulated else f"{RESEARCH_USE} {self.model.training}"
         record = assemble(
             scan,

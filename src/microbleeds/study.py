@@ -18,13 +18,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
-from microbleeds.given import PathText, texts_of
+from microbleeds.given import PathText, path_of, texts_of
 from microbleeds.read.dicom.parts import part_of, parts_of
 from microbleeds.read.dicom.series import DicomSeries, DicomStudy, Role
 from microbleeds.read.dicom.study import is_study, open_study, open_volume
 from microbleeds.read.part import Part, array_part, nifti_part
 from microbleeds.read.sidecar import merged
-from microbleeds.scan import NO_PHASE, T2STAR_ONLY, PhaseFacts, Scan, SequenceFacts, Volume
+from microbleeds.scan import NO_PHASE, T2STAR_ONLY, PhaseFacts, Scan, SequenceFacts, Volume, checked_facts
 from microbleeds.susceptibility.foreground import head_core
 from microbleeds.susceptibility.highpass import decide_high_pass, homodyne
 from microbleeds.susceptibility.scale import PhaseScale, find_scale, to_radians
@@ -101,11 +101,11 @@ def open_scan(
     Raises:
         InputError: as :func:`load_study`, and if the DICOM study can't be used.
     """
-    given = {role: Path(p) for role, p in zip(_ROLES, (swi, magnitude, phase), strict=True) if p is not None}
+    given = {role: path_of(p) for role, p in zip(_ROLES, (swi, magnitude, phase), strict=True) if p is not None}
     _refuse_phase_alone(given)
     refuse_unknown_sign(phase_sign)
     series = texts_of(series)
-    if series and not (swi is not None and is_study(Path(swi))):
+    if series and not ("swi" in given and is_study(given["swi"])):
         raise InputError(
             "Series can be named for a DICOM study only; give its folder or zip as the first argument."
         )
@@ -148,7 +148,9 @@ def scan_of(
     }
     _refuse_phase_alone(images)
     refuse_unknown_sign(phase_sign)
-    facts = sequence or SequenceFacts()
+    facts = checked_facts(sequence)
+    if phase_units is not None and not isinstance(phase_units, str):
+        raise InputError(f"The units of the phase are a word such as rad, not {phase_units!r}.")
     parts: dict[str, Part] = {
         role: array_part(f"{role} array", image, affine, facts, phase_units if role == "phase" else None)
         for role, image in images.items()

@@ -334,3 +334,24 @@ class TestStatement:
         write(tmp_path / "README.txt", "These are scans of volunteers.\n")
         with pytest.raises(InputError, match="1 scans but no labels"):
             labelled_scans(tmp_path)
+
+
+def test_rows_of_another_subject_are_not_given_to_the_only_scan(tmp_path: Path) -> None:
+    blank(tmp_path / "B_SWI.nii.gz")
+    write(tmp_path / "l.csv", "subject,x_mm,y_mm,z_mm\nC,1,2,3\n")
+    data = read_data_set(tmp_path)
+    assert any("names C, which matches no scan" in one.sentence for one in data.refused)
+    assert all(not len(scan.positions_ras_mm) for scan in data.scans)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "sentence"),
+    [
+        ("x_mm,y_mm,z_mm,x_mm", "1,2,3,4", "has 2 columns x_mm"),
+        ("x_mm,y_mm,z_mm,diameter_mm", "1,2,3,-5", "negative"),
+    ],
+)
+def test_columns_that_can_not_be_meant_so(tmp_path: Path, header: str, row: str, sentence: str) -> None:
+    blank(tmp_path / "sub-1" / "anat" / "sub-1_swi.nii.gz")
+    write(tmp_path / "sub-1" / "anat" / "sub-1_cmb.csv", f"{header}\n{row}\n")
+    assert any(sentence in one.sentence for one in read_data_set(tmp_path).refused)

@@ -59,6 +59,25 @@ def test_bad_input_is_one_sentence(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_group_with_failed_scans_says_which_and_leaves_with_3(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        {"scan": "sub-01", "state": "done", "message": ""},
+        {"scan": "sub-02", "state": "failed", "message": "No."},
+    ]
+    monkeypatch.setattr("microbleeds.bids.app.group", lambda request: rows)
+    assert call(tmp_path, tmp_path / "out", "group") == 3
+    said = capsys.readouterr()
+    assert said.err == "sub-02: No.\n"
+    assert said.out.startswith("2 scans, 1 failed: ")
+
+
+def test_an_empty_path_is_not_the_current_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("", "out", "participant") == 2
+    assert "An argument is empty" in capsys.readouterr().err
+
+
 def test_an_unknown_level(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(tmp_path, tmp_path / "out", "everything") == 2
     assert "participant" in capsys.readouterr().err

@@ -50,6 +50,16 @@ class TestHelp:
 
 
 class TestErrors:
+    def test_an_empty_path_is_not_the_current_folder(self, capsys):
+        assert run("regions", "", "--out", "x") == 2
+        assert "An argument is empty" in capsys.readouterr().err
+
+    def test_a_name_that_is_too_long(self, capsys):
+        assert run("detect", "a" * 300 + ".nii.gz", "--out", "x") == 2
+        error = capsys.readouterr().err
+        assert error.startswith("microbleeds: File name too long")
+        assert "unexpected" not in error
+
     def test_unknown_option_is_exit_2(self, capsys):
         assert run("detect", "--no-such-option") == 2
         assert "no-such-option" in capsys.readouterr().err

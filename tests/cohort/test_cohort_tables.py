@@ -31,6 +31,15 @@ def entries(numbers: list[int]) -> list[Entry]:
     return [*done, Entry(Outcome(name="bad", state="failed", sentence="Not\ta <b>scan</b>."))]
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"), [("", "is empty; give it a column swi"), ("name,swi\n", "No row of the table")]
+)
+def test_a_table_without_scans(tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(InputError, match=sentence):
+        gather(tmp_path / "list.csv")
+
+
 class TestOutliers:
     def test_by_hand(self) -> None:
         # median 3, deviations 2 1 0 1 2 97 -> MAD 1.5

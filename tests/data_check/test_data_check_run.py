@@ -122,9 +122,16 @@ class TestOutput:
         assert (tmp_path / "mine.txt").read_text() == "dear"
 
     def test_nothing_half_written(self, tmp_path):
+        (tmp_path / "data").mkdir()
         with pytest.raises(InputError, match="no SWI"):
-            check_data_set(tmp_path, tmp_path / "out", find_brain=False)
-        assert list(tmp_path.iterdir()) == []
+            check_data_set(tmp_path / "data", tmp_path / "out", find_brain=False)
+        assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+    def test_nothing_is_written_into_the_data(self, good: Path):
+        before = sorted(good.rglob("*"))
+        with pytest.raises(InputError, match="lies within the data"):
+            check_data_set(good, good / "checked", find_brain=False)
+        assert sorted(good.rglob("*")) == before
 
 
 class TestContactSheet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import nibabel as nib
@@ -291,7 +292,7 @@ class TestPairing:
             write_findings(tmp_path / "out" / "results" / f"sub-01_{session}", [finding([0, 0, 0], 0.9)])
             (tmp_path / "out" / "sub-01" / session / "anat").mkdir(parents=True)
             write_subject(tmp_path / "data", f"sub-01_{session}", "")
-        (tmp_path / "out" / "results" / "sub-01_followup").mkdir()
+        (tmp_path / "out" / "results" / "sub-01_followup" / "ses-1_since-2").mkdir(parents=True)
         cases = read_cases(tmp_path / "out", tmp_path / "data")
         assert [(case.name, len(case.predictions.scores)) for case in cases] == [
             ("sub-01_ses-1", 1),
@@ -465,6 +466,32 @@ class TestFiles:
         (tmp_path / "a.json").write_text("[1, 2]")
         with pytest.raises(InputError, match=r"findings\.json"):
             read_predictions(tmp_path / "a.json")
+
+    @pytest.mark.parametrize(
+        ("change", "where"),
+        [
+            ({"score": "high"}, "findings.0.score"),
+            ({"score": 10**400}, "findings.0.score"),
+            ({"position_ras_mm": [1, 2]}, "findings.0.position_ras_mm.2"),
+            ({"position_ras_mm": ["a", 2, 3]}, "findings.0.position_ras_mm.0"),
+            ({"kept": "false"}, "findings.0.kept"),
+        ],
+    )
+    def test_values_that_can_not_be_scored_are_named(self, tmp_path, change: dict, where: str):
+        write_findings(tmp_path / "result", [finding([0, 0, 0], 0.9) | change])
+        with pytest.raises(InputError, match=rf"no findings\.json of this program \({re.escape(where)}"):
+            read_predictions(tmp_path / "result")
+
+    @pytest.mark.parametrize("text", ['{"findings": {}}', "[" * 100_000])
+    def test_what_is_no_list_of_findings_is_refused(self, tmp_path, text: str):
+        (tmp_path / "findings.json").write_text(text)
+        with pytest.raises(InputError, match=r"no findings\.json of this program"):
+            read_predictions(tmp_path)
+
+    def test_two_columns_of_one_name(self, tmp_path):
+        (tmp_path / "a.csv").write_text("x_mm,y_mm,z_mm,X_mm\n1,2,3,4\n")
+        with pytest.raises(InputError, match="has 2 columns x_mm; keep one"):
+            read_predictions(tmp_path / "a.csv")
 
     def test_missing_path(self, tmp_path):
         with pytest.raises(InputError, match="does not exist"):

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import shutil
 from importlib import resources
 from pathlib import Path
 
@@ -205,6 +206,19 @@ class TestSignedFolder:
         given = verdicts_for(result)
         (result / missing).unlink()
         with pytest.raises(InputError):
+            finalise(result, given)
+        assert not (result / "reviewed").exists()
+
+    @pytest.mark.parametrize("image", ["labels.nii.gz", "brain.nii.gz", "regions.nii.gz"])
+    @pytest.mark.parametrize("half", [True, False])
+    def test_damaged_images_are_not_signed(self, result: Path, image: str, half: bool):
+        """Cut in the middle, or with bytes that no stream of gzip holds."""
+        given, path = verdicts_for(result), result / image
+        if not path.exists():
+            shutil.copy(result / "labels.nii.gz", path)
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2] if half else whole[:30] + b"\xff" * 40 + whole[70:])
+        with pytest.raises(InputError, match=f"{image} can't be read"):
             finalise(result, given)
         assert not (result / "reviewed").exists()
 

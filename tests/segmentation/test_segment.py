@@ -165,6 +165,11 @@ class TestLittleToSee:
         assert not found.regions.any()
         assert "too little of the head" in found.warnings[0]
 
+    def test_a_block_smaller_than_a_cut_of_air_is_no_error(self, oracle: OracleNetwork) -> None:
+        grid = centred_grid((4.0, 4.0, 16.0), (0.5, 0.5, 2.0))
+        image = (0.5 + 0.2 * np.random.default_rng(0).random(grid.shape)).astype(np.float32)
+        assert not segment(scan_of(image, grid), oracle, FLOAT32).located
+
     def test_a_constant_block_is_refused(self, oracle: OracleNetwork) -> None:
         grid = centred_grid((24.0, 24.0, 40.0), (1.0, 1.0, 1.0))
         with pytest.raises(InputError, match="no brain"):

@@ -63,6 +63,7 @@ def points_of_sheet(sheet: Sheet, statement: Statement, counting: Counting = "mm
     found = _positions(columns, sheet, statement)
     if found is None:
         return None
+    _refuse_repeated(sheet, header)
     _refuse_long(sheet, header, body)
     _refuse_aside(sheet, body, columns)
     names, kind, base, space, said = found
@@ -123,6 +124,13 @@ def _first_row(rows: Sequence[tuple[str, ...]], stated: Sequence[str]) -> int:
         return 0
     numbers = [number_of(cell(rows[0], stated.index(name))) for name in found.names]
     return int(None in numbers and all(number is None or np.isnan(number) for number in numbers))
+
+
+def _refuse_repeated(sheet: Sheet, header: Sequence[str]) -> None:
+    """Refuse two columns of one name: nobody knows which counts."""
+    repeated = next((name for name in header if name and header.count(name) > 1), None)
+    if repeated is not None:
+        raise InputError(f"The {sheet.where} has {header.count(repeated)} columns {repeated}; keep one.")
 
 
 def _refuse_long(sheet: Sheet, header: Sequence[str], body: Sequence[tuple[str, ...]]) -> None:
@@ -186,6 +194,10 @@ def _diameters(sheet: Sheet, body: Sequence[tuple[str, ...]], columns: dict[str,
     if None in values:
         raise InputError(f"Column {name} of {sheet.where} holds text where a number belongs; correct it.")
     diameters = _DIAMETERS[name] * np.asarray(values, dtype=np.float64)
+    if (diameters < 0).any():
+        raise InputError(
+            f"Column {name} of {sheet.where} holds a negative size; correct it, or leave it empty if unknown."
+        )
     return np.where(diameters > 0, diameters, np.nan)
 
 

@@ -175,7 +175,7 @@ def _without_positions(sheet: Sheet, statement: Statement) -> str:
 def _names_scans(points: Points, by_file: Sequence[ScanFiles], scans: Sequence[ScanFiles]) -> bool:
     """Whether rows name scans, instead of naming the points of the one scan after which the file is named."""
     known = any(scan_of_name(name, scans) for name in points.named)
-    if len(by_file) != 1 or (known and points.named_by_scan):
+    if len(by_file) != 1 or (points.named_by_scan and (known or len(scans) == 1)):
         return bool(points.named)
     return len(scans) == 1 and known
 

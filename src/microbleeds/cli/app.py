@@ -6,7 +6,6 @@ with the traceback after ``microbleeds --debug``.
 
 from __future__ import annotations
 
-import errno
 import sys
 import traceback
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ from microbleeds.cli.finetune import finetune
 from microbleeds.cli.info import info
 from microbleeds.cli.many import many
 from microbleeds.cli.node import node
+from microbleeds.cli.refusals import BAD_INPUT, UNEXPECTED, refuse_empty, said_of
 from microbleeds.cli.regions import regions
 from microbleeds.cli.review import review
 from microbleeds.cli.schema import schema
@@ -37,9 +37,6 @@ from microbleeds.cli.simulate_visits import simulate_visits
 from microbleeds.cli.train import train
 from microbleeds.cli.train_anatomy import train_anatomy
 from microbleeds.errors import InputError
-
-BAD_INPUT, UNEXPECTED = 2, 1
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 app = typer.Typer(
     name="microbleeds",
@@ -100,6 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     end_cleanly()
+    refuse_empty(given)
     if bids.is_bids_call(given, verbs()):
         bids.main(given)
     try:
@@ -108,13 +106,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         typer.echo(f"microbleeds: {error}", err=True)
         sys.exit(BAD_INPUT)
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
-            typer.echo(
-                f"microbleeds: {error.strerror} while writing; what was there before is untouched. Make room and "
-                "run it again.",
-                err=True,
-            )
-            sys.exit(UNEXPECTED)
+        if isinstance(error, OSError) and (said := said_of(error)):
+            sentence, code = said
+            typer.echo(f"microbleeds: {sentence}", err=True)
+            sys.exit(code)
         if "--debug" in given:
             traceback.print_exc()
         typer.echo(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from microbleeds import __version__
+from microbleeds.cli.refusals import BAD_INPUT, UNEXPECTED, refuse_empty, said_of
 from microbleeds.cli.signals import end_cleanly
 from microbleeds.errors import InputError
 
@@ -39,14 +40,19 @@ def is_bids_call(arguments: Sequence[str], verbs: Collection[str]) -> bool:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the BIDS App and leave with its exit code: 2 for bad input, 3 if some scans failed, 1 for a fault."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    refuse_empty(given)
     options = parser().parse_args(given)
     end_cleanly()
     try:
         failed = _run(options)
     except InputError as error:
         typer.echo(f"microbleeds: {error}", err=True)
-        sys.exit(2)
+        sys.exit(BAD_INPUT)
     except Exception as error:
+        if isinstance(error, OSError) and (said := said_of(error)):
+            sentence, code = said
+            typer.echo(f"microbleeds: {sentence}", err=True)
+            sys.exit(code)
         if options.debug:
             traceback.print_exc()
         typer.echo(
@@ -54,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "Run it again with --debug and report the traceback.",
             err=True,
         )
-        sys.exit(1)
+        sys.exit(UNEXPECTED)
     sys.exit(SOME_FAILED if failed else 0)
 
 
@@ -129,8 +135,11 @@ def _run(options: argparse.Namespace) -> bool:
     request = _request(options)
     if options.analysis_level == "group":
         rows = group(request)
-        typer.echo(f"{len(rows)} scans: {options.output_dir / 'group_microbleeds.html'}")
-        return False
+        failed = [row for row in rows if row["state"] == "failed"]
+        for row in failed:
+            typer.echo(f"{row['scan']}: {row['message']}", err=True)
+        typer.echo(f"{len(rows)} scans, {len(failed)} failed: {options.output_dir / 'group_microbleeds.html'}")
+        return bool(failed)
     with progress() as announce:
         outcomes = participants(request, announce)
     typer.echo(summed_up(outcomes))

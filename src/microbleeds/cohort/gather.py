@@ -131,6 +131,8 @@ def _of_list(path: Path) -> list[Gathered]:
 
 def _of_rows(path: Path, rows: csv.DictReader[str]) -> list[Gathered]:
     columns = set(rows.fieldnames or ())
+    if not columns:
+        raise InputError(f"The table {path} is empty; give it a column swi or magnitude and a row for each scan.")
     if not columns & {"swi", "magnitude"}:
         raise InputError(f"The table {path} needs a column swi or magnitude; it has {', '.join(sorted(columns))}.")
     found = []
@@ -140,6 +142,8 @@ def _of_rows(path: Path, rows: csv.DictReader[str]) -> list[Gathered]:
         if inputs:
             main = inputs.get("swi", inputs.get("magnitude", path))
             found.append(Gathered((row.get("name") or "").strip() or _name_of(main), inputs))
+    if not found:
+        raise InputError(f"No row of the table {path} names an image; give each scan a row.")
     return found
 
 

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from warnings import catch_warnings, filterwarnings
 
 from microbleeds.errors import InputError
 from microbleeds.extras import needing, require
@@ -118,14 +119,17 @@ def _local(settings: PoolSettings, tasks: int) -> Any:
 
     free_mb = free_memory_mb()
     workers = local_workers(settings, tasks, cores=_cores(), free_mb=free_mb)
-    return LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        processes=True,
-        memory_limit=int(worker_memory_mb(settings, workers, free_mb=free_mb) * 1e6),
-        dashboard_address=None,
-        silence_logs=logging.CRITICAL,
-    )
+    with catch_warnings():
+        # Its web server takes any free port where the usual one is taken, and says so; nothing looks at it here.
+        filterwarnings("ignore", message=r"(?s)\s*Port \d+ is already in use")
+        return LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            memory_limit=int(worker_memory_mb(settings, workers, free_mb=free_mb) * 1e6),
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        )
 
 
 def queue_cluster(settings: PoolSettings, tasks: int) -> Any:

@@ -63,6 +63,8 @@ def check_data_set(
     with ExitStack() as stack:
         target = None
         if out is not None:
+            if Path(folder).resolve() in Path(out).resolve().parents:
+                raise InputError(f"The output folder {out} lies within the data; choose another.")
             if overwrite:
                 refuse_other_folder(Path(out), "check", (RESULT_FILE,), (Path(folder),), "the data")
             target = stack.enter_context(atomic_folder(out, overwrite=overwrite))

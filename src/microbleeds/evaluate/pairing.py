@@ -17,6 +17,7 @@ from microbleeds.evaluate.readers import MASKS, TABLES, read_predictions, read_t
 
 _MIMICS_TABLE = "_mimics.tsv"
 _NAME = re.compile(r"(sub-[^_.]+)(?:.*?_(ses-[^_.]+))?")
+_SESSION = re.compile(r"ses-[^_.]+")
 
 
 def read_cases(findings: Path, truths: Path) -> list[Case]:
@@ -71,11 +72,11 @@ def _found_in(folder: Path) -> set[str]:
     """Return the names of the scans that a folder has findings of."""
     names: set[str] = set()
     for path in folder.glob("sub-*"):
-        sessions = [inner for inner in path.glob("ses-*") if inner.is_dir()]
-        listed = path.is_file() and path.name.endswith((*TABLES, *MASKS, ".json"))
-        if listed or (not sessions and path.is_dir() and _NAME.fullmatch(path.name)):
+        if path.is_file() and path.name.endswith((*TABLES, *MASKS, ".json")):
             names.add(_name_of(path))
-        names |= {_name_of(session) for session in sessions}
+        if path.is_dir() and _NAME.fullmatch(path.name):  # a comparison of two sessions has another name
+            sessions = [inner for inner in path.glob("ses-*") if inner.is_dir() and _SESSION.fullmatch(inner.name)]
+            names |= {_name_of(inner) for inner in sessions or [path]}
     return names
 
 

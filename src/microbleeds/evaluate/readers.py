@@ -6,10 +6,10 @@ The three kinds are told apart by the file's name: ``.json``; ``.tsv``, ``.csv``
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
+from pydantic import BaseModel, FiniteFloat, StrictBool, ValidationError
 
 from microbleeds.errors import InputError
 from microbleeds.evaluate.cases import Predictions, Truth, predictions, truth
@@ -118,27 +118,65 @@ def _refuse_rejected(table: Table) -> None:
         raise InputError(f"Column kept of {table.path} says of {aside} rows that they don't count; take them out.")
 
 
+class _Found(BaseModel):
+    """What is scored of a finding."""
+
+    position_ras_mm: tuple[FiniteFloat, FiniteFloat, FiniteFloat]
+    score: FiniteFloat
+    kept: StrictBool
+    removed_by: str | None = None
+    group: str | None = None
+    region: str | None = None
+    side: str | None = None
+    place_confidence: str | None = None
+
+
+class _OperatingPoint(BaseModel):
+    cut: FiniteFloat | None = None
+
+
+class _Model(BaseModel):
+    operating_point: _OperatingPoint = _OperatingPoint()
+
+
+class _Counts(BaseModel):
+    groups_uncertain: StrictBool = False
+
+
+class _Scored(BaseModel):
+    """What is scored of findings.json, of any version; what else it holds is no matter here."""
+
+    findings: list[_Found]
+    model: _Model = _Model()
+    counts: _Counts = _Counts()
+
+
 def _from_json(path: Path) -> Predictions:
     """Read a findings.json of this program."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        found = record["findings"]
-        return predictions(
-            [finding["position_ras_mm"] for finding in found],
-            [finding["score"] for finding in found],
-            [finding["kept"] for finding in found],
-            [finding.get("removed_by") == "anatomy" for finding in found],
-            tuple(finding.get("group") for finding in found),
-            tuple(finding.get("region") for finding in found),
-            tuple(finding.get("side") for finding in found),
-            [finding.get("place_confidence") not in _UNSURE for finding in found],
-            record.get("model", {}).get("operating_point", {}).get("cut"),
-            record.get("counts", {}).get("groups_uncertain", False),
-        )
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"The findings {path} can't be read as JSON; check the path.") from error
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"The findings {path} lack the fields of findings.json ({error}).") from error
+        record = _Scored.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"The findings {path} can't be read; check the path.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise InputError(
+            f"The findings {path} are no findings.json of this program ({where}: {first['msg']}); give one, a "
+            "point list or a mask."
+        ) from error
+    found = record.findings
+    return predictions(
+        [finding.position_ras_mm for finding in found],
+        [finding.score for finding in found],
+        [finding.kept for finding in found],
+        [finding.removed_by == "anatomy" for finding in found],
+        tuple(finding.group for finding in found),
+        tuple(finding.region for finding in found),
+        tuple(finding.side for finding in found),
+        [finding.place_confidence not in _UNSURE for finding in found],
+        record.model.operating_point.cut,
+        record.counts.groups_uncertain,
+    )
 
 
 def _only_findings(folder: Path) -> Path:

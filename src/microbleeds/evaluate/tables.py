@@ -101,7 +101,7 @@ def read_table(path: Path) -> Table:
     if not rows:
         raise InputError(f"The table {path} is empty; a scan without findings has a header x_mm y_mm z_mm.")
     has_header = any(not _is_number(cell) for cell in rows[0])
-    columns = _header(rows[0]) if has_header else _plain_columns(len(rows[0]), Path(path))
+    columns = _header(rows[0], Path(path)) if has_header else _plain_columns(len(rows[0]), Path(path))
     body = rows[1:] if has_header else rows
     ragged = next((row for row in body if len(row) != len(columns)), None)
     if ragged is not None:
@@ -167,9 +167,13 @@ def _cells(numbered: Sequence[tuple[int, str]], path: Path) -> list[list[str]]:
     return rows if separator == "\t" else [[cell.strip('"') for cell in row] for row in rows]
 
 
-def _header(row: Sequence[str]) -> tuple[str, ...]:
+def _header(row: Sequence[str], path: Path) -> tuple[str, ...]:
     """Return column names in lower case."""
-    return tuple(cell.lower() for cell in row)
+    names = tuple(cell.lower() for cell in row)
+    repeated = next((name for name in names if name and names.count(name) > 1), None)
+    if repeated is not None:
+        raise InputError(f"The table {path} has {names.count(repeated)} columns {repeated}; keep one.")
+    return names
 
 
 def _plain_columns(count: int, path: Path) -> tuple[str, ...]:

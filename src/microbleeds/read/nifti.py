@@ -94,13 +94,18 @@ def checked_array(name: str, values: ArrayLike, affine: ArrayLike) -> tuple[Volu
     Raises:
         InputError: if they can't be used.
     """
-    array = np.asarray(values)
+    try:
+        array, matrix = np.asarray(values), np.asarray(affine, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} or its affine is no array of numbers ({_first_line(error)}).") from error
     _refuse_type(name, array.dtype)
     if array.ndim != 3:
         raise InputError(f"{name} has the shape {array.shape}; a volume with three axes is needed.")
-    matrix = np.asarray(affine, dtype=np.float64)
     if matrix.shape != (4, 4):
         raise InputError(f"The affine of {name} has the shape {matrix.shape}; it must be (4, 4), voxel to RAS mm.")
+    if matrix[:3].any() and not np.allclose(matrix[3], (0, 0, 0, 1)):
+        last = ", ".join(f"{value:g}" for value in matrix[3])
+        raise InputError(f"The last row of the affine of {name} is {last}, not 0, 0, 0, 1; was it transposed?")
     i, j, k = array.shape
     _refuse_shape(name, (i, j, k))
     grid = Grid((i, j, k), matrix)

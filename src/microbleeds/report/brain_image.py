@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
 from microbleeds.errors import InputError
-from microbleeds.geometry import Grid, canonical, grid_of
+from microbleeds.geometry import Grid, canonical
 from microbleeds.report.regions_image import write_on_input_grid
+from microbleeds.report.stored_image import read_stored
 from microbleeds.scan import Scan
 
 BRAIN_IMAGE = "brain.nii.gz"
@@ -41,12 +41,8 @@ def read_brain(folder: Path, grid: Grid) -> NDArray[np.bool_] | None:
     path = Path(folder) / BRAIN_IMAGE
     if not path.is_file():
         return None
-    try:
-        image = nib.load(path)
-        stored = np.asarray(image.dataobj) > 0  # type: ignore[attr-defined]
-    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
-        raise InputError(f"The brain mask {path} can't be read; make the result again.") from error
-    mask, source = canonical(stored, grid_of(image))  # type: ignore[arg-type]
+    stored, grid_there = read_stored(path, "brain mask")
+    mask, source = canonical(stored > 0, grid_there)
     first, last = source.to_ijk(grid.to_mm(np.array([np.zeros(3), np.asarray(grid.shape) - 1.0])))
     axes = [np.rint(np.linspace(*ends)).astype(int) for ends in zip(first, last, grid.shape, strict=True)]
     parallel = np.allclose(

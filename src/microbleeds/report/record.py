@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
+from microbleeds.given import path_of
 from microbleeds.regions import CSF, MARGIN_LIMIT_MM, VENTRICLE
 
 SCHEMA_VERSION: Literal["1.4.0"] = "1.4.0"
@@ -352,7 +353,7 @@ def read_record(path: Path) -> Record:
         InputError: if the file can't be read or doesn't follow the schema.
     """
     try:
-        return Record.model_validate_json(Path(path).read_text(encoding="utf-8"))
+        return Record.model_validate_json(path_of(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The findings {path} can't be read; check the path.") from error
     except ValidationError as error:

@@ -164,9 +164,10 @@ def head_box(image: Tensor) -> tuple[slice, slice, slice]:
     Args:
         image: [X, Y, Z] normalised.
     """
-    means = avg_pool3d(image[None, None], BLOCK, ceil_mode=True, count_include_pad=False)[0, 0]
+    small = any(size < block for size, block in zip(image.shape, BLOCK, strict=True))
+    means = image if small else avg_pool3d(image[None, None], BLOCK, ceil_mode=True, count_include_pad=False)[0, 0]
     there = torch.nonzero(means > AIR)
-    if not len(there):
+    if small or not len(there):
         return (slice(0, image.shape[0]), slice(0, image.shape[1]), slice(0, image.shape[2]))
     low, high = there.amin(dim=0).tolist(), there.amax(dim=0).tolist()
     first, second, third = (

@@ -248,6 +248,16 @@ class TestRefusals:
         (folder / "run.json").unlink()
         export_result(folder, study, tmp_path / "out")
 
+    @pytest.mark.parametrize("half", [True, False])
+    def test_damaged_regions(self, result: Path, study: Path, tmp_path: Path, half: bool):
+        folder = searched_in(result, study, tmp_path / "result")
+        path = folder / "regions.nii.gz"
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2] if half else whole[:30] + b"\xff" * 40 + whole[70:])
+        with pytest.raises(InputError, match=r"regions\.nii\.gz can't be read"):
+            export_result(folder, study, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
     def test_organization_without_a_review(self, result: Path, study: Path, tmp_path: Path):
         with pytest.raises(InputError, match=r"no review\.json"):
             export_result(result, study, tmp_path / "out", organization="General Hospital")

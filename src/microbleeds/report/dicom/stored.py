@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from microbleeds.atomic import atomic_folder
 from microbleeds.errors import InputError
-from microbleeds.geometry import Grid, canonical, grid_of
+from microbleeds.geometry import Grid, canonical
 from microbleeds.overwriting import refuse_other_folder
 from microbleeds.regions import CSF
 from microbleeds.report.brain_image import read_brain
@@ -28,6 +27,7 @@ from microbleeds.report.record import Record, read_record
 from microbleeds.report.review.signed import Review
 from microbleeds.report.run_record import RunRecord
 from microbleeds.report.searched import read_run, refuse_other_voxels, series_of_study
+from microbleeds.report.stored_image import read_stored
 from microbleeds.scan import Scan
 from microbleeds.study import SignChoice, open_scan
 from microbleeds.susceptibility.foreground import head_core
@@ -99,12 +99,7 @@ def stored_segmentation(result: Path, scan: Scan) -> StoredSegmentation:
     if path is None:
         brain = head_core(scan.swi, scan.grid.spacing_mm) if brain is None else brain
         return StoredSegmentation(scan.grid, brain, np.zeros(scan.grid.shape, dtype=np.uint8), located=False)
-    try:
-        image = nib.load(path)
-        stored = np.asarray(image.dataobj).astype(np.uint8)  # type: ignore[attr-defined]
-    except (OSError, ValueError, nib.filebasedimages.ImageFileError) as error:
-        raise InputError(f"The regions {path} can't be read; make the result again.") from error
-    regions, grid = canonical(stored, grid_of(image))  # type: ignore[arg-type]
+    regions, grid = canonical(*read_stored(path, "regions"))
     if not grid.same_as(scan.grid):
         raise InputError(f"The regions {path} lie on another grid than the study's images; give its study.")
     # Results of an earlier version hold no mask; parenchyma comes near it.

@@ -12,11 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import nibabel as nib
-
 from microbleeds.atomic import atomic_folder
 from microbleeds.errors import InputError
-from microbleeds.geometry import Grid, grid_of
+from microbleeds.geometry import Grid
 from microbleeds.overwriting import refuse_other_folder
 from microbleeds.report.brain_image import BRAIN_IMAGE, read_brain
 from microbleeds.report.html import render_html
@@ -27,6 +25,7 @@ from microbleeds.report.review.signed import Review, SignedResult, sign
 from microbleeds.report.review.verdicts import read_verdicts
 from microbleeds.report.run_record import RunOrigin, sha256_of
 from microbleeds.report.searched import read_run
+from microbleeds.report.stored_image import read_stored
 from microbleeds.report.tsv import write_tsv
 
 FOLDER = "reviewed"
@@ -34,7 +33,8 @@ REVIEW = "review.json"
 SIGNED_FILES = ("findings.json", REVIEW)
 
 #: Taken over: brain and regions, and how the result was made, so that a signed result can be used elsewhere.
-KEPT_FILES = (BRAIN_IMAGE, "regions.nii.gz", "regions.tsv", "regions.json", "run.json")
+_REGIONS = "regions.nii.gz"
+KEPT_FILES = (BRAIN_IMAGE, _REGIONS, "regions.tsv", "regions.json", "run.json")
 #: Writes more of a signed result (DICOM objects, say) into its folder, in which all else lies already.
 Also = Callable[[Path], None]
 
@@ -84,6 +84,8 @@ def finalise(
     # The page's codes take in fluid around the brain; a result of an earlier version has nothing better.
     brain = read_brain(folder, shown.scan.grid)
     shown = shown if brain is None else replace(shown, brain=brain)
+    if (folder / _REGIONS).is_file():
+        read_stored(folder / _REGIONS, "regions")  # damaged ones must not be signed
     with atomic_folder(target, overwrite=overwrite) as made:
         _write(signed, shown, grid, made, _origin(folder))
         shutil.copyfile(verdicts, made / "verdicts.json")
@@ -118,7 +120,4 @@ def _write(signed: SignedResult, shown: ReadBack, grid: Grid, folder: Path, orig
 def _input_grid(folder: Path) -> Grid:
     """Return the grid of the input file, which the labels lie on."""
     path = folder / "labels.nii.gz"
-    try:
-        return grid_of(nib.load(path))  # type: ignore[arg-type]
-    except (OSError, nib.filebasedimages.ImageFileError) as error:
-        raise InputError(f"The label image {path} can't be read; give the folder of a finished result.") from error
+    return read_stored(path, "label image", "give the folder of a finished result")[1]
