@@ -59,7 +59,8 @@ def test_two_visits_from_files_to_the_group(raw: Path, tmp_path: Path, capsys: p
     assert found[1].findings
     compared = read_comparison(out / "sub-01" / "ses-2" / "anat" / "sub-01_ses-2_desc-since1_comparison.json")
     assert compared.registration.succeeded
-    assert call(raw, out, "group") == 0
+    assert call(raw, out, "group") == 3, "as the participant level: one scan failed"
+    assert "sub-02: " in capsys.readouterr().err
     with (out / "group_microbleeds.tsv").open() as stream:
         rows = {row["scan"]: row for row in csv.DictReader(stream, delimiter="\t")}
     assert rows["sub-01_ses-2"]["microbleeds"] == str(found[2].counts.total)
