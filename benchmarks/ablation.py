@@ -45,7 +45,7 @@ from microbleeds.report.run_record import sha256_of
 from microbleeds.scan import Candidate
 from microbleeds.weights.anatomy_store import SHIPPED as ANATOMY_WEIGHTS
 from pages import IMAGES, RESULTS_PAGE, write_part
-from rows import Row, read_plan
+from rows import PLAN, Row, read_plan
 from scans import CachedScan, cached_scans
 from search import Searcher, searcher_of
 
@@ -54,6 +54,7 @@ RESULTS = HERE / "results" / "ablation"
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 Cache = Annotated[Path, typer.Option(help="Folder of prepared scans, shared by all rows.")]
 Precision = Annotated[str, typer.Option(help="auto, bfloat16 or float32.")]
+RowsFile = Annotated[Path, typer.Option(help="File of the rows.")]
 
 
 @app.command()
@@ -74,10 +75,11 @@ def train(
     steps: Annotated[int | None, typer.Option(min=1, help="Instead of the plan's.")] = None,
     precision: Precision = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Threads that make crops; 0 uses one core for all.")] = 0,
+    rows_file: RowsFile = PLAN,
 ) -> None:
     """Train a row."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    plan = read_plan()
+    plan = read_plan(rows_file)
     row = plan.row(name)
     if row.weights_of:
         raise InputError(f"The row {name!r} needs no training; it scores the runs of {row.weights_of!r}.")
@@ -93,9 +95,10 @@ def score(
     cache: Cache,
     precision: Precision = "auto",
     results: Annotated[Path, typer.Option(help="Folder of the result.")] = RESULTS,
+    rows_file: RowsFile = PLAN,
 ) -> None:
     """Search every scan of a cohort with a row's run and store the candidates."""
-    row = read_plan().row(name)
+    row = read_plan(rows_file).row(name)
     if row.weights_of:
         raise InputError(f"The row {name!r} has no runs of its own; score {row.weights_of!r}.")
     _score(row, run, cohort, data, cache, precision, results)
@@ -105,28 +108,34 @@ def score(
 def everything(
     data: Annotated[list[Path], typer.Option(help="Data set to learn from; may be given again.")],
     validation: Annotated[Path, typer.Option(help="Folder of the scans of the cohort `validation`.")],
-    cohort: Annotated[str, typer.Option(help="Name of the test cohort in cohorts/.")],
-    cohort_data: Annotated[Path, typer.Option(help="Folder of the test cohort's scans.")],
     cache: Cache,
     runs: Annotated[Path, typer.Option(help="Folder of all runs.")],
+    cohort: Annotated[
+        str | None, typer.Option(help="Name of the test cohort in cohorts/; validation alone without one.")
+    ] = None,
+    cohort_data: Annotated[Path | None, typer.Option(help="Folder of the test cohort's scans.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each row.")] = 3,
     row: Annotated[list[str] | None, typer.Option(help="This row alone; may be given again.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Begin no further run after so long.")] = None,
     precision: Precision = "auto",
     results: Annotated[Path, typer.Option(help="Folder of the results.")] = RESULTS,
+    rows_file: RowsFile = PLAN,
 ) -> None:
     """Train and score all rows with all seeds; what is there already is kept."""
-    begin, plan = time.monotonic(), read_plan()
+    if (cohort is None) != (cohort_data is None):
+        raise InputError("A test cohort needs its name and the folder of its scans; give both or none.")
+    cohorts = {"validation": validation} | ({} if cohort is None or cohort_data is None else {cohort: cohort_data})
+    begin, plan = time.monotonic(), read_plan(rows_file)
     wanted = [plan.row(name) for name in row] if row else [each for each in plan.rows if not each.weights_of]
     for seed, each in ((seed, each) for seed in range(seeds) for each in wanted):
         if minutes is not None and time.monotonic() - begin > 60 * minutes:
             print("The time is over; the same command goes on.")
             return
-        out, cohorts = runs / f"{each.name}-{seed}", {"validation": validation, cohort: cohort_data}
+        out = runs / f"{each.name}-{seed}"
         missing = [name for name in cohorts if not _result_path(results, each, seed, name).exists()]
         # Weights are not kept with the results: where those are complete, nothing asks for the run.
         if missing and not (out / "weights.safetensors").exists():
-            train(each.name, data, cache, out, seed, precision=precision)
+            train(each.name, data, cache, out, seed, precision=precision, rows_file=rows_file)
         for name in missing:
             _score(each, out, name, cohorts[name], cache, precision, results)
 

@@ -122,7 +122,10 @@ def _changed(preset: Preset, settings: dict[str, dict[str, Any]], row: str) -> P
     return preset
 
 
-def read_plan(path: Path = HERE / "ablation.json") -> Plan:
+PLAN = HERE / "ablation.json"
+
+
+def read_plan(path: Path = PLAN) -> Plan:
     """Read the rows."""
     content = json.loads(path.read_text(encoding="utf-8"))
     return Plan(**{**content, "rows": tuple(Row(**cast("dict[str, Any]", row)) for row in content["rows"])})
