@@ -25,6 +25,7 @@ from rows import Plan, read_plan
 RESULTS = HERE / "results"
 PAGE = HERE.parent / "docs" / "method.md"
 REFERENCE = "proposal"  # row of the ablation in which nothing is changed
+WHOLE = "prototypes"  # the same with all parts of the detector
 READ_AT = (0.25, 0.5, 1.0)
 
 
@@ -55,6 +56,9 @@ def markdown(plan: Plan, results: Path) -> list[str]:
         "|---" * (2 + len(READ_AT)) + "|",
         _line("nothing", reference),
     ]
+    whole = sorted((results / "ablation").glob(f"{WHOLE}-seed*-validation.json"))
+    if whole and any(row.variant == "+prototypes" for row, _ in scored):
+        lines.append(_line("nothing, with fusion and prototypes", whole))
     return [*lines, *(_line(row.label, paths) for row, paths in scored)]
 
 
