@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, FiniteFloat, StrictBool, ValidationError
 
-from microbleeds.errors import InputError
+from microbleeds.errors import InputError, first_fault
 from microbleeds.evaluate.cases import Predictions, Truth, predictions, truth
 from microbleeds.evaluate.masks import points_of_mask
 from microbleeds.evaluate.tables import Table, read_table
@@ -158,10 +158,8 @@ def _from_json(path: Path) -> Predictions:
     except OSError as error:
         raise InputError(f"The findings {path} can't be read; check the path.") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise InputError(
-            f"The findings {path} are no findings.json of this program ({where}: {first['msg']}); give one, a "
+            f"The findings {path} are no findings.json of this program ({first_fault(error)}); give one, a "
             "point list or a mask."
         ) from error
     found = record.findings

@@ -21,7 +21,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from microbleeds.errors import InputError
+from microbleeds.errors import InputError, first_fault
 from microbleeds.followup.rule import AriaClass, State
 from microbleeds.report.record import (
     Certainty,
@@ -215,10 +215,8 @@ def read_comparison(path: Path) -> Comparison:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The comparison {path} can't be read; check the path.") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise InputError(
-            f"The comparison {path} doesn't follow schema {COMPARISON_SCHEMA} ({where}: {first['msg']})."
+            f"The comparison {path} doesn't follow schema {COMPARISON_SCHEMA} ({first_fault(error)})."
         ) from error
 
 

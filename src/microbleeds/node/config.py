@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from microbleeds.errors import InputError
+from microbleeds.errors import InputError, first_fault
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -92,10 +92,9 @@ def read_config(path: Path | None, flags: dict[str, Any]) -> Config:
     try:
         return Config.model_validate(values | given)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the settings"
+        fault = first_fault(error, "the settings")
         origin = f"The settings {path}" if path else "The settings"
-        raise InputError(f"{origin} can't be used ({where}: {first['msg']}); see docs/dicom.md.") from error
+        raise InputError(f"{origin} can't be used ({fault}); see docs/dicom.md.") from error
 
 
 def parse_destination(text: str) -> Destination:

@@ -22,7 +22,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from microbleeds.errors import InputError
+from microbleeds.errors import InputError, first_fault
 from microbleeds.geometry import Grid
 from microbleeds.given import path_of
 from microbleeds.regions import CSF, MARGIN_LIMIT_MM, VENTRICLE
@@ -357,10 +357,8 @@ def read_record(path: Path) -> Record:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The findings {path} can't be read; check the path.") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise InputError(
-            f"The findings {path} don't follow schema {SCHEMA_VERSION} ({where}: {first['msg']})."
+            f"The findings {path} don't follow schema {SCHEMA_VERSION} ({first_fault(error)})."
         ) from error
 
 

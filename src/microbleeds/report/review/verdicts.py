@@ -17,7 +17,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, ValidationError, model_validator
 
-from microbleeds.errors import InputError
+from microbleeds.errors import InputError, first_fault
 from microbleeds.regions import REGIONS
 from microbleeds.report.record import Certainty, Side, Strict, Triple
 
@@ -136,10 +136,8 @@ def read_export(path: Path, model: type[Export]) -> Export:
         raise InputError(f"The verdicts {path} can't be read; check the path.") from error
     except ValidationError as error:
         _refuse_other_files(path, model)
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise InputError(
-            f"The verdicts {path} are no export of the page that was read ({where}: {first['msg']})."
+            f"The verdicts {path} are no export of the page that was read ({first_fault(error)})."
         ) from error
 
 
