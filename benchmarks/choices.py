@@ -45,8 +45,8 @@ def markdown(plan: Plan, results: Path) -> list[str]:
     Raises:
         InputError: if nothing was scored.
     """
-    reference = sorted((results / "ablation").glob(f"{REFERENCE}-seed*-validation.json"))
-    scored = [(row, sorted((results / "choices").glob(f"{row.name}-seed*-validation.json"))) for row in plan.rows]
+    reference = _stored(results / "ablation", REFERENCE)
+    scored = [(row, _stored(results / "choices", row.name)) for row in plan.rows]
     scored = [(row, paths) for row, paths in scored if paths]
     if not reference or not scored:
         raise InputError(f"{results} holds no results of choices, or none of the row {REFERENCE}; score first.")
@@ -56,10 +56,15 @@ def markdown(plan: Plan, results: Path) -> list[str]:
         "|---" * (2 + len(READ_AT)) + "|",
         _line("nothing", reference),
     ]
-    whole = sorted((results / "ablation").glob(f"{WHOLE}-seed*-validation.json"))
+    whole = _stored(results / "ablation", WHOLE)
     if whole and any(row.variant == "+prototypes" for row, _ in scored):
         lines.append(_line("nothing, with fusion and prototypes", whole))
     return [*lines, *(_line(row.label, paths) for row, paths in scored)]
+
+
+def _stored(folder: Path, row: str) -> list[Path]:
+    """Return what each run of a row found on validation scans."""
+    return sorted(folder.glob(f"{row}-seed*-validation.json"))
 
 
 def _line(label: str, paths: Sequence[Path]) -> str:

@@ -37,6 +37,11 @@ class SequenceFacts:
     manufacturer: str | None = None
 
 
+def _is_positive(value: object) -> bool:
+    """Whether a value is a positive number."""
+    return isinstance(value, Real) and 0 < float(value) < math.inf
+
+
 def checked_facts(facts: SequenceFacts | None) -> SequenceFacts:
     """Return acquisition facts that a caller gave, none if ``None``.
 
@@ -48,11 +53,8 @@ def checked_facts(facts: SequenceFacts | None) -> SequenceFacts:
     if not isinstance(facts, SequenceFacts):
         raise InputError(f"The facts of a sequence are a SequenceFacts, not a {type(facts).__name__}.")
     for name, value in asdict(facts).items():
-        if name == "manufacturer":
-            fitting = value is None or isinstance(value, str)
-        else:
-            fitting = value is None or (isinstance(value, Real) and 0 < float(value) < math.inf)
-        if not fitting:
+        fitting = isinstance(value, str) if name == "manufacturer" else _is_positive(value)
+        if value is not None and not fitting:
             raise InputError(f"{name} of the sequence is {value!r}; leave it out where it is not known.")
     return facts
 

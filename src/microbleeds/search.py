@@ -129,7 +129,7 @@ class Searcher:
             warnings,
             segmentation,
             disclaimer,
-            segmentation.mni_from_ras if segmentation.confident else None,
+            mni_from_ras=segmentation.mni_from_ras if segmentation.confident else None,
         )
         return Found(scan, segmentation, record)
 

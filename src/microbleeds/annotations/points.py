@@ -31,6 +31,7 @@ from microbleeds.annotations.sheet import (
 )
 from microbleeds.annotations.statement import Statement
 from microbleeds.errors import InputError
+from microbleeds.evaluate.tables import refuse_repeated
 
 _NAMES = (
     "participant_id", "subject", "subject_id", "sub", "scan", "scan_id", "patient", "patient_id", "case",
@@ -63,7 +64,7 @@ def points_of_sheet(sheet: Sheet, statement: Statement, counting: Counting = "mm
     found = _positions(columns, sheet, statement)
     if found is None:
         return None
-    _refuse_repeated(sheet, header)
+    refuse_repeated(header, sheet.where)
     _refuse_long(sheet, header, body)
     _refuse_aside(sheet, body, columns)
     names, kind, base, space, said = found
@@ -124,13 +125,6 @@ def _first_row(rows: Sequence[tuple[str, ...]], stated: Sequence[str]) -> int:
         return 0
     numbers = [number_of(cell(rows[0], stated.index(name))) for name in found.names]
     return int(None in numbers and all(number is None or np.isnan(number) for number in numbers))
-
-
-def _refuse_repeated(sheet: Sheet, header: Sequence[str]) -> None:
-    """Refuse two columns of one name: nobody knows which counts."""
-    repeated = next((name for name in header if name and header.count(name) > 1), None)
-    if repeated is not None:
-        raise InputError(f"The {sheet.where} has {header.count(repeated)} columns {repeated}; keep one.")
 
 
 def _refuse_long(sheet: Sheet, header: Sequence[str], body: Sequence[tuple[str, ...]]) -> None:

@@ -7,7 +7,6 @@ with the traceback after ``microbleeds --debug``.
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Sequence
 
 import typer
@@ -26,7 +25,7 @@ from microbleeds.cli.finetune import finetune
 from microbleeds.cli.info import info
 from microbleeds.cli.many import many
 from microbleeds.cli.node import node
-from microbleeds.cli.refusals import BAD_INPUT, UNEXPECTED, refuse_empty, said_of
+from microbleeds.cli.refusals import leave, refuse_empty
 from microbleeds.cli.regions import regions
 from microbleeds.cli.review import review
 from microbleeds.cli.schema import schema
@@ -36,7 +35,6 @@ from microbleeds.cli.simulate import simulate
 from microbleeds.cli.simulate_visits import simulate_visits
 from microbleeds.cli.train import train
 from microbleeds.cli.train_anatomy import train_anatomy
-from microbleeds.errors import InputError
 
 app = typer.Typer(
     name="microbleeds",
@@ -97,24 +95,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     end_cleanly()
-    refuse_empty(given)
     if bids.is_bids_call(given, verbs()):
         bids.main(given)
     try:
+        refuse_empty(given)
         app(args=given, prog_name="microbleeds")
-    except InputError as error:
-        typer.echo(f"microbleeds: {error}", err=True)
-        sys.exit(BAD_INPUT)
     except Exception as error:
-        if isinstance(error, OSError) and (said := said_of(error)):
-            sentence, code = said
-            typer.echo(f"microbleeds: {sentence}", err=True)
-            sys.exit(code)
-        if "--debug" in given:
-            traceback.print_exc()
-        typer.echo(
-            f"microbleeds: an unexpected error, {type(error).__name__}: {error}\n"
-            "Run it again as `microbleeds --debug ...` and report the traceback.",
-            err=True,
-        )
-        sys.exit(UNEXPECTED)
+        leave(error, debug="--debug" in given, again="as `microbleeds --debug ...`")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import traceback
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from microbleeds import __version__
-from microbleeds.cli.refusals import BAD_INPUT, UNEXPECTED, refuse_empty, said_of
+from microbleeds.cli.refusals import leave, refuse_empty
 from microbleeds.cli.signals import end_cleanly
 from microbleeds.errors import InputError
 
@@ -40,27 +39,13 @@ def is_bids_call(arguments: Sequence[str], verbs: Collection[str]) -> bool:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the BIDS App and leave with its exit code: 2 for bad input, 3 if some scans failed, 1 for a fault."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    refuse_empty(given)
     options = parser().parse_args(given)
     end_cleanly()
     try:
+        refuse_empty(given)
         failed = _run(options)
-    except InputError as error:
-        typer.echo(f"microbleeds: {error}", err=True)
-        sys.exit(BAD_INPUT)
     except Exception as error:
-        if isinstance(error, OSError) and (said := said_of(error)):
-            sentence, code = said
-            typer.echo(f"microbleeds: {sentence}", err=True)
-            sys.exit(code)
-        if options.debug:
-            traceback.print_exc()
-        typer.echo(
-            f"microbleeds: an unexpected error, {type(error).__name__}: {error}\n"
-            "Run it again with --debug and report the traceback.",
-            err=True,
-        )
-        sys.exit(UNEXPECTED)
+        leave(error, debug=options.debug, again="with --debug")
     sys.exit(SOME_FAILED if failed else 0)
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import errno
 import sys
+import traceback
 from collections.abc import Sequence
+from typing import NoReturn
 
 import typer
+
+from microbleeds.errors import InputError
 
 BAD_INPUT, UNEXPECTED = 2, 1
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -14,14 +18,15 @@ _CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def refuse_empty(arguments: Sequence[str]) -> None:
-    """Leave with a sentence if an argument is empty: as a path it would pass for the current folder."""
+    """Refuse an argument that is empty: as a path it would pass for the current folder.
+
+    Raises:
+        InputError: if there is one.
+    """
     if "" in arguments:
-        typer.echo(
-            "microbleeds: An argument is empty (an unset variable of the shell makes such); give it or leave it "
-            "out.",
-            err=True,
+        raise InputError(
+            "An argument is empty (an unset variable of the shell makes such); give it or leave it out."
         )
-        sys.exit(BAD_INPUT)
 
 
 def said_of(error: OSError) -> tuple[str, int] | None:
@@ -37,3 +42,28 @@ def said_of(error: OSError) -> tuple[str, int] | None:
     if error.errno == errno.ENAMETOOLONG:
         return f"{error.strerror}:{name}; give a shorter one.", BAD_INPUT
     return None
+
+
+def leave(error: Exception, *, debug: bool, again: str) -> NoReturn:
+    """Say what went wrong and leave: 2 where the user can mend the input, else 1.
+
+    Args:
+        error: that reached the command line.
+        debug: whether the traceback of an unexpected one is shown.
+        again: how to see it, as ``as `microbleeds --debug ...```.
+    """
+    if isinstance(error, InputError):
+        said: tuple[str, int] | None = str(error), BAD_INPUT
+    else:
+        said = said_of(error) if isinstance(error, OSError) else None
+    if said is None:
+        if debug:
+            traceback.print_exception(error)
+        said = (
+            f"an unexpected error, {type(error).__name__}: {error}\n"
+            f"Run it again {again} and report the traceback.",
+            UNEXPECTED,
+        )
+    sentence, code = said
+    typer.echo(f"microbleeds: {sentence}", err=True)
+    sys.exit(code)

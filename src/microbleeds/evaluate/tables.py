@@ -170,10 +170,19 @@ def _cells(numbered: Sequence[tuple[int, str]], path: Path) -> list[list[str]]:
 def _header(row: Sequence[str], path: Path) -> tuple[str, ...]:
     """Return column names in lower case."""
     names = tuple(cell.lower() for cell in row)
+    refuse_repeated(names, f"table {path}")
+    return names
+
+
+def refuse_repeated(names: Sequence[str], where: str) -> None:
+    """Refuse two columns of one name: nobody knows which counts.
+
+    Raises:
+        InputError: that names the table as ``where`` does, if there are such.
+    """
     repeated = next((name for name in names if name and names.count(name) > 1), None)
     if repeated is not None:
-        raise InputError(f"The table {path} has {names.count(repeated)} columns {repeated}; keep one.")
-    return names
+        raise InputError(f"The {where} has {names.count(repeated)} columns {repeated}; keep one.")
 
 
 def _plain_columns(count: int, path: Path) -> tuple[str, ...]:

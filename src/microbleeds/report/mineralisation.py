@@ -19,10 +19,6 @@ from numpy.typing import NDArray
 from microbleeds.report.record import Finding
 from microbleeds.report.scale_tables import count
 
-_PLACES = {
-    "lentiform": ("the lentiform nucleus", "the pallidum"),
-    "cerebellum": ("the cerebellum", "the dentate nucleus"),
-}
 # Of 188 mineralised spots in scans of validation heads 176 lie as near as this, of 43 visible microbleeds of the
 # same regions 8 (within 12 mm 157 and 5): the nuclei reach 8 mm, the affine misses by some, and the note asks only
 # to look.
@@ -35,18 +31,30 @@ class _Nucleus:
 
     Args:
         name: with its article.
+        region: fine region that holds it.
+        place: that region, with its article.
         centre_mni_mm: middle of the right one in MNI152 (that of the template's label map), the left is mirrored.
-        regions: fine regions in which a finding near it may be placed.
+        near: fine regions in which a finding near it may be placed.
     """
 
     name: str
+    region: str
+    place: str
     centre_mni_mm: tuple[float, float, float]
-    regions: frozenset[str]
+    near: frozenset[str]
 
 
 _NUCLEI = (
-    _Nucleus("the pallidum", (19.7, -4.3, -1.0), frozenset({"lentiform", "internal_capsule"})),
-    _Nucleus("the dentate nucleus", (18.7, -58.2, -37.6), frozenset({"cerebellum"})),
+    _Nucleus(
+        "the pallidum",
+        "lentiform",
+        "the lentiform nucleus",
+        (19.7, -4.3, -1.0),
+        frozenset({"lentiform", "internal_capsule"}),
+    ),
+    _Nucleus(
+        "the dentate nucleus", "cerebellum", "the cerebellum", (18.7, -58.2, -37.6), frozenset({"cerebellum"})
+    ),
 )
 
 
@@ -62,10 +70,11 @@ def mineralisation_warnings(
     """
     kept = [finding for finding in findings if finding.kept]
     said = []
-    for region, (place, nucleus) in _PLACES.items():
-        there = [finding for finding in kept if finding.region == region and finding.id not in judged]
+    for nucleus in _NUCLEI:
+        there = [finding for finding in kept if finding.region == nucleus.region and finding.id not in judged]
         if there:
-            said.append(f"{_named(there)} in {place}. {_MEANING.format(nucleus=nucleus)}{_both_sides(there)}")
+            meaning = _MEANING.format(nucleus=nucleus.name)
+            said.append(f"{_named(there)} in {nucleus.place}. {meaning}{_both_sides(there)}")
     rest = [finding for finding in kept if finding.region != "lentiform" or finding.id in judged]
     if len(rest) < len(kept) and _turns_lobar(kept, rest, places_doubtful):
         said.append("Without what lies in the lentiform nucleus the findings would be strictly lobar.")
@@ -93,7 +102,7 @@ def _nucleus_near(finding: Finding, mni_from_ras: NDArray[np.float64]) -> _Nucle
     x, y, z = mni_from_ras[:3, :3] @ np.array(finding.position_ras_mm) + mni_from_ras[:3, 3]
     for nucleus in _NUCLEI:
         away_mm = float(np.linalg.norm(np.subtract((abs(x), y, z), nucleus.centre_mni_mm)))
-        if finding.region in nucleus.regions and away_mm <= NEAR_MM:
+        if finding.region in nucleus.near and away_mm <= NEAR_MM:
             return nucleus
     return None
 

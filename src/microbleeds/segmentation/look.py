@@ -164,11 +164,14 @@ def head_box(image: Tensor) -> tuple[slice, slice, slice]:
     Args:
         image: [X, Y, Z] normalised.
     """
-    small = any(size < block for size, block in zip(image.shape, BLOCK, strict=True))
-    means = image if small else avg_pool3d(image[None, None], BLOCK, ceil_mode=True, count_include_pad=False)[0, 0]
+    first, second, third = (slice(0, size) for size in image.shape)
+    whole = first, second, third
+    if any(size < block for size, block in zip(image.shape, BLOCK, strict=True)):
+        return whole  # less than a block, of which no mean can be taken
+    means = avg_pool3d(image[None, None], BLOCK, ceil_mode=True, count_include_pad=False)[0, 0]
     there = torch.nonzero(means > AIR)
-    if small or not len(there):
-        return (slice(0, image.shape[0]), slice(0, image.shape[1]), slice(0, image.shape[2]))
+    if not len(there):
+        return whole
     low, high = there.amin(dim=0).tolist(), there.amax(dim=0).tolist()
     first, second, third = (
         slice(max(0, (a - 1) * block), min(size, (b + 2) * block))

@@ -8,6 +8,7 @@ compact bone, 516 marrow, 530 optic nerve. Air inside the head has no label of i
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import nibabel as nib
@@ -124,7 +125,7 @@ def _read(path: Path) -> tuple[NDArray[np.int32], Grid]:
         if not isinstance(image, nib.spatialimages.SpatialImage):
             raise InputError(f"The label map {path} is no image with axes in space; give a NIfTI file.")
         values = np.asarray(image.dataobj)
-    except (OSError, EOFError, nib.filebasedimages.ImageFileError) as error:
+    except (OSError, EOFError, zlib.error, nib.filebasedimages.ImageFileError) as error:
         raise InputError(f"The label map {path} can't be read ({error}).") from error
     values = values[..., 0] if values.ndim == 4 and values.shape[3] == 1 else values
     if values.ndim != 3:

@@ -32,8 +32,8 @@ FOLDER = "reviewed"
 REVIEW = "review.json"
 SIGNED_FILES = ("findings.json", REVIEW)
 
-#: Taken over: brain and regions, and how the result was made, so that a signed result can be used elsewhere.
 _REGIONS = "regions.nii.gz"
+#: Taken over: brain and regions, and how the result was made, so that a signed result can be used elsewhere.
 KEPT_FILES = (BRAIN_IMAGE, _REGIONS, "regions.tsv", "regions.json", "run.json")
 #: Writes more of a signed result (DICOM objects, say) into its folder, in which all else lies already.
 Also = Callable[[Path], None]
