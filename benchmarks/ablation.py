@@ -25,7 +25,7 @@ import os
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
@@ -40,12 +40,11 @@ from microbleeds.atomic import atomic_file
 from microbleeds.compute import choose
 from microbleeds.errors import InputError
 from microbleeds.localise import localise
-from microbleeds.prepare import PreparationSpec
 from microbleeds.report.run_record import sha256_of
 from microbleeds.scan import Candidate
 from microbleeds.weights.anatomy_store import SHIPPED as ANATOMY_WEIGHTS
 from pages import IMAGES, RESULTS_PAGE, write_part
-from rows import PLAN, Row, read_plan
+from rows import PLAN, Plan, Row, read_plan
 from scans import CachedScan, cached_scans
 from search import Searcher, searcher_of
 
@@ -98,10 +97,11 @@ def score(
     rows_file: RowsFile = PLAN,
 ) -> None:
     """Search every scan of a cohort with a row's run and store the candidates."""
-    row = read_plan(rows_file).row(name)
+    plan = read_plan(rows_file)
+    row = plan.row(name)
     if row.weights_of:
         raise InputError(f"The row {name!r} has no runs of its own; score {row.weights_of!r}.")
-    _score(row, run, cohort, data, cache, precision, results)
+    _score(plan, row, run, cohort, Folders(data, cache, results), precision)
 
 
 @app.command()
@@ -137,15 +137,24 @@ def everything(
         if missing and not (out / "weights.safetensors").exists():
             train(each.name, data, cache, out, seed, precision=precision, rows_file=rows_file)
         for name in missing:
-            _score(each, out, name, cohorts[name], cache, precision, results)
+            _score(plan, each, out, name, Folders(cohorts[name], cache, results), precision)
 
 
-def _score(row: Row, run: Path, cohort: str, data: Path, cache: Path, precision: str, results: Path) -> None:
+class Folders(NamedTuple):
+    """Where a cohort's scans, prepared scans and results lie."""
+
+    data: Path
+    cache: Path
+    results: Path
+
+
+def _score(plan: Plan, row: Row, run: Path, cohort: str, folders: Folders, precision: str) -> None:
     """Search every scan of a cohort with a run and store the candidates."""
     chosen, compute = cohort_named(cohort), choose(precision=precision)  # type: ignore[arg-type]
     refuse_shared_heads(run, chosen)
     searcher = searcher_of(row, run, compute)
-    scans = cached_scans(chosen, data, cache, PreparationSpec(), compute, magnitude=row.input == "magnitude")
+    spec, magnitude = plan.preset_of(row).preparation, row.input == "magnitude"
+    scans = cached_scans(chosen, folders.data, folders.cache, spec, compute, magnitude=magnitude)
     begin = time.process_time()
     found = tuple(_searched(scan, searcher, row) for scan in track(scans, description=f"{row.name} {cohort}"))
     facts = _facts(row, run, searcher) | {
@@ -154,7 +163,7 @@ def _score(row: Row, run: Path, cohort: str, data: Path, cache: Path, precision:
         "cpu_seconds_per_scan": round((time.process_time() - begin) / len(scans), 2),
         "compute": compute.describe(),
     }
-    path = _result_path(results, row, facts["seed"], cohort)
+    path = _result_path(folders.results, row, facts["seed"], cohort)
     write_found(path, Found(facts, found))
     print(f"{facts['cpu_seconds_per_scan']} s of a core per scan; {path}")
 

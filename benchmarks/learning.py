@@ -25,6 +25,7 @@ from microbleeds.training.run import claim_folder
 from microbleeds.training.subjects import TrainingSubject, load_subject, save_subject, subject_from
 from microbleeds.training.trainer import RunSettings
 from rows import DETECTOR, Row
+from scans import mark_of
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def training_subjects(data: Sequence[Path], cache: Path, spec: PreparationSpec, 
     for folder in data:
         names = chosen_names(folder, row, heads)
         heads += len(set(heads_of(folder, names).values()))
-        opened = cached_subjects(folder, names, cache / folder.name, spec)
+        opened = cached_subjects(folder, names, cache / f"{folder.name}{mark_of(spec)}", spec)
         if row.input == "magnitude":
             opened = [_with_magnitude(subject, folder, cache, spec) for subject in opened]
         several = len(data) > 1
@@ -138,7 +139,7 @@ def _wanted(data: Path, only: dict[str, str], name: str) -> bool:
 
 def _with_magnitude(subject: TrainingSubject, data: Path, cache: Path, spec: PreparationSpec) -> TrainingSubject:
     """Open the subject with its magnitude in place of the SWI, and no phase."""
-    kept = cache / f"{data.name}-magnitude" / subject.name
+    kept = cache / f"{data.name}-magnitude{mark_of(spec)}" / subject.name
     if not (kept / "subject.json").exists():
         name = subject.name
         truth = data / "derivatives" / "truth" / name / "anat"

@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 from cohort import HERE
 from microbleeds.errors import InputError
 from microbleeds.networks.config import VARIANTS, Variant
+from microbleeds.prepare import PreparationSpec
 from microbleeds.training.presets import Preset, find_preset
 
 Input = Literal["swi+phase", "swi", "magnitude"]
@@ -34,6 +35,7 @@ class Row:
         heads: learn from the first so many heads alone.
         scans_per_head: learn from the first so many scans of each head alone.
         settings: section of the preset (``losses``, ``sampling``, ...) to what differs in it.
+        steps: of its runs, where they are not as many as the plan says.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Row:
     heads: int | None = None
     scans_per_head: int | None = None
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    steps: int | None = None
 
     @property
     def less_data(self) -> dict[str, object]:
@@ -100,7 +103,9 @@ class Plan:
         Raises:
             InputError: if the row names a section or a setting that does not exist.
         """
-        preset = replace(find_preset(self.preset), steps=steps or self.steps, validate_every=0, **self.shared)
+        preset = replace(
+            find_preset(self.preset), steps=steps or row.steps or self.steps, validate_every=0, **self.shared
+        )
         for settings in (self.shared_settings, row.settings):
             preset = _changed(preset, settings, row.name)
         return replace(preset, name=row.name, architecture=preset.architecture.variant(row.variant))
@@ -116,10 +121,17 @@ def _changed(preset: Preset, settings: dict[str, dict[str, Any]], row: str) -> P
         if section not in {f.name for f in fields(Preset)}:
             raise InputError(f"The row {row!r} changes {section!r}, which no preset has.")
         try:
-            preset = replace(preset, **{section: replace(getattr(preset, section), **changes)})
-        except TypeError as error:
+            preset = replace(preset, **{section: _with(getattr(preset, section), changes)})
+        except (TypeError, ValueError) as error:
             raise InputError(f"The row {row!r} can't change {section!r}: {error}.") from error
     return preset
+
+
+def _with(section: Any, changes: dict[str, Any]) -> Any:
+    """Return a section with some of its settings changed."""
+    if isinstance(section, PreparationSpec):  # a model, which checks what it is given
+        return PreparationSpec(**{**section.model_dump(), **changes})
+    return replace(section, **changes)
 
 
 PLAN = HERE / "ablation.json"

@@ -7,6 +7,7 @@ segmentation on the scan's grid, for the rule by place). Its path says which ana
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -96,7 +97,7 @@ def cached_scans(
         table = folder / "participants.tsv"
         if len(names) != part.subjects or not table.exists():
             raise InputError(f"{folder} holds {len(names)} of {part.subjects} scans; run `build` first.")
-        made = f"{sha256_of(ANATOMY_WEIGHTS)[:8]}-{sha256_of(table)[:8]}-v{spec.version}"
+        made = f"{sha256_of(ANATOMY_WEIGHTS)[:8]}-{sha256_of(table)[:8]}-v{spec.version}{mark_of(spec)}"
         heads = heads_of(folder, names)
         for name in names[:most]:
             kept = cache / made / cohort.name / part.name / name
@@ -107,6 +108,13 @@ def cached_scans(
             truth = read_truth(folder / "derivatives" / "truth" / name / "anat" / f"{name}_microbleeds.tsv")
             scans.append(CachedScan(f"{part.name}/{name}", f"{part.name}/{heads[name]}", kept, truth))
     return scans
+
+
+def mark_of(spec: PreparationSpec) -> str:
+    """Return what tells folders of another preparation from those of the usual one, whose mark is empty."""
+    if spec == PreparationSpec():
+        return ""
+    return f"-{hashlib.sha256(spec.model_dump_json().encode()).hexdigest()[:8]}"
 
 
 def _read(anat: Path, roles: tuple[str, ...]) -> Scan:

@@ -12,7 +12,9 @@ from ablation import refuse_shared_heads
 from cohort import cohort_named
 from learning import chosen_names, label_maps
 from microbleeds.errors import InputError
+from microbleeds.prepare import PreparationSpec
 from rows import Row, read_plan
+from scans import mark_of
 
 
 @pytest.fixture
@@ -83,6 +85,18 @@ def test_what_all_rows_share_gives_way_to_a_row(tmp_path: Path) -> None:
 
     one, two = (plan.preset_of(row).sampling for row in plan.rows)
     assert (one.batch, one.share_mimic, two.batch, two.share_mimic) == (2, 0.5, 3, 0.5)
+
+
+def test_a_row_may_have_steps_and_a_preparation_of_its_own() -> None:
+    usual = read_plan().preset_of(read_plan().row("proposal")).preparation
+    row = Row("x", "x", steps=3, settings={"preparation": {"normalisation": "min-max"}})
+    preset = read_plan().preset_of(row)
+
+    assert (preset.steps, preset.preparation) == (3, usual.model_copy(update={"normalisation": "min-max"}))
+    assert mark_of(usual) == ""
+    assert len({mark_of(usual), mark_of(preset.preparation), mark_of(PreparationSpec(slices=224))}) == 3
+    with pytest.raises(InputError, match="normalisation"):
+        read_plan().preset_of(replace(row, settings={"preparation": {"normalisation": "no-such"}}))
 
 
 def test_variants_switch_the_parts_on_one_by_one() -> None:
