@@ -31,11 +31,12 @@ import numpy as np
 import typer
 from rich.progress import track
 
+from ablation_run import Run
 from ablation_table import curve_lines, markdown, rows_with_figures
 from cohort import HERE, Cohort, cohort_named, commit, hardware
 from found import Found, FoundScan, judged, surest, write_found
 from froc_picture import froc_svg
-from learning import Run, train_row
+from learning import train_row
 from microbleeds.atomic import atomic_file
 from microbleeds.compute import choose
 from microbleeds.errors import InputError

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import nibabel as nib
 import numpy as np
 
-from microbleeds.compute import Precision
+from ablation_run import Run
 from microbleeds.errors import InputError
 from microbleeds.evaluate import read_truth
 from microbleeds.geometry import canonical, grid_of
@@ -20,33 +20,11 @@ from microbleeds.study import load_study
 from microbleeds.training.batches import FixedSubjects
 from microbleeds.training.dataset import cached_subjects, heads_of, subject_names
 from microbleeds.training.loop import fit
-from microbleeds.training.presets import Preset
 from microbleeds.training.run import claim_folder
 from microbleeds.training.subjects import TrainingSubject, load_subject, save_subject, subject_from
 from microbleeds.training.trainer import RunSettings
 from rows import DETECTOR, Row
 from scans import mark_of
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training of the ablation.
-
-    Args:
-        row: what is trained.
-        preset: with which settings.
-        seed: of everything random.
-        out: folder of the run.
-        precision: of the convolutions.
-        workers: threads that make crops ahead; 0 makes them in line, on one core with all else.
-    """
-
-    row: Row
-    preset: Preset
-    seed: int
-    out: Path
-    precision: Precision = "auto"
-    workers: int = 0
 
 
 def train_row(run: Run, data: Sequence[Path], cache: Path) -> None:

@@ -15,7 +15,8 @@ from microbleeds.detect import DetectSettings, suppress
 from microbleeds.errors import InputError
 from microbleeds.prepare import Prepared
 from microbleeds.report.run_record import sha256_of
-from peers.peer import Peer, new_peer
+from peers.methods import new_peer
+from peers.peer import Peer
 
 
 class PeerSearcher:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from microbleeds.compute import Compute
-from microbleeds.errors import InputError
 from microbleeds.prepare import Prepared
 from microbleeds.training.presets import OptimiserSettings
 from peers.crops import PeerCrop
@@ -46,27 +45,3 @@ class Peer(Protocol):
     def candidates(self, prepared: Prepared, compute: Compute) -> Candidates:
         """Return voxels [N, 3] of the working grid and scores [N] in 0..1 of the candidates in the brain."""
         ...
-
-
-def new_peer(method: str) -> Peer:
-    """Make an untrained peer.
-
-    Raises:
-        InputError: if there is none of this name, or MONAI is not installed.
-    """
-    try:
-        if method == "dynunet":
-            from peers.dynunet import SegmentationPeer
-
-            return SegmentationPeer()
-        if method == "retinanet":
-            from peers.retinanet import RetinaNetPeer
-
-            return RetinaNetPeer()
-    except ImportError as error:
-        raise InputError(f"The method {method} needs {error.name}; install it with pip install monai.") from error
-    if method == "radial":
-        from peers.radial import RadialPeer
-
-        return RadialPeer()
-    raise InputError(f"There is no method {method!r}; use dynunet, retinanet or radial.")

@@ -12,12 +12,12 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from ablation_run import Run
 from microbleeds.atomic import atomic_file
 from microbleeds.compute import Compute, choose
 from microbleeds.evaluate import match
@@ -31,10 +31,8 @@ from microbleeds.training.presets import Preset
 from microbleeds.training.schedule import rate_factor
 from microbleeds.training.subjects import TrainingSubject
 from peers.crops import draw_crops
-from peers.peer import Peer, new_peer
-
-if TYPE_CHECKING:
-    from learning import Run
+from peers.methods import new_peer
+from peers.peer import Peer
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,8 @@ from microbleeds.training.batches import make_batch
 from microbleeds.training.presets import PRESETS
 from microbleeds.training.subjects import TrainingSubject
 from peers.crops import PeerCrop, draw_crops
-from peers.peer import new_peer, piece_of
+from peers.methods import new_peer
+from peers.peer import piece_of
 from peers.symmetry import peaks, symmetry_map
 
 SPACING = np.array([0.5, 0.5, 2.0])

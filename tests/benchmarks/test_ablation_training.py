@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from learning import Run
+from ablation_run import Run
 from microbleeds.compute import Compute
 from microbleeds.errors import InputError
 from microbleeds.geometry import Grid

@@ -358,7 +358,8 @@ def read_record(path: Path) -> Record:
         raise InputError(f"The findings {path} can't be read; check the path.") from error
     except ValidationError as error:
         raise InputError(
-            f"The findings {path} don't follow schema {SCHEMA_VERSION} ({first_fault(error)})."
+            f"The findings {path} don't follow schema {SCHEMA_VERSION} ({first_fault(error)}); give a file as this"
+            " program wrote it, or search the scan again."
         ) from error
 
 

@@ -137,7 +137,8 @@ def read_export(path: Path, model: type[Export]) -> Export:
     except ValidationError as error:
         _refuse_other_files(path, model)
         raise InputError(
-            f"The verdicts {path} are no export of the page that was read ({first_fault(error)})."
+            f"The verdicts {path} are no export of the page that was read ({first_fault(error)}); export them"
+            " there again."
         ) from error
 
 
