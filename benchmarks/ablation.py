@@ -10,10 +10,11 @@ r"""Ablation and comparison: the parts of the method one by one, less input, and
 
 or all of it, going on where it was broken off:
 
-    python benchmarks/ablation.py everything --data data/train --validation data/validation \
+    python benchmarks/ablation.py everything --data data/train --data data/train2 --validation data/validation \
         --cohort paper --cohort-data data/paper --cache cache --runs runs
 
-Rows are data (`ablation.json`). A run's candidates go to `results/ablation/`, one file per row, seed and cohort;
+Scans are those of `detection.py build train --anatomy FOLDER --data data`, `build validation --data data/validation`
+and so on. Rows are data (`ablation.json`). A run's candidates go to `results/ablation/`, one file per row, seed and cohort;
 `table` chooses each run's threshold on the cohort `validation` and writes docs/results.md and a FROC picture.
 """
 
@@ -23,6 +24,7 @@ import json
 import logging
 import os
 import time
+from collections.abc import Collection
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -36,7 +38,7 @@ from ablation_table import curve_lines, markdown, rows_with_figures
 from cohort import HERE, Cohort, cohort_named, commit, hardware
 from found import Found, FoundScan, judged, surest, write_found
 from froc_picture import froc_svg
-from learning import train_row
+from learning import label_maps, train_row
 from microbleeds.atomic import atomic_file
 from microbleeds.compute import choose
 from microbleeds.errors import InputError
@@ -128,6 +130,9 @@ def everything(
     cohorts = {"validation": validation} | ({} if cohort is None or cohort_data is None else {cohort: cohort_data})
     begin, plan = time.monotonic(), read_plan(rows_file)
     wanted = [plan.row(name) for name in row] if row else [each for each in plan.rows if not each.weights_of]
+    for each in wanted:
+        for name in cohorts:  # before hours of training, not after
+            refuse_shared_heads(f"The row {each.name}", label_maps(data, each), cohort_named(name))
     for seed, each in ((seed, each) for seed in range(seeds) for each in wanted):
         if minutes is not None and time.monotonic() - begin > 60 * minutes:
             print("The time is over; the same command goes on.")
@@ -152,7 +157,8 @@ class Folders(NamedTuple):
 def _score(plan: Plan, row: Row, run: Path, cohort: str, folders: Folders, precision: str) -> None:
     """Search every scan of a cohort with a run and store the candidates."""
     chosen, compute = cohort_named(cohort), choose(precision=precision)  # type: ignore[arg-type]
-    refuse_shared_heads(run, chosen)
+    learned = json.loads((run / "run.json").read_text(encoding="utf-8"))["label_maps"]
+    refuse_shared_heads(str(run), learned, chosen)
     searcher = searcher_of(row, run, compute)
     spec, magnitude = plan.preset_of(row).preparation, row.input == "magnitude"
     scans = cached_scans(chosen, folders.data, folders.cache, spec, compute, magnitude=magnitude)
@@ -187,16 +193,23 @@ def table(
     print("\n".join(lines))
 
 
-def refuse_shared_heads(run: Path, cohort: Cohort) -> None:
-    """Refuse to score a run on heads that it learned from.
+def refuse_shared_heads(learner: str, label_maps: Collection[str], cohort: Cohort) -> None:
+    """Refuse to score what learned from heads of the cohort.
+
+    Args:
+        learner: what learns, for the message.
+        label_maps: names of the label maps that it learns from.
+        cohort: what it is to be scored on.
 
     Raises:
         InputError: if they share a label map.
     """
-    learned = json.loads((run / "run.json").read_text(encoding="utf-8"))["label_maps"]
-    shared = sorted({name.removesuffix(".nii.gz") for name in cohort.anatomies} & set(learned))
+    shared = sorted({name.removesuffix(".nii.gz") for name in cohort.anatomies} & set(label_maps))
     if shared:
-        raise InputError(f"{run} learned from {', '.join(shared)}, which the cohort {cohort.name} holds too.")
+        raise InputError(
+            f"{learner} learned from {', '.join(shared)}, which the cohort {cohort.name} holds too; simulate its"
+            " training scans from other label maps (detection.py build train)."
+        )
 
 
 def _result_path(results: Path, row: Row, seed: int, cohort: str) -> Path:

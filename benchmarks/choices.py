@@ -3,7 +3,8 @@
 Rows are data (`choices.json`), trained and scored as those of the ablation:
 
     python benchmarks/ablation.py everything --rows-file benchmarks/choices.json --data data/train \
-        --validation data/validation --cache cache --runs runs --results benchmarks/results/choices --seeds 1
+        --data data/train2 --validation data/validation --cache cache --runs runs \
+        --results benchmarks/results/choices --seeds 1
 """
 
 from __future__ import annotations

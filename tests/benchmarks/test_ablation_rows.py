@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from ablation import refuse_shared_heads
+from ablation import app, refuse_shared_heads
 from cohort import cohort_named
 from learning import chosen_names, label_maps
 from microbleeds.errors import InputError
@@ -49,10 +50,28 @@ def test_a_run_is_not_scored_on_heads_that_it_learned_from(data: Path, tmp_path:
     cohort = replace(cohort_named("paper"), anatomies=["map_3.nii.gz", "map_4.nii.gz"])
     for only, shared in (({"protocol": "thin"}, "map_4"), ({"protocol": "thick"}, "map_3")):
         learned = label_maps([data], Row("x", "x", only=only))
-        (tmp_path / "run.json").write_text(json.dumps({"label_maps": learned}), encoding="utf-8")
-        with pytest.raises(InputError, match=f"learned from {shared}, which the cohort paper"):
-            refuse_shared_heads(tmp_path, cohort)
-    refuse_shared_heads(tmp_path, replace(cohort, anatomies=["map_2.nii.gz"]))
+        with pytest.raises(InputError, match=f"The run learned from {shared}, which the cohort paper"):
+            refuse_shared_heads("The run", learned, cohort)
+        refuse_shared_heads("The run", learned, replace(cohort, anatomies=["map_7.nii.gz"]))
+
+
+def test_no_training_begins_whose_run_could_not_be_scored(data: Path, tmp_path: Path) -> None:
+    (data / "participants.tsv").write_text(
+        (data / "participants.tsv").read_text(encoding="utf-8").replace("map_6", "training_seg_12"),
+        encoding="utf-8",
+    )
+    folders = [f"--{name}={tmp_path / name}" for name in ("validation", "cache", "runs", "results")]
+    result = CliRunner().invoke(app, ["everything", f"--data={data}", "--row=proposal", *folders])
+
+    assert isinstance(result.exception, InputError)
+    assert "The row proposal learned from training_seg_12, which the cohort validation" in str(result.exception)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_training_cohort_shares_no_head_with_the_others() -> None:
+    learned = [name.removesuffix(".nii.gz") for name in cohort_named("train").anatomies]
+    for name in ("validation", "paper", "full", "mixed"):
+        refuse_shared_heads("The cohort train", learned, cohort_named(name))
 
 
 def test_all_rows_share_steps_mining_and_crops() -> None:
