@@ -13,9 +13,10 @@ or all of it, going on where it was broken off:
     python benchmarks/ablation.py everything --data data/train --data data/train2 --validation data/validation \
         --cohort paper --cohort-data data/paper --cache cache --runs runs
 
-Scans are those of `detection.py build train --anatomy FOLDER --data data`, `build validation --data data/validation`
-and so on. Rows are data (`ablation.json`). A run's candidates go to `results/ablation/`, one file per row, seed and cohort;
-`table` chooses each run's threshold on the cohort `validation` and writes docs/results.md and a FROC picture.
+Scans are those of `detection.py build train --anatomy FOLDER --data data`, `detection.py build validation
+--anatomy FOLDER --data data/validation` and so on. Rows are data (`ablation.json`). A run's candidates go to
+`results/ablation/`, one file per row, seed and cohort; `table` chooses each run's threshold on the cohort
+`validation` and writes docs/results.md and a FROC picture.
 """
 
 from __future__ import annotations
