@@ -14,7 +14,6 @@ docs/results.md. How it is scored: docs/scoring.md.
 from __future__ import annotations
 
 import json
-import resource
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,7 +35,7 @@ from microbleeds.errors import InputError
 from microbleeds.evaluate import read_cases
 from microbleeds.evaluate.cases import Case
 from microbleeds.evaluate.matching import match
-from microbleeds.report.run_record import sha256_of
+from microbleeds.report.run_record import peak_memory_mb, sha256_of
 from microbleeds.weights import load_detector
 from microbleeds.weights.anatomy_store import SHIPPED, load_anatomy
 from pages import RESULTS_PAGE, write_part
@@ -83,7 +82,7 @@ def score(
         "commit": commit(),
         "hardware": hardware(),
         "compute": compute.describe(),
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_memory_mb": round(peak_memory_mb() or 0),
         "scores": {kind: summary(outcomes) for kind, outcomes in inputs.items()},
         "swi_by_protocol": by_protocol(inputs["swi"]),
         "scans": {kind: [vars(one) for one in outcomes] for kind, outcomes in inputs.items()},

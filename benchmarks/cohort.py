@@ -47,7 +47,7 @@ def cohort_named(name: str) -> Cohort:
 def commit() -> str:
     """The commit of the checkout, with ``-dirty`` where the package or the benchmarks differ from it."""
     revision = _git("rev-parse", "--short=12", "HEAD")
-    changed = _git("status", "--porcelain", "--", "../src", "*.py", "cohorts")
+    changed = _git("status", "--porcelain", "--", "../src", "*.py", "*.json", "cohorts", ":!results")
     return f"{revision or 'unknown'}{'-dirty' if changed else ''}"
 
 

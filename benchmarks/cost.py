@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from microbleeds.atomic import atomic_file
 from microbleeds.compute import Compute, choose
 from microbleeds.errors import InputError
 from microbleeds.prepare import PreparationSpec
+from microbleeds.report.run_record import peak_memory_mb
 from microbleeds.training.batches import make_batch
 from microbleeds.training.presets import Preset
 from microbleeds.training.subjects import TrainingSubject
@@ -108,7 +108,7 @@ def one(name: str, run: Path, cohort: str, data: Path, cache: Path, training_dat
         begin = time.perf_counter()
         searcher.search(prepared)
         seconds.append(time.perf_counter() - begin)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    memory = peak_memory_mb() or 0.0
     preset = plan.preset_of(row)
     subjects = training_subjects([training_data], cache, preset.preparation, row)[:8]
     step, share = _step_seconds(row, preset, subjects)

@@ -36,7 +36,6 @@ import typer
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
-from scipy import ndimage
 
 from cohort import HERE, commit, hardware
 from interval_text import number_text
@@ -55,7 +54,7 @@ from microbleeds.followup.matching import VisitFindings, match_findings
 from microbleeds.followup.rigid import distances_mm
 from microbleeds.pipeline import Request, run
 from microbleeds.read.nifti import read_nifti
-from microbleeds.regions import CSF, OUTSIDE
+from microbleeds.report.brain_image import read_brain
 from microbleeds.report.record import Record, read_record
 from microbleeds.simulate.protocol import DEFAULT_PROTOCOL
 from microbleeds.simulate.visit_dataset import simulate_visits
@@ -77,7 +76,6 @@ LOW_CUTS = (0.012, 0.05, 1.01)
 NEW_CUTS = (None, 0.12, 0.06, 0.03, 0.02)
 DARK_SHARES = (None, 0.2, 0.35, 0.5)
 LEAST_FOUND, MOST_FALSELY_NEW = 0.9, 0.3
-RIM_MM = 3.0
 SESSIONS = ("ses-01", "ses-02")
 
 
@@ -325,16 +323,10 @@ def _search(data: Path, subject: str, session: str, out: Path, again: bool) -> N
 
 
 def _visit_of(result: Path) -> tuple[VisitFindings, Record]:
-    """Read a visit's candidates, and the brain as far as the stored regions tell it."""
+    """Read a visit's candidates and the brain that was searched."""
     record = read_record(result / "findings.json")
-    swi, scan_grid = read_nifti(Path(record.scan.files["swi"]))
-    regions = result / "regions.nii.gz"
-    if not regions.exists():
-        return VisitFindings(record.findings, scan_grid, swi=swi), record
-    codes, grid = read_nifti(regions)
-    # The mask itself is not stored: parenchyma, ventricles and a rim of fluid (see segmentation).
-    near = ndimage.distance_transform_edt(codes <= CSF, sampling=grid.spacing_mm) <= RIM_MM
-    return VisitFindings(record.findings, grid, near & (codes != OUTSIDE), swi), record
+    swi, grid = read_nifti(Path(record.scan.files["swi"]))
+    return VisitFindings(record.findings, grid, read_brain(result, grid), swi), record
 
 
 def _matched_again(pair: Pair, rule: Rule) -> Comparison:

@@ -11,7 +11,6 @@ memory is that of the whole process, training included.
 from __future__ import annotations
 
 import json
-import resource
 import time
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +22,7 @@ from cost import detector_step_seconds, in_fresh_process, write_figures, write_t
 from microbleeds.compute import choose
 from microbleeds.detect import DetectSettings, detect
 from microbleeds.networks.detector import Detector
+from microbleeds.report.run_record import peak_memory_mb
 from microbleeds.training.dataset import cached_subjects, subject_names
 from microbleeds.training.presets import PRESETS, find_preset
 from pages import RESULTS_PAGE
@@ -64,7 +64,7 @@ def one(name: str, data: Path, cache: Path) -> None:
         "share_of_data": round(share, 3),
         "search_s": round(time.perf_counter() - begin, 1),
         "voxels_searched": prepared.brain.size,
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000),
+        "peak_memory_mb": round(peak_memory_mb() or 0),
         "parameters": sum(p.numel() for p in model.parameters()),
         "compute": compute.describe(),
     }

@@ -11,10 +11,10 @@ from interval_text import number_text, percent_text
 from microbleeds.report.run_record import sha256_of
 from microbleeds.weights import load_detector
 from microbleeds.weights.anatomy_store import SHIPPED as ANATOMY_WEIGHTS
+from pages import write_part
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
-START, END = "<!-- results: start -->", "<!-- results: end -->"
 COHORTS = ("full", "paper", "mixed")  # validation chose the thresholds and is no result
 INPUTS = {
     "swi+phase": "SWI and phase",
@@ -28,14 +28,12 @@ def main() -> None:
     """Collect the results and write the table."""
     results = results_of(load_detector().card.sha256, HERE / "results")
     results.sort(key=lambda r: (COHORTS.index(r["cohort"]), list(INPUTS).index(r["input"]), r["operating_point"]))
-    lines = [START]
+    lines: list[str] = []
     for name in dict.fromkeys(r["cohort"] for r in results):
         lines += _cohort([r for r in results if r["cohort"] == name])
     lines += _speed(json.loads((HERE / "results" / "speed.json").read_text(encoding="utf-8")))
-    text = README.read_text(encoding="utf-8")
-    before, after = text.split(START)[0], text.split(END)[1]
-    README.write_text(before + "\n".join([*lines, END]) + after, encoding="utf-8")
-    print("\n".join(lines[1:]))
+    write_part("results", lines, README)
+    print("\n".join(lines))
 
 
 def results_of(sha256: str, folder: Path) -> list[dict[str, Any]]:
@@ -129,7 +127,7 @@ def _groups(scores: dict[str, Any]) -> str:
 def _speed(result: dict[str, Any]) -> list[str]:
     seconds, memory = result["seconds"], result["peak_memory_mb"]
     return [
-        f"**Speed**: `microbleeds detect` on 448 x 384 x 72 voxels, report included: "
+        f"**Speed**: `microbleeds detect` on 384 x 448 x 72 voxels, report included: "
         f"{seconds['detect']['median']:.1f} s and {memory['detect'] / 1000:.1f} GB; simulating such a scan: "
         f"{seconds['simulate']['median']:.0f} s and {memory['simulate'] / 1000:.1f} GB, a further one of the same "
         f"head {seconds['simulate_again']['median']:.1f} s ({result['hardware']['processor']}, "

@@ -39,10 +39,10 @@ from microbleeds.simulate.vendor import vendor_images
 from microbleeds.simulate.vessels import SINUS_KINDS, is_venous
 from microbleeds.simulate.weighting import homodyne_phase
 from microbleeds.tissues import PARENCHYMA, Tissue, among
+from pages import write_part
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "simulator.md"
-START, END = "<!-- table: start -->", "<!-- table: end -->"
 DEVICE = torch.device("cpu")
 PAPER = PROTOCOLS[DEFAULT_PROTOCOL]
 
@@ -305,9 +305,7 @@ def main(
     table += [f"| {row.check} | {row.simulated} | {row.literature} |" for row in rows]
     given = "" if anatomy is None else " --anatomy FOLDER"
     note = f"Made by `python benchmarks/realism.py{given}` on {date.today().isoformat()}, commit {commit()}."
-    text = PAGE.read_text(encoding="utf-8")
-    before, after = text.split(START)[0], text.split(END)[1]
-    PAGE.write_text(f"{before}{START}\n{note}\n\n" + "\n".join(table) + f"\n{END}{after}", encoding="utf-8")
+    write_part("table", [note, "", *table], PAGE)
     images = ROOT / "docs" / "images"
     images.mkdir(exist_ok=True)
     picture.save(images / "simulated-heads.jpg", quality=80)

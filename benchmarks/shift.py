@@ -108,8 +108,7 @@ def table(
 
 def markdown(read: list[dict[str, Any]], rows: list[ShiftRow]) -> list[str]:
     """Return the table as lines of Markdown, a part for each set of weights."""
-    # Results of before November 2026 drew scans, of which two share a head.
-    over = " or ".join(sorted({content.get("intervals_over", "scans") for content in read}))
+    over = " or ".join(sorted({content["intervals_over"] for content in read}))
     lines = [
         "Same heads, bodies and seeds in every row, eight scans of four test heads; only the scanner differs. "
         f"95 % intervals over {over} in brackets. Bold: below {100 * LEAST_SENSITIVITY:.0f} % at "

@@ -19,7 +19,13 @@ import numpy as np
 from cohort import HERE
 from microbleeds.errors import InputError
 from microbleeds.simulate.anatomy import Anatomy
-from microbleeds.simulate.dataset import participant_row, write_description, write_participants, write_scan
+from microbleeds.simulate.dataset import (
+    participant_row,
+    read_participants,
+    write_description,
+    write_participants,
+    write_scan,
+)
 from microbleeds.simulate.default_anatomy import default_anatomy
 from microbleeds.simulate.fine_signal import FineSignal, render
 from microbleeds.simulate.head import draw_head
@@ -108,13 +114,14 @@ def build_row(row: ShiftRow, data: Path, anatomy: Path | None, most: int | None 
     maps = [] if not row.anatomies else _label_maps(row, anatomy)
     for place, (part, count) in enumerate(row.subjects.items()):
         out = data / row.name / part
-        if (out / "participants.tsv").exists():
+        wanted = min(count, most or count)
+        if len(read_participants(out)) >= wanted:
             continue
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
         write_description(out, {"row": row.name, "part": part, "seed": row.seed})
         written = []
-        for number in range(min(count, most or count)):
+        for number in range(wanted):
             head, turn = divmod(number, row.scans_per_head)
             if turn == 0:
                 fine = _rendered(row, maps, [row.seed, place, head])

@@ -1,7 +1,7 @@
 """Time and memory of whole processes: python benchmarks/speed.py [--anatomy FOLDER]. Run it on an idle machine.
 
 Writes benchmarks/results/speed.json: the median, least and most of several runs of simulating one full subject
-(448 x 384 x 72), of a further scan of the same head, of `microbleeds detect` with its report, and of
+(384 x 448 x 72), of a further scan of the same head, of `microbleeds detect` with its report, and of
 `microbleeds regions`.
 """
 
@@ -27,7 +27,7 @@ SUBJECT = "sub-001"
 
 
 def measured(arguments: list[str]) -> tuple[float, float]:
-    """Wall seconds and peak resident memory (MB) of one command."""
+    """Wall seconds and peak resident memory (MB, 10^6 bytes; Linux counts KiB) of one command."""
     started = time.monotonic()
     child = os.posix_spawn(
         sys.executable,
@@ -38,7 +38,7 @@ def measured(arguments: list[str]) -> tuple[float, float]:
     _, status, usage = os.wait4(child, 0)
     if status:
         raise RuntimeError(f"microbleeds {' '.join(arguments)} failed")
-    return time.monotonic() - started, usage.ru_maxrss / 1024
+    return time.monotonic() - started, usage.ru_maxrss * 1024 / 1e6
 
 
 def main(
@@ -72,7 +72,7 @@ def main(
                 memory[name].append(round(value))
     content = {
         "command": "python benchmarks/speed.py" + ("" if anatomy is None else " --anatomy FOLDER"),
-        "scan": "448 x 384 x 72 voxels; start of Python, reading, and writing of all files included",
+        "scan": "384 x 448 x 72 voxels; start of Python, reading, and writing of all files included",
         "runs": runs,
         "seconds": {name: {"median": median(v), "least": min(v), "most": max(v)} for name, v in seconds.items()},
         "peak_memory_mb": {name: max(v) for name, v in memory.items()},

@@ -207,6 +207,8 @@ class TestInfoAndSchema:
     def test_schema_is_that_of_the_record(self, tmp_path, capsys):
         assert run("schema") == 0
         assert capsys.readouterr().out == schema_json()
+        assert run("schema", "comparison") == 0
+        assert json.loads(capsys.readouterr().out)["title"] == "Comparison"
         assert run("schema", "--out", tmp_path / "s.json") == 0
         assert (tmp_path / "s.json").read_text() == schema_json()
         assert run("schema", "--out", tmp_path / "new" / "s.json") == 0

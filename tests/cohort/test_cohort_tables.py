@@ -179,6 +179,11 @@ class TestGather:
         (tmp_path / "t.csv").write_text("name,swi,phase\n../up,a.nii,b.nii\n,c.nii,n/a\n")
         found = gather(tmp_path / "t.csv")
         assert [(one.name, sorted(one.inputs)) for one in found] == [("up", ["phase", "swi"]), ("c", ["swi"])]
+        (tmp_path / "q.tsv").write_text('swi\tphase\n"a/x.nii.gz\tn/a\nb/y.nii.gz\tn/a\nn/a\tz.nii.gz\n')
+        found = gather(tmp_path / "q.tsv")
+        assert [(one.name, sorted(one.inputs)) for one in found] == [
+            ("x", ["swi"]), ("y", ["swi"]), ("z", ["phase"]),
+        ], "a stray quotation mark swallows no row"  # fmt: skip
         (tmp_path / "u.tsv").write_text("scan\nx\n")
         with pytest.raises(InputError, match="needs a column"):
             gather(tmp_path / "u.tsv")

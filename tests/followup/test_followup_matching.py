@@ -204,6 +204,14 @@ class TestRuledOut:
         assert (lesion.state, lesion.baseline) == ("new", None)
         assert "its place ruled it out" in lesion.note
 
+    def test_one_bleed_counts_once(self):
+        counted = finding(1, (0, 0, 0), 0.9)
+        beside = [finding(2, (3.9, 0, 0), 0.8, "anatomy"), finding(3, (-3.9, 0, 0), 0.7, "anatomy")]
+        assert [lesion.followup.id for lesion in matched([], [counted, *beside])] == [1]
+        assert [
+            lesion.followup.id for lesion in matched([], [beside[0], finding(4, (5, 0, 0), 0.9, "anatomy")])
+        ] == [4]
+
     @pytest.mark.parametrize(
         ("before", "after"),
         [
@@ -364,3 +372,12 @@ class TestRigid:
         np.testing.assert_allclose(
             applied(found, np.array([5.0, 6.0, 7.0])), applied(affine, np.array([5.0, 6.0, 7.0]))
         )
+
+
+def test_a_candidate_stands_beside_one_lost_finding_alone():
+    lost = [finding(1, (0, 0, 0)), finding(2, (6, 0, 0))]
+    faint = finding(7, (3, 0, 0), 0.02, "score")
+    assert [(lesion.state, lesion.followup) for lesion in matched(lost, [faint])] == [
+        ("no-longer-seen", faint),
+        ("no-longer-seen", None),
+    ]

@@ -52,6 +52,12 @@ def test_a_steep_calibration_leaves_thresholds_above_zero() -> None:
     assert points.screening == pytest.approx(faintest, rel=0.01)
 
 
+def test_a_calibration_as_steep_as_they_get_leaves_them_apart() -> None:
+    scans = [scored([0.9, 0.7, 0.05, 0.02], [True, True, False, False]) for _ in range(6)]
+    points = operating_points(curve_of(scans), Calibration(intercept=0.0, slope=12.0))
+    assert 0 < points.screening < 1e-19 < points.balanced
+
+
 def test_operating_points_without_any_bleed() -> None:
     assert operating_points(curve_of([scored([0.5], [False])]), Calibration()) == OperatingPoints()
 

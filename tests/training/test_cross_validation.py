@@ -75,6 +75,18 @@ class TestPooled:
         assert (again[0].fold, again[0].points) == (4, scans[0].points)
         assert pooled(again, repeats=2).to_dict() == pooled(scans, repeats=2).to_dict()
 
+    def test_a_faint_candidate_on_a_low_threshold_is_not_rounded_away(self, tmp_path: Path) -> None:
+        faint = replace(
+            scan("a", "g", [[0, 0.000431234]], 1), points=OperatingPoints(balanced=0.5, screening=0.00043)
+        )
+        write_scans(tmp_path / "out_of_fold.json", [faint], "abc")
+        (again,) = read_scans(tmp_path / "out_of_fold.json")
+        assert pooled([again], repeats=2).operating["screening"]["sensitivity"].value == 1
+
+    def test_the_mean_has_its_exact_bound_too(self) -> None:
+        scans = [scan(f"{n}", f"{n}", [[0, 0.9]], 1) for n in range(6)]
+        assert pooled(scans, repeats=50).mean_sensitivity.low == pytest.approx(0.025 ** (1 / 6))
+
 
 class TestCrossValidate:
     @pytest.fixture(autouse=True)

@@ -18,8 +18,9 @@ from microbleeds.training.batches import FixedSubjects
 from microbleeds.training.checkpoint import load_checkpoint
 from microbleeds.training.finetune import FinetuneSettings, finetune, finetune_preset
 from microbleeds.training.loop import fit
-from microbleeds.training.plan import Mix
-from microbleeds.training.start import load_start, prototypes_path
+from microbleeds.training.plan import Mix, Plan
+from microbleeds.training.run import train
+from microbleeds.training.start import load_start, mean_start, prototypes_path
 from microbleeds.training.trainer import RunSettings, Trainer
 from microbleeds.weights import Calibration, OperatingPoints, load_detector, save_weights
 
@@ -105,6 +106,36 @@ class TestStart:
         preset = finetune_preset(start.card, FinetuneSettings(steps=40))
         assert preset.architecture == start.card.architecture
         assert preset.losses.prototype_warmup == 10
+
+
+def learned_from_people(weights: Path, folder: Path) -> Path:
+    """A copy of weights whose card says that they learned from scans of people."""
+    loaded = load_detector(weights)
+    training = loaded.card.training.model_copy(update={"simulated": False})
+    save_weights(
+        folder / "people.safetensors", loaded.model, loaded.card.model_copy(update={"training": training})
+    )
+    return folder / "people.safetensors"
+
+
+class TestSimulated:
+    """What learned from people says so, and so does all that goes on from it."""
+
+    def test_a_mean_learned_from_people_if_any_did(self, weights: Path, tmp_path: Path) -> None:
+        people = learned_from_people(weights, tmp_path)
+        assert mean_start([weights, weights]).card.training.simulated
+        assert not mean_start([weights, people]).card.training.simulated
+
+    @pytest.mark.parametrize("simulated", [True, False])
+    def test_training_that_goes_on(
+        self, weights: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulated: bool
+    ) -> None:
+        describe_simulated(data)
+        plans: list[Plan] = []
+        monkeypatch.setattr("microbleeds.training.run.carry_out", plans.append)
+        parent = weights if simulated else learned_from_people(weights, tmp_path)
+        train(data, "default", tmp_path / "run", weights=parent, device="cpu")
+        assert [plan.settings.simulated for plan in plans] == [simulated]
 
 
 class TestPreset:
@@ -206,6 +237,31 @@ class TestFinetune:
         tuned = card.training.model_copy(update={"preset": once.name, "based_on": once.based_on})
         twice = finetune_preset(card.model_copy(update={"training": tuned}), FinetuneSettings())
         assert twice == once
+
+    def test_a_run_with_another_patience_is_another_run(self, weights: Path, data: Path, tmp_path: Path) -> None:
+        out = tmp_path / "run"
+        self.run(data, out, weights=weights)
+        for other in ({"steps": 4}, {"validate_every": 3}, {"patience": 1}):
+            how = FinetuneSettings(**({"steps": 3, "validate_every": 2, "patience": 0} | other))  # type: ignore[arg-type]
+            with pytest.raises(InputError, match="other settings"):
+                self.run(data, out, weights=weights, how=how)
+
+    def test_what_is_mixed_in_makes_the_weights_learn_from_people(
+        self, weights: Path, data: Path, tmp_path: Path
+    ) -> None:
+        describe_simulated(data)
+        for real, folder in ((True, "people"), (False, "heads")):
+            for seed in (7, 8):
+                write_subject(tmp_path / folder, seed)
+            if not real:
+                describe_simulated(tmp_path / folder)
+            card = self.run(data, tmp_path / f"with {folder}", weights=weights, mix=Mix(tmp_path / folder, 0.4))
+            assert card.training.simulated is not real
+
+    def test_numbers_that_cant_be_are_refused(self) -> None:
+        for wrong in ({"steps": 0}, {"validate_every": 0}, {"patience": -1}):
+            with pytest.raises(InputError, match="must be a whole number"):
+                FinetuneSettings(**wrong)  # type: ignore[arg-type]
 
     def test_simulated_heads_are_mixed_in(self, weights: Path, data: Path, tmp_path: Path) -> None:
         for seed in (7, 8):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -354,6 +355,19 @@ class TestCheckpoint:
         torch.save({"step": Path("x")}, path)
         with pytest.raises(InputError, match="checkpoint"):
             load_checkpoint(path)
+
+
+def test_trace_leaves_out_what_is_no_number(tmp_path: Path) -> None:
+    trace = Trace(tmp_path, 0)
+    trace.write(1, {"loss": 1.0, "validation/sensitivity": math.nan})
+    trace.close()
+    assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 1, "loss": 1.0}\n'
+
+
+@pytest.mark.parametrize("minutes", [0, -1.0, math.nan, math.inf])
+def test_a_time_limit_is_a_time(tmp_path: Path, minutes: float) -> None:
+    with pytest.raises(InputError, match="give a time above 0, or no limit"):
+        RunSettings(tmp_path, "toys", time_limit_minutes=minutes)
 
 
 def test_trace_drops_what_a_killed_part_wrote_later(tmp_path: Path) -> None:

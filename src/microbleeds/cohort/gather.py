@@ -123,10 +123,18 @@ def _of_list(path: Path) -> list[Gathered]:
         raise InputError(f"The list {path} can't be read as text; give one path a line, or a table.") from error
     if path.suffix.lower() in (".tsv", ".csv"):
         mark = "\t" if path.suffix.lower() == ".tsv" else ","
-        return _of_rows(path, csv.DictReader(text.splitlines(), delimiter=mark))
+        return _of_rows(path, _reader(text, mark))
     lines = [line.strip() for line in text.splitlines()]
     given = [path.parent / line for line in lines if line and not line.startswith("#")]
     return [Gathered(_name_of(one), {"swi": one}) for one in given]
+
+
+def _reader(text: str, mark: str) -> csv.DictReader[str]:
+    """Read rows; tab-separated tables quote nothing, so a stray quotation mark must not swallow rows."""
+    lines = text.splitlines()
+    if mark == "\t":
+        return csv.DictReader(lines, delimiter=mark, quoting=csv.QUOTE_NONE)
+    return csv.DictReader(lines, delimiter=mark)
 
 
 def _of_rows(path: Path, rows: csv.DictReader[str]) -> list[Gathered]:
@@ -140,7 +148,7 @@ def _of_rows(path: Path, rows: csv.DictReader[str]) -> list[Gathered]:
         cells = {role: (row.get(role) or "").strip() for role in _ROLES}
         inputs = {role: path.parent / cell for role, cell in cells.items() if cell not in ("", "n/a")}
         if inputs:
-            main = inputs.get("swi", inputs.get("magnitude", path))
+            main = next(inputs[role] for role in _ROLES if role in inputs)
             found.append(Gathered((row.get("name") or "").strip() or _name_of(main), inputs))
     if not found:
         raise InputError(f"No row of the table {path} names an image; give each scan a row.")

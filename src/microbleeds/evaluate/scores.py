@@ -206,7 +206,7 @@ def _radius_scores(radius_mm: float, scored: Sequence[_Scored], repeats: int, se
             missed=missed,
             sensitivity=of_share(sensitivity, bleeds),
             precision=of_share(precision, hits + false_positives),
-            f1=of_share(f1, bleeds + false_positives),
+            f1=f1,  # no share of a number of things, so no exact end
             false_positives_per_subject=of_rate(false, len(scored)),
             false_positives_per_negative_subject=of_rate(in_negatives, negative),
         ),

@@ -180,10 +180,12 @@ class _Task:
         taken_b, taken_f = ({pair[side] for pair in lesions} for side in (0, 1))
         found: Lesions = {}
         for b in lost:
-            lesion = _unmatched(self.baseline, self.followup, b, self.gate[b], taken_f, there)
+            lesion, nearest = _unmatched(self.baseline, self.followup, b, self.gate[b], taken_f, there)
+            taken_f |= nearest  # a candidate belongs to one lesion
             found[b, _NONE] = self._unless_dark(lesion, self.darkness_of_baselines(b))
         for f in appeared:
-            swapped = _unmatched(self.followup, self.baseline, f, self.gate[:, f], taken_b, here)
+            swapped, nearest = _unmatched(self.followup, self.baseline, f, self.gate[:, f], taken_b, here)
+            taken_b |= nearest
             found[_NONE, f] = self._unless_dark(_turned(swapped), self.darkness_of(f))
         return found
 
@@ -191,12 +193,13 @@ class _Task:
         """Follow-up's candidates of a high score that only their place removed, where nothing was before."""
         if self.rule.sure_cut is None:
             return {}
-        taken = {f for _, f in lesions}
+        taken = {f for _, f in lesions if f != _NONE}
         found: Lesions = {}
         for f, finding in enumerate(self.followup.findings):
             sure = finding.removed_by == "anatomy" and finding.score >= self.rule.sure_cut
             place = applied(self.back, self.followup.positions_mm[f])
-            if not (sure and f not in taken and self._nothing_before(f) and within(self.baseline.grid, place)):
+            alone = sure and self._stands_alone(f, taken)
+            if not (alone and self._nothing_before(f) and within(self.baseline.grid, place)):
                 continue
             dark = self.darkness_of(f)
             if not self._dark_too(dark):
@@ -221,7 +224,7 @@ class _Task:
             dark = self.darkness_of(f)
             if dark is not None and (self._dark_too(dark) or dark[1] < self.rule.least_darkness):
                 continue
-            swapped = _unmatched(self.followup, self.baseline, f, self.gate[:, f], set(), self.back)
+            swapped, _ = _unmatched(self.followup, self.baseline, f, self.gate[:, f], set(), self.back)
             note = _BY_COMPARING.format(score=finding.score)
             found[_NONE, f] = replace(_turned(swapped), note=note, found_by_comparing=True, darkness=dark)
         return found
@@ -336,16 +339,16 @@ def _unmatched(
     gate: NDArray[np.float64],
     taken: set[int],
     there_from_here: NDArray[np.float64],
-) -> Lesion:
-    """A finding of one visit (written as baseline) without a partner at the other."""
+) -> tuple[Lesion, set[int]]:
+    """A finding of one visit (written as baseline) without a partner, and the candidate named at the other."""
     finding = here.findings[index]
     if not within(there.grid, applied(there_from_here, here.positions_mm[index])):
-        return Lesion("outside-field-of-view", finding, None)
+        return Lesion("outside-field-of-view", finding, None), set()
     free = [n for n in there.which(False) if n not in taken and np.isfinite(gate[n])]
     best = max(free, key=lambda n: there.findings[n].score, default=None)
     if best is None:
-        return Lesion("no-longer-seen", finding, None)
-    return Lesion("no-longer-seen", finding, there.findings[best], float(gate[best]))
+        return Lesion("no-longer-seen", finding, None), set()
+    return Lesion("no-longer-seen", finding, there.findings[best], float(gate[best])), {best}
 
 
 def _turned(lesion: Lesion) -> Lesion:

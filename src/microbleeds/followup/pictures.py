@@ -47,7 +47,7 @@ class Cut:
 
     Args:
         plane: named after the axes of that scan.
-        middle_mm: RAS mm [3]; ``across``, ``left`` and ``up`` are unit vectors [3].
+        middle_mm: RAS mm [3]; ``left`` and ``up`` are unit vectors [3].
     """
 
     plane: Plane

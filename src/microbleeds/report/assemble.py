@@ -188,7 +188,8 @@ def _finding(
         position_ras_mm=_rounded((x, y, z)),
         position_lps_mm=_rounded((-x, -y, z)),
         position_ijk=(i, j, k),
-        score=round(candidate.score, 4),
+        # Digits that count, not decimals: a score on a threshold must not be rounded away from it.
+        score=float(f"{candidate.score:.6g}"),
         score_spread=_spread(candidate),
         score_note=note_on_spread(candidate.score_range),
         certainty=certainty,

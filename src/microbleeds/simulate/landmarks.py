@@ -27,7 +27,7 @@ CENTRES_MNI_MM: dict[Tissue, tuple[float, float, float]] = {
 MIDLINE_MNI_MM: dict[Tissue, tuple[float, float, float]] = {
     Tissue.VENTRICLE_FOURTH: (0.0, -46.0, -33.0),
 }
-# First and last percentile of the cerebrum's coordinates in MNI152 (mm), see tests/simulate/test_landmarks.py.
+# First and last percentile of the cerebrum's coordinates in MNI152 (mm).
 CEREBRUM_EXTENT_MNI_MM = ((-64.0, 64.0), (-96.0, 64.0), (-40.0, 72.0))
 _EXTENT_WEIGHT = 2.0
 

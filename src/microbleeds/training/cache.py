@@ -56,7 +56,8 @@ class Preparable(Protocol):
 def content_of(points_mm: Sequence[NDArray[np.float64]], images: Sequence[Path | None]) -> list[object]:
     """Positions of a scan's labels, to a hundredth of a millimetre, and sizes of its images in bytes.
 
-    A copy of the data elsewhere has the same, so that a run goes on with it; corrected labels have not.
+    A copy of the data elsewhere has the same, so that a run goes on with it (in a folder of the same name, which
+    runs note too); corrected labels have not.
 
     Args:
         points_mm: [N, 3] RAS mm of each kind of label.

@@ -84,6 +84,8 @@ class CrossValidation:
     def __post_init__(self) -> None:
         make_paths(self, "out")
         refuse_below(0, seed=self.seed, workers=self.workers, validation_subjects=self.validation_subjects)
+        refuse_below(0, patience=self.patience)
+        refuse_below(1, **({} if self.steps is None else {"steps": self.steps}))
 
     @property
     def cache(self) -> Path:
@@ -153,6 +155,12 @@ def _asked(
         "phase_sign": request.phase_sign,
         "preset": preset.name,
         "steps": preset.steps,
+        "rate": preset.optimiser.rate,
+        "validate_every": preset.validate_every,
+        "patience": preset.patience,
+        "frozen_norms": preset.frozen_norms,
+        "validation_subjects": request.validation_subjects,
+        "time_limit_minutes": request.time_limit_minutes,
         "architecture": preset.architecture.model_dump(mode="json"),
         "started_from": None if start is None else start.card.sha256,
         "simulated": None if request.mix is None else [request.mix.folder.name, request.mix.share],

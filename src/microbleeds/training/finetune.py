@@ -41,6 +41,10 @@ class FinetuneSettings:
     patience: int = 3
     frozen_norms: bool = False
 
+    def __post_init__(self) -> None:
+        refuse_below(1, steps=self.steps, steps_between_validations=self.validate_every)
+        refuse_below(0, patience=self.patience)
+
 
 def finetune(
     data: Path | Sequence[Path],

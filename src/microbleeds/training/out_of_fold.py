@@ -83,18 +83,19 @@ def search(
 
 
 def write_scans(path: Path, scans: Sequence[ScoredScan], weights_sha256: str) -> None:
-    """Keep the findings of a fold."""
+    """Keep the findings of a fold, which has one scan at least."""
     rows = [
         {
             "name": scan.name,
             "group": scan.group,
-            "found": np.round(scan.found, 4).tolist(),
+            # Of scores the digits that count are kept: thresholds may be below 0.001.
+            "found": [[*np.round(row[:3], 4).tolist(), float(f"{row[3]:.6g}")] for row in scan.found],
             "bleeds_mm": np.round(scan.bleeds_mm, 3).tolist(),
             "ignored_mm": np.round(scan.ignored_mm, 3).tolist(),
         }
         for scan in scans
     ]
-    points = scans[0].points.model_dump() if scans else {}
+    points = scans[0].points.model_dump()
     content = {"fold": scans[0].fold, "weights_sha256": weights_sha256, "operating_points": points, "scans": rows}
     with atomic_file(path) as partial:
         partial.write_text(json.dumps(content) + "\n", encoding="utf-8")
@@ -180,7 +181,7 @@ def pooled(scans: Sequence[ScoredScan], repeats: int = 2000, seed: int = 0) -> P
             f"{x:g}": of_share(value, bleeds)
             for x, value in zip(REPORTED_FALSE_POSITIVES, intervals, strict=False)
         },
-        mean_sensitivity=intervals[at],
+        mean_sensitivity=of_share(intervals[at], bleeds),
         operating=operating,
         curve={n: [float(x) if np.isfinite(x) else None for x in values] for n, values in columns.items()},
     )

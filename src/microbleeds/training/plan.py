@@ -82,6 +82,9 @@ class Plan:
         """What decides the run beside preset, seed and the data's name: the scans, how they are read, the rest."""
         learned_from = [self.train_on, *self.validate_on, mixed]
         asked: dict[str, object] = {
+            "steps": self.preset.steps,
+            "validate_every": self.preset.validate_every,
+            "patience": self.preset.patience,
             "rate": self.preset.optimiser.rate,
             "phase_sign": self.phase_sign,
             "scans": len(self.train_on),
@@ -129,7 +132,11 @@ def carry_out(plan: Plan) -> Card:
     source = MixedSubjects(own, [replace(s, name=f"mixed in: {s.name}") for s in simulated], plan.mix.share)
     kind = "simulated scans" if mixed.simulated else "scans"
     text = f"mixed with {len(simulated)} {kind} ({mixed.name}) in {plan.mix.share:.0%} of the crops"
-    settings = replace(settings, data=f"{settings.data}, {text}{plan.parent}")
+    settings = replace(
+        settings,
+        data=f"{settings.data}, {text}{plan.parent}",
+        simulated=settings.simulated and mixed.simulated,
+    )
     return fit(source, validate_on, plan.preset, settings, plan.start)
 
 

@@ -1,8 +1,9 @@
 """Start, resume and finish a training run in a folder.
 
 The folder holds ``run.json`` (what was asked, and how fast it went), ``cache/`` (prepared subjects),
-``checkpoint.pt`` (state), ``best.safetensors`` (best average so far), ``metrics.jsonl`` and ``tensorboard/``
-(curves), and at the end ``weights.safetensors`` with its card ``weights.json``.
+``checkpoint.pt`` (state), ``best.safetensors`` and ``best.json`` (best average so far), ``metrics.jsonl`` and
+``tensorboard/`` (curves), with the simulator ``spool/`` (scans on their way), and at the end
+``weights.safetensors`` with its card ``weights.json`` and, to go on from, ``weights.prototypes.safetensors``.
 """
 
 from __future__ import annotations
@@ -96,7 +97,8 @@ def train(
             of another preset, variant or seed.
     """
     refuse_below(0, seed=seed, workers=workers, validation_subjects=validation_subjects)
-    refuse_below(1, number_of_devices=devices)
+    refuse_below(0, patience=patience)
+    refuse_below(1, number_of_devices=devices, **({} if steps is None else {"steps": steps}))
     given = paths_of(weights)
     start = mean_start(given) if given else None
     if frozen_norms and start is None:
@@ -112,7 +114,8 @@ def train(
     settings = RunSettings(
         out=out,
         data="simulator" if collection is None else collection.name,
-        simulated=collection is None or collection.simulated,
+        simulated=(collection is None or collection.simulated)
+        and (start is None or start.card.training.simulated),
         seed=seed,
         time_limit_minutes=time_limit_minutes,
         device=device,

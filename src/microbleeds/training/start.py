@@ -67,7 +67,8 @@ def mean_start(paths: Sequence[Path]) -> Start:
         paths: ``.safetensors`` files of one architecture; with one of them this is :func:`load_start`.
 
     Returns:
-        The mean with the card of the first, whose name lists all; prototypes start again.
+        The mean with the card of the first, whose name lists all, and which learned from simulated scans alone
+        only if all did; prototypes start again.
 
     Raises:
         InputError: if one can't be used, or they differ in architecture or preparation.
@@ -85,7 +86,9 @@ def mean_start(paths: Sequence[Path]) -> Start:
         if value.is_floating_point():
             weights[name] = torch.stack([start.weights[name] for start in starts]).mean(0)
     name = "the mean of " + " and ".join(f"{s.card.name} ({s.card.sha256[:8]})" for s in starts)
-    return Start(weights, None, first.card.model_copy(update={"name": name}))
+    simulated = all(start.card.training.simulated for start in starts)
+    training = first.card.training.model_copy(update={"simulated": simulated})
+    return Start(weights, None, first.card.model_copy(update={"name": name, "training": training}))
 
 
 def prototypes_path(weights: Path) -> Path:

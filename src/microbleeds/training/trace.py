@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,7 +41,8 @@ class Trace:
         """Add an entry."""
         for name, value in values.items():
             self._board.add_scalar(name, value, step)
-        rounded = {name: float(f"{value:.6g}") for name, value in values.items()}
+        # JSON has no NaN, which is what a figure is that no scan defines.
+        rounded = {name: float(f"{value:.6g}") for name, value in values.items() if math.isfinite(value)}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **rounded}) + "\n")
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from microbleeds.compute import Precision, choose
 from microbleeds.detect import DetectSettings
+from microbleeds.errors import InputError
 from microbleeds.networks.detector import Detector, channels_last
 from microbleeds.training.batches import Batch, SubjectSource
 from microbleeds.training.best import Best
@@ -67,6 +68,11 @@ class RunSettings:
     precision: Precision = "auto"
     devices: int = 1
     workers: int = 1
+
+    def __post_init__(self) -> None:
+        limit = self.time_limit_minutes
+        if limit is not None and not 0 < limit < math.inf:
+            raise InputError(f"A training can't end within {limit:g} minutes; give a time above 0, or no limit.")
 
 
 class Trainer:
@@ -119,7 +125,7 @@ class Trainer:
         if 0 < self.preset.patience <= self.best.since:
             return 1.0
         limit = self.settings.time_limit_minutes
-        return progress(self.step, self.preset.steps, self.elapsed_s, limit * 60 if limit else None)
+        return progress(self.step, self.preset.steps, self.elapsed_s, None if limit is None else limit * 60)
 
     def take(self, batch: Batch) -> dict[str, float]:
         """Make one optimiser step and return what it saw.

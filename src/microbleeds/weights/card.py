@@ -10,6 +10,7 @@ import hashlib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from scipy.special import expit
 
 from microbleeds.networks.config import DetectorConfig, Stride
 from microbleeds.prepare import PreparationSpec
@@ -27,8 +28,7 @@ class Calibration(BaseModel):
 
     def score(self, logit: ArrayLike) -> NDArray[np.float64]:
         """Map raw logits [...] to scores in 0..1 [...]."""
-        z = self.intercept + self.slope * np.asarray(logit, dtype=np.float64)
-        return 0.5 * (1 + np.tanh(z / 2))  # the logistic function, without overflow
+        return expit(self.intercept + self.slope * np.asarray(logit, dtype=np.float64))
 
 
 class OperatingPoints(BaseModel):

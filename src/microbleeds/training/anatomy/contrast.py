@@ -120,7 +120,7 @@ def paint(codes: Tensor, generator: Generator) -> Tensor:
 
 
 def darken_veins(image: Tensor, codes: Tensor, generator: Generator) -> Tensor:
-    """Darken thin random tubes and spots inside the skull, as veins and bleeds do on SWI.
+    """Darken thin random tubes inside the skull, as veins do on SWI, and spots anywhere, as bleeds do.
 
     Where two smooth noise fields both cross zero runs a line; its width follows from the threshold.
     """
@@ -201,7 +201,7 @@ def shade(image: Tensor, generator: Generator) -> Tensor:
 
 
 def thicken(image: Tensor, generator: Generator) -> Tensor:
-    """Blur in all planes, and half of the time along one axis (mostly z) to thick slices, and back to the grid."""
+    """Blur in all planes, two times in three along one axis (mostly z) to thick slices, and back to the grid."""
     for axis in range(3):
         image = _blur(image, axis, uniform(0, 0.6, generator))
     axis = 2 if uniform(0, 1, generator) < 0.8 else int(uniform(0, 2, generator))
