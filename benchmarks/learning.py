@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -18,13 +18,28 @@ from microbleeds.geometry import canonical, grid_of
 from microbleeds.prepare import PreparationSpec, prepare
 from microbleeds.study import load_study
 from microbleeds.training.batches import FixedSubjects
-from microbleeds.training.dataset import cached_subjects, heads_of, subject_names
+from microbleeds.training.cache import cached
+from microbleeds.training.dataset import LayoutScan, heads_of, subject_names
 from microbleeds.training.loop import fit
 from microbleeds.training.run import claim_folder
-from microbleeds.training.subjects import TrainingSubject, load_subject, save_subject, subject_from
+from microbleeds.training.subjects import TrainingSubject, subject_from
 from microbleeds.training.trainer import RunSettings
 from rows import DETECTOR, Row
 from scans import mark_of
+
+
+@dataclass(frozen=True)
+class MagnitudeScan(LayoutScan):
+    """A simulated scan with its magnitude in place of the SWI, and no phase."""
+
+    def read(self, spec: PreparationSpec) -> TrainingSubject:
+        """Read and prepare it."""
+        truth = self.data / "derivatives" / "truth" / self.name / "anat"
+        scan = load_study(magnitude=self.data / self.name / "anat" / f"{self.name}_part-mag_GRE.nii.gz")
+        mask = cast("nib.spatialimages.SpatialImage", nib.load(truth / f"{self.name}_desc-brain_mask.nii.gz"))
+        brain, _ = canonical(np.asarray(mask.dataobj) > 0, grid_of(mask))
+        bleeds = read_truth(truth / f"{self.name}_microbleeds.tsv")
+        return subject_from(self.name, prepare(scan, brain, spec), bleeds)
 
 
 def train_row(run: Run, data: Sequence[Path], cache: Path) -> None:
@@ -69,9 +84,9 @@ def training_subjects(data: Sequence[Path], cache: Path, spec: PreparationSpec, 
     for folder in data:
         names = chosen_names(folder, row, heads)
         heads += len(set(heads_of(folder, names).values()))
-        opened = cached_subjects(folder, names, cache / f"{folder.name}{mark_of(spec)}", spec)
-        if row.input == "magnitude":
-            opened = [_with_magnitude(subject, folder, cache, spec) for subject in opened]
+        kind, prepared = (MagnitudeScan, "-magnitude") if row.input == "magnitude" else (LayoutScan, "")
+        scans = [kind(folder, name, name) for name in names]
+        opened = cached(scans, cache / f"{folder.name}{prepared}{mark_of(spec)}", spec)
         several = len(data) > 1
         subjects += [replace(s, name=f"{folder.name}/{s.name}") if several else s for s in opened]
     if not subjects:
@@ -113,17 +128,3 @@ def _wanted(data: Path, only: dict[str, str], name: str) -> bool:
     with (data / "participants.tsv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file, delimiter="\t") if row["participant_id"] == name]
     return bool(rows) and all(rows[0].get(column) == value for column, value in only.items())
-
-
-def _with_magnitude(subject: TrainingSubject, data: Path, cache: Path, spec: PreparationSpec) -> TrainingSubject:
-    """Open the subject with its magnitude in place of the SWI, and no phase."""
-    kept = cache / f"{data.name}-magnitude{mark_of(spec)}" / subject.name
-    if not (kept / "subject.json").exists():
-        name = subject.name
-        truth = data / "derivatives" / "truth" / name / "anat"
-        scan = load_study(magnitude=data / name / "anat" / f"{name}_part-mag_GRE.nii.gz")
-        mask = cast("nib.spatialimages.SpatialImage", nib.load(truth / f"{name}_desc-brain_mask.nii.gz"))
-        brain, _ = canonical(np.asarray(mask.dataobj) > 0, grid_of(mask))
-        made = subject_from(name, prepare(scan, brain, spec), read_truth(truth / f"{name}_microbleeds.tsv"))
-        save_subject(made, kept)
-    return load_subject(kept)
