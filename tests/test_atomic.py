@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from microbleeds import atomic
-from microbleeds.atomic import atomic_file, atomic_folder
+from microbleeds.atomic import atomic_file, atomic_folder, sweep
 from microbleeds.errors import InputError
 
 
@@ -129,3 +130,23 @@ def test_a_text_file_gets_the_usual_rights(tmp_path: Path) -> None:
     with atomic_file(tmp_path / "ours") as partial:
         partial.write_text("")
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def test_what_a_living_process_writes_is_not_swept(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "result") as partial:
+        (partial / "a").touch()
+        sweep(tmp_path / "result")
+        assert (partial / "a").exists()
+        gone = subprocess.Popen(["true"])
+        gone.wait()
+        mine = partial.name.rsplit("-", 3)  # .result-partial, machine, process, letters
+        dead = tmp_path / f"{mine[0]}-{mine[1]}-{gone.pid}-{mine[3]}"
+        elsewhere = tmp_path / f"{mine[0]}-{'0' * 8}-{gone.pid}-{mine[3]}"
+        for folder in (dead, elsewhere):
+            folder.mkdir()
+        sweep(tmp_path / "result")
+        assert (dead.exists(), elsewhere.exists()) == (False, True)
+        os.utime(elsewhere, (0, 0))
+        sweep(tmp_path / "result")
+        assert not elsewhere.exists()
+    assert (tmp_path / "result" / "a").exists()

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import glob
+import hashlib
 import os
+import platform
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +20,8 @@ from microbleeds.errors import InputError
 # Reading the mask means setting it, which threads must not do side by side: once, at import.
 _UMASK = os.umask(0)
 os.umask(_UMASK)
+_OWNER = re.compile(r"-partial-([0-9a-f]{8})-(\d+)-[^-]*$")
+_DAY_S = 86_400
 # Of renameat2(2).
 _AT_CWD, _EXCHANGE = -100, 2
 
@@ -62,7 +68,7 @@ def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         raise InputError(f"The output {path} is a file, not a folder; choose another path.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-partial-", dir=path.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-partial-{_own()}-", dir=path.parent))
     except OSError as error:
         raise InputError(f"The output folder {path} can't be written ({error.strerror}).") from error
     try:
@@ -74,9 +80,40 @@ def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 def sweep(path: Path) -> None:
-    """Remove what runs that were killed left of a folder beside it; nobody else may be writing it."""
+    """Remove what runs that were killed left of a folder beside it; what a run is still writing stays."""
     for left in path.parent.glob(f".{glob.escape(path.name)}-partial-*"):
-        shutil.rmtree(left, ignore_errors=True)
+        if not _is_being_written(left):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _host() -> str:
+    """Return eight digits that stand for this machine in a file's name."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
+def _own() -> str:
+    """Return what tells whose a temporary folder is: machine and process."""
+    return f"{_host()}-{os.getpid()}"
+
+
+def _is_being_written(temporary: Path) -> bool:
+    """Whether the process that made a temporary folder may live: on another machine, for a day."""
+    owner = _OWNER.search(temporary.name)
+    if owner is None:
+        return False
+    host, process = owner.group(1), int(owner.group(2))
+    if host != _host():
+        try:
+            return time.time() - temporary.stat().st_mtime < _DAY_S
+        except OSError:
+            return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's process
+        return True
+    return True
 
 
 def _swap(new: Path, path: Path) -> None:

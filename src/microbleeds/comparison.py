@@ -88,6 +88,7 @@ def compare(request: ComparisonRequest, announce: Callable[[str], None] = lambda
         refuse_other_folder(request.out, "comparison", (RECORD,), paths.values(), visits_held)
     studies = {name: study_files(path) for name, path in paths.items() if must_be_searched(path)}
     scans = _moved(request, studies) | studies
+    _refuse_idle(request, studies)
     with atomic_folder(request.out, overwrite=request.overwrite) as folder:
         visits: dict[str, Visit] = {}
         compute = choose(request.device)
@@ -103,6 +104,25 @@ def compare(request: ComparisonRequest, announce: Callable[[str], None] = lambda
         comparison = compare_visits(visits["baseline"], visits["followup"])
         write_comparison(comparison, visits["baseline"], visits["followup"], folder)
     return comparison
+
+
+def _refuse_idle(request: ComparisonRequest, studies: Mapping[str, object]) -> None:
+    """Refuse options of a search where neither visit is searched: they would seem to have counted.
+
+    Raises:
+        InputError: if one was given.
+    """
+    given = {
+        "--operating-point": request.operating_point != "balanced",
+        "--phase-sign": request.phase_sign != "auto",
+        "--weights": request.weights is not None,
+    }
+    idle = [name for name, asked in given.items() if asked]
+    if idle and not studies:
+        raise InputError(
+            f"Both visits are results, which were searched already, so {idle[0]} has nothing to do; leave it out,"
+            " or give the scans."
+        )
 
 
 def _search(

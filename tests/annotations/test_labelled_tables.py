@@ -55,6 +55,18 @@ class TestMillimetres:
         close(one(tmp_path, "sub-1_cmb.csv", text).positions_ras_mm, MM)
 
 
+class TestRowsWithoutAPosition:
+    HEADER = "nr\tx_mm\ty_mm\tz_mm\tcertainty\tdiameter_mm\n1\t1\t2\t3\tdefinite\t2\n"
+
+    @pytest.mark.parametrize("row", ["2\t\t\t\tdefinite\t", "2\tn/a\tn/a\tn/a\t\t3.5"])
+    def test_of_a_microbleed_it_is_refused(self, tmp_path, row):
+        with pytest.raises(InputError, match=r"Row 2 of .* has no position; complete it or take it out"):
+            one(tmp_path, "sub-1_cmb.tsv", f"{self.HEADER}{row}\n")
+
+    def test_a_blank_of_a_form_is_none(self, tmp_path):
+        assert len(one(tmp_path, "sub-1_cmb.tsv", f"{self.HEADER}2\t\t\t\t\t\n").positions_ras_mm) == 1
+
+
 class TestVoxels:
     @pytest.mark.parametrize(("header", "shift"), [("i0,j0,k0", 0), ("i1,j1,k1", 1)])
     def test_base_by_the_columns(self, tmp_path, header, shift):
@@ -355,3 +367,11 @@ def test_columns_that_can_not_be_meant_so(tmp_path: Path, header: str, row: str,
     blank(tmp_path / "sub-1" / "anat" / "sub-1_swi.nii.gz")
     write(tmp_path / "sub-1" / "anat" / "sub-1_cmb.csv", f"{header}\n{row}\n")
     assert any(sentence in one.sentence for one in read_data_set(tmp_path).refused)
+
+
+def test_words_of_a_review_are_understood_and_strange_ones_asked_for(tmp_path):
+    table = "x_mm\ty_mm\tz_mm\trating\n1\t2\t3\t{}\n4\t5\t6\t{}\n"
+    scan = one(tmp_path / "a", "sub-1_cmb.tsv", table.format("accepted", "Rejected"))
+    close(scan.positions_ras_mm, [[1, 2, 3]])
+    with pytest.raises(InputError, match=r"'sicher'; say what it means in labels\.json"):
+        one(tmp_path / "b", "sub-1_cmb.tsv", table.format("sicher", "keine"))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from little_cohort import data_set, image
+from microbleeds.annotations.walk import Walk
 from microbleeds.bids.choose import Choice, choose_scan
 from microbleeds.bids.dataset import read_sessions
 from microbleeds.errors import InputError
@@ -45,6 +46,35 @@ class TestSessions:
             "session_id\tacq_time\nses-late\t2021-03-01T08:00:00\nses-early\tn/a\nses-a\t2020-05-05\n"
         )
         assert [one.session for one in read_sessions(tmp_path)] == ["a", "early", "late"]
+
+    @pytest.mark.parametrize("written", ["2019-9-20T10:00:00", "20.09.2019", "9/20/2019"])
+    def test_a_time_that_would_not_sort_is_refused(self, tmp_path: Path, written: str) -> None:
+        data_set(tmp_path, dict.fromkeys(["sub-1/ses-1", "sub-1/ses-2"], 0))
+        table = tmp_path / "sub-1" / "sub-1_sessions.tsv"
+        table.write_text(f"session_id\tacq_time\nses-1\t{written}\nses-2\t2019-10-02T10:00:00\n")
+        with pytest.raises(InputError, match="not written as BIDS asks") as caught:
+            read_sessions(tmp_path)
+        assert written not in str(caught.value), "a date may be a patient's"
+
+    def test_an_image_of_somebody_else_is_refused(self, tmp_path: Path) -> None:
+        data_set(tmp_path, {"sub-1/ses-1": 0})
+        image(tmp_path / "sub-1" / "ses-1" / "anat" / "sub-2_ses-1_swi.nii.gz", 1)
+        with pytest.raises(InputError, match="in the folders of sub-1_ses-1 but is named for another"):
+            read_sessions(tmp_path)
+
+    def test_an_image_beside_the_sessions_is_refused(self, tmp_path: Path) -> None:
+        data_set(tmp_path, {"sub-1/ses-1": 0})
+        (tmp_path / "sub-1" / "anat").mkdir()
+        image(tmp_path / "sub-1" / "anat" / "sub-1_swi.nii.gz", 1)
+        with pytest.raises(InputError, match=r"sub-1/anat/sub-1_swi.nii.gz lies beside the sessions of sub-1"):
+            read_sessions(tmp_path)
+
+    def test_a_closed_folder_is_no_empty_one(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        data_set(tmp_path, {"sub-1": 0})
+        closed = tmp_path / "sub-1" / "anat"
+        monkeypatch.setattr("microbleeds.bids.dataset.walked", lambda folder: Walk((), (), (closed,)))
+        with pytest.raises(InputError, match="can't be read; change its permissions"):
+            read_sessions(tmp_path)
 
     def test_links_are_followed(self, tmp_path: Path) -> None:
         data_set(tmp_path / "elsewhere", {"sub-01/ses-1": 0})
@@ -292,3 +322,13 @@ class TestDamaged:
     def test_the_only_one_is_left_to_the_search(self, tmp_path: Path, damage: Callable[[Path], None]) -> None:
         damage(image(anat(tmp_path) / "sub-01_swi.nii.gz"))
         assert names(chosen(tmp_path)) == {"swi": "sub-01_swi.nii.gz"}
+
+
+def test_real_and_imaginary_parts_are_no_magnitudes(tmp_path: Path) -> None:
+    for part in ("mag", "phase", "real", "imag"):
+        anat(tmp_path).mkdir(parents=True, exist_ok=True)
+        image(anat(tmp_path) / f"sub-01_part-{part}_GRE.nii.gz", 1)
+    assert names(chosen(tmp_path)) == {
+        "magnitude": "sub-01_part-mag_GRE.nii.gz",
+        "phase": "sub-01_part-phase_GRE.nii.gz",
+    }

@@ -16,6 +16,7 @@ from microbleeds.cohort.search import request_of, search
 from microbleeds.cohort.settle import with_weights
 from microbleeds.cohort.task import ScanTask, SearchOptions, read_outcome
 from microbleeds.networks.config import DetectorConfig
+from microbleeds.report.run_record import Stopwatch, run_record, sha256_of, write_run_record
 from microbleeds.weights import Calibration, OperatingPoints
 
 Change = Callable[[ScanTask], ScanTask]
@@ -87,6 +88,34 @@ class TestResume:
             monkeypatch.setattr(settle, "load_detector", lambda _, loaded=loaded: loaded)
             monkeypatch.setattr(settle, "load_anatomy", lambda of=of_anatomy: (None, little_anatomy_card(**of)))
             assert search(replace(task, options=with_weights(task.options)), write_result).state == expected
+
+    @pytest.mark.parametrize(
+        ("searched", "digest", "state"),
+        [
+            ("elsewhere.nii.gz", "0" * 64, "failed"),
+            ("here", "0" * 64, "kept"),
+            ("elsewhere.nii.gz", "own", "kept"),
+        ],
+    )
+    def test_a_signed_result_is_kept_for_its_own_scan_alone(
+        self, task: ScanTask, searched: str, digest: str, state: str
+    ) -> None:
+        search(task, write_result)
+        (task.out / "reviewed").mkdir()
+        (task.out / "reviewed" / "review.json").write_text("{}")
+        other_image(task)
+        swi = task.inputs["swi"]
+        run = run_record(
+            Stopwatch(),
+            options={"swi": str(swi) if searched == "here" else searched},
+            inputs_sha256={"swi": sha256_of(swi) if digest == "own" else digest},
+            weights_sha256={},
+            compute="cpu",
+        )
+        write_run_record(run, task.out / "run.json")
+        outcome = search(task, write_result)
+        assert outcome.state == state
+        assert state == "kept" or "signed result of another scan than" in (outcome.sentence or "")
 
     def test_a_failed_scan_is_tried_again(self, task: ScanTask) -> None:
         failed = search(task, lambda _: 1 / 0)

@@ -179,6 +179,12 @@ class TestGather:
         (tmp_path / "t.csv").write_text("name,swi,phase\n../up,a.nii,b.nii\n,c.nii,n/a\n")
         found = gather(tmp_path / "t.csv")
         assert [(one.name, sorted(one.inputs)) for one in found] == [("up", ["phase", "swi"]), ("c", ["swi"])]
+        (tmp_path / "p.csv").write_text("name,SWI, phase\nx,a.nii, b.nii\n")
+        assert [(one.name, sorted(one.inputs)) for one in gather(tmp_path / "p.csv")] == [("x", ["phase", "swi"])]
+        for wrong, match in (("swi,pha\na.nii,b.nii\n", "column 'pha'"), ("swi\na.nii,b.nii\n", "more cells")):
+            (tmp_path / "w.csv").write_text(wrong)
+            with pytest.raises(InputError, match=match):
+                gather(tmp_path / "w.csv")
         (tmp_path / "q.tsv").write_text('swi\tphase\n"a/x.nii.gz\tn/a\nb/y.nii.gz\tn/a\nn/a\tz.nii.gz\n')
         found = gather(tmp_path / "q.tsv")
         assert [(one.name, sorted(one.inputs)) for one in found] == [

@@ -401,6 +401,35 @@ class TestFiles:
         with pytest.raises(InputError, match=said):
             read_truth(tmp_path / "m.nii.gz")
 
+    def test_probabilities_on_another_scale_are_refused(self, tmp_path):
+        array = np.zeros((8, 8, 8), dtype=np.float32)
+        array[2, 2, 2], array[6, 6, 6] = 100.5, 3.5
+        nib.save(nib.Nifti1Image(array, np.diag([0.5, 0.5, 2.0, 1.0])), tmp_path / "m.nii.gz")
+        for read in (read_truth, read_predictions):
+            with pytest.raises(InputError, match=r"values up to 10[01] that aren't whole"):
+                read(tmp_path / "m.nii.gz")
+
+    def test_a_mask_without_orientation_is_refused(self, tmp_path):
+        array = np.zeros((8, 8, 8), dtype=np.uint8)
+        array[2, 2, 2] = 1
+        mask = nib.Nifti1Image(array, np.diag([0.5, 0.5, 2.0, 1.0]))
+        mask.set_sform(None, 0)
+        mask.set_qform(None, 0)
+        nib.save(mask, tmp_path / "m.nii.gz")
+        with pytest.raises(InputError, match="states no orientation, so it has no place"):
+            read_truth(tmp_path / "m.nii.gz")
+
+    def test_scores_under_another_name_are_refused(self, tmp_path):
+        (tmp_path / "a.csv").write_text("x_mm,y_mm,z_mm,probability\n1,2,3,0.9\n4,5,6,0.1\n")
+        with pytest.raises(InputError, match="a column probability but none named score"):
+            read_predictions(tmp_path / "a.csv")
+
+    @pytest.mark.parametrize("word", ["rejected", "ignore", "Not a microbleed"])
+    def test_truth_with_rejected_rows_is_refused(self, tmp_path, word):
+        (tmp_path / "a.csv").write_text(f"x_mm,y_mm,z_mm,label\n1,2,3,cmb\n4,5,6,{word}\n")
+        with pytest.raises(InputError, match="says of 1 rows that they are none"):
+            read_truth(tmp_path / "a.csv")
+
     def test_a_mask_that_reaches_no_half_is_no_truth(self, tmp_path):
         """Of a program's probabilities it is a scan without findings, but not of what has one value only."""
         array = np.zeros((8, 8, 8), dtype=np.float32)

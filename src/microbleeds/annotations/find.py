@@ -131,6 +131,10 @@ def _sorted_files(
             tables.append(path)
         elif name.endswith((*WORKBOOKS, ".xls")) and not name.startswith("~$"):
             books.append(path)
+        elif name.endswith(".mrk.json"):
+            refused.append(
+                Refused(path.name, f"{path} is a markups file of 3D Slicer; save the list there as .fcsv.")
+            )
         elif name.endswith(MATLAB_SUFFIX):
             try:
                 matlab[path] = inspect(path)

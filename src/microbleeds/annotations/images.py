@@ -160,7 +160,7 @@ def _told_role(path: Path, stem: str, folders: tuple[str, ...]) -> Role | None:
 def _role(words: list[str]) -> Role | None:
     """Return what words say; ``None`` if nothing."""
     found = set(words)
-    if found & name_words.PROJECTION:
+    if found & (name_words.PROJECTION | name_words.COMPLEX_PARTS):
         return "other"
     marks = [n for n, word in enumerate(words) if word in name_words.BLEED | name_words.MASK]
     images = [

@@ -27,6 +27,7 @@ from microbleeds.evaluate.masks import (
     refuse_faint,
     refuse_flat,
     refuse_negative,
+    refuse_scaled,
     refuse_specks,
 )
 from microbleeds.geometry import Grid, grid_of
@@ -63,6 +64,7 @@ def components_of_mask(path: Path, image: Grid, statement: Statement) -> MaskPoi
     array, mask_image = read_volume(path)
     array = np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0)
     refuse_negative(path, array)
+    refuse_scaled(path, array)
     refuse_faint(path, array)
     grid, warnings = _placed(path, mask_image, image)
     whole = is_label_image(array)
@@ -126,6 +128,15 @@ def _components(path: Path, mask: NDArray[np.bool_], grid: Grid) -> list[tuple[l
 def _meaning(path: Path, value: float, statement: Statement) -> Meaning:
     """Return what a value of a label image means; bleeds, if the user doesn't say otherwise."""
     key = f"{value:g}"
-    if key not in statement.labels:
-        return "bleed"
-    return meaning_of(key, dict(statement.labels), statement, path.name)
+    # What is stated of 2.0 is stated of 2.
+    given = {f"{float(name):g}" if is_number(name) else name: said for name, said in statement.labels.items()}
+    return meaning_of(key, given, statement, path.name) if key in given else "bleed"
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

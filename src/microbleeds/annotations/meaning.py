@@ -22,11 +22,20 @@ _BLEEDS = frozenset(
         "yes",
         "true",
         "positive",
+        "accepted",
+        "accept",
         "1",
     ]
 )
 _POSSIBLE = frozenset(["possible", "uncertain", "unsure", "probable", "maybe", "questionable"])
+# Columns in which readers judge: there an unknown word is asked for, while others may hold names of points.
+VERDICTS = ("certainty", "rating")
 _KNOWN = _BLEEDS | _POSSIBLE | NO_BLEEDS
+
+
+def is_bleed(word: str) -> bool:
+    """Whether a word says that a microbleed was seen, be it possible; a mere 1 may be a running number."""
+    return word.lower() in (_BLEEDS | _POSSIBLE) - {"1"}
 
 
 def meanings_of_rows(
@@ -39,7 +48,7 @@ def meanings_of_rows(
     name = next((name for name in read if any(word in told for word in read[name])), next(iter(read), None))
     words = read[name] if name else [""] * len(body)
     unsaid = []
-    if words and not any(word in told for word in words) and any(words):
+    if words and name not in VERDICTS and not any(word in told for word in words) and any(words):
         # Names of points as viewers write them, or regions: nothing that tells a microbleed from something else.
         unsaid = [
             f"Column {name} says nothing of what is a microbleed ({words[0][:40]!r} ...); all rows were taken."

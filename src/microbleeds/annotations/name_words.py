@@ -55,7 +55,9 @@ MASK = frozenset(
 ANATOMY = frozenset(
     ["brain", "bet", "skull", "tissue", "tissues", "csf", "wm", "gm", "head", "vessel", "vessels", "aseg", "aparc"]
 )
-OTHER = frozenset(
+# Real and imaginary parts are no magnitudes, whatever sequence they name.
+COMPLEX_PARTS = frozenset(["real", "imag", "imaginary"])
+OTHER = COMPLEX_PARTS | frozenset(
     [
         "t1",
         "t1w",
@@ -72,9 +74,6 @@ OTHER = frozenset(
         "r2s",
         "r2star",
         "t2map",
-        "real",
-        "imag",
-        "imaginary",
         "tof",
         "angio",
         "fieldmap",

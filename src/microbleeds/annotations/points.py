@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microbleeds.annotations.columns import names_positions, plain_name, position_columns
-from microbleeds.annotations.meaning import meanings_of_rows
+from microbleeds.annotations.meaning import is_bleed, meanings_of_rows
 from microbleeds.annotations.sheet import (
     MOST_TITLES,
     UNKNOWN,
@@ -32,6 +32,7 @@ from microbleeds.annotations.sheet import (
 from microbleeds.annotations.statement import Statement
 from microbleeds.errors import InputError
 from microbleeds.evaluate.tables import refuse_repeated
+from microbleeds.evaluate.words import CLASSES
 
 _NAMES = (
     "participant_id", "subject", "subject_id", "sub", "scan", "scan_id", "patient", "patient_id", "case",
@@ -69,6 +70,7 @@ def points_of_sheet(sheet: Sheet, statement: Statement, counting: Counting = "mm
     _refuse_aside(sheet, body, columns)
     names, kind, base, space, said = found
     rows, numbers = _numbers(sheet, body, [columns[name] for name in names], header)
+    _refuse_unplaced(sheet, body, rows, columns)
     values = numbers * [1.0 if letter in "RAS" else -1.0 for letter in space]
     meanings, more = meanings_of_rows(sheet, [body[n] for n in rows], columns, statement)
     return Points(
@@ -178,6 +180,26 @@ def _numbers(
         elif known:
             raise InputError(f"Row {n + 1} of {sheet.where} has only {len(known)} of three numbers; complete it.")
     return kept, np.asarray(values, dtype=np.float64).reshape(-1, 3)
+
+
+def _refuse_unplaced(
+    sheet: Sheet, body: Sequence[tuple[str, ...]], placed: Sequence[int], columns: dict[str, int]
+) -> None:
+    """Refuse rows that name a microbleed, or give its size, without its position: it would be lost.
+
+    Raises:
+        InputError: that names the first; other rows without a position are blanks of a form, or scans without any.
+    """
+    classes = [columns[name] for name in CLASSES if name in columns]
+    sizes = [columns[name] for name in _DIAMETERS if name in columns]
+    for n in sorted({*range(len(body))} - {*placed}):
+        said = [text for text in (cell(body[n], c) for c in classes) if is_bleed(text)]
+        said += [text for text in (cell(body[n], c) for c in sizes) if (number_of(text) or 0) > 0]
+        if said:
+            raise InputError(
+                f"Row {n + 1} of {sheet.where} says {said[0][:40]!r} but has no position; complete it or take it"
+                " out."
+            )
 
 
 def _diameters(sheet: Sheet, body: Sequence[tuple[str, ...]], columns: dict[str, int]) -> NDArray[np.float64]:

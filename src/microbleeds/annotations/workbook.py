@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,16 @@ def read_workbook(path: Path) -> list[Sheet]:
         from openpyxl import load_workbook  # only who has workbooks needs it
     try:
         book = load_workbook(path, read_only=True, data_only=True, keep_links=False)
+        written = load_workbook(path, read_only=True, keep_links=False)
         try:
+            for sheet in written.worksheets:
+                _refuse_unvalued(
+                    path, sheet.title, sheet.iter_rows(), book[sheet.title].iter_rows(values_only=True)
+                )
             sheets = [_sheet(path, sheet.title, sheet.iter_rows(values_only=True)) for sheet in book.worksheets]
         finally:
             book.close()
+            written.close()
     except InputError:
         raise
     except Exception as error:  # a damaged archive fails in zlib, XML or openpyxl in a dozen ways
@@ -58,6 +65,21 @@ def _refuse_large(path: Path) -> None:
             raise InputError(f"{path} is too large for a workbook of labels; take it out of the folder.")
     except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
         raise InputError(f"{path} can't be read as an Excel workbook; save it again as .xlsx.") from error
+
+
+def _refuse_unvalued(path: Path, name: str, written: Iterable[Any], values: Iterable[tuple[Any, ...]]) -> None:
+    """Refuse formulas whose value no program has stored: they would be empty cells, and rows would be lost.
+
+    Raises:
+        InputError: that names the first.
+    """
+    for cells, stored in islice(zip(written, values, strict=False), MOST_ROWS):
+        for cell, value in zip(cells, stored, strict=False):
+            if value is None and isinstance(cell.value, str) and cell.value.startswith("="):
+                raise InputError(
+                    f"Cell {cell.coordinate} of sheet {name} of {path} is a formula without a value; open it in a"
+                    " spreadsheet program and save it, or write the value."
+                )
 
 
 def _sheet(path: Path, name: str, rows: Iterable[tuple[Any, ...]]) -> Sheet:

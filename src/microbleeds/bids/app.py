@@ -151,8 +151,12 @@ def group(request: AppRequest) -> list[dict[str, Any]]:
         The table's rows.
 
     Raises:
-        InputError: if there are none.
+        InputError: if there are none, or some subjects or sessions alone are asked for: the table is of all.
     """
+    if request.subjects or request.sessions:
+        raise InputError(
+            "The group level takes all scans with a result; leave the labels of subjects and sessions out."
+        )
     layout = Layout(request.out_dir.absolute())
     there = session_names(request.bids_dir)
     outcomes = [one for one in read_outcomes(layout.scans) if not there or one.name in there]

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microbleeds.annotations.images import NIFTI, NamedFile, file_stem, named_file
+from microbleeds.annotations.images import NIFTI, NamedFile, entities_of, file_stem, named_file
 from microbleeds.annotations.statement import Statement
 from microbleeds.annotations.walk import walked
 from microbleeds.errors import InputError
@@ -22,6 +22,7 @@ _OTHER_FOLDERS = frozenset(
     ["func", "dwi", "fmap", "perf", "eeg", "ieeg", "meg", "pet", "beh", "micr", "nirs", "motion", "mrs", "figures"]
 )
 _IMAGES = ("swi", "magnitude", "phase")
+_ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?")
 # dcm2niix: "..._e2.nii.gz", "..._e2_ph.nii.gz".
 _DCM2NIIX_ECHO = re.compile(r"_e(\d+)(?=_|$)")
 
@@ -117,11 +118,17 @@ def _of_subject(root: Path, label: str, folder: Path) -> Iterator[Session]:
     """Yield a subject's sessions, the earliest first; one without sessions is one session."""
     inner = _session_folders(folder)
     if not inner:
-        yield Session(label, None, _images(root, folder))
+        yield Session(label, None, _images(root, folder, {"sub": label}))
         return
+    _refuse_beside(root, label, folder)
     times = _times(folder / f"sub-{label}_sessions.tsv", "session_id")
     read = [
-        Session(label, name, _images(root, path), times.get(f"ses-{name}") or _scan_time(path))
+        Session(
+            label,
+            name,
+            _images(root, path, {"sub": label, "ses": name}),
+            times.get(f"ses-{name}") or _scan_time(path),
+        )
         for name, path in inner.items()
     ]
     # Labels decide unless every session has a time: a mixture has no order.
@@ -135,17 +142,23 @@ def _session_folders(subject: Path) -> dict[str, Path]:
 
 
 def _times(table: Path, key: str) -> dict[str, str]:
-    """Return a table's rows' ``acq_time`` (ISO 8601, which sorts as text)."""
+    """Return a table's rows' ``acq_time`` (ISO 8601, which sorts as text).
+
+    Raises:
+        InputError: if one is written in another way: sorted as text, it would turn visits round.
+    """
     try:
         with table.open(encoding="utf-8-sig", newline="") as stream:
             rows = list(csv.DictReader(stream, delimiter="\t"))
     except (OSError, UnicodeDecodeError, csv.Error):
         return {}
-    return {
-        row[key]: row["acq_time"]
-        for row in rows
-        if row.get(key) and (row.get("acq_time") or "n/a").strip()[:1].isdecimal()
-    }
+    said = {row[key]: (row.get("acq_time") or "").strip() for row in rows if row.get(key)}
+    said = {name: time for name, time in said.items() if time not in ("", "n/a")}
+    if not all(_ISO_TIME.fullmatch(time) for time in said.values()):
+        raise InputError(
+            f"An acq_time in {table} is not written as BIDS asks (2019-09-20T10:00:00); correct it, or write n/a."
+        )
+    return said
 
 
 def _scan_time(folder: Path) -> str | None:
@@ -155,10 +168,36 @@ def _scan_time(folder: Path) -> str | None:
     return min(times, default=None)
 
 
-def _images(root: Path, folder: Path) -> tuple[Image, ...]:
-    """Return a session's images in the natural order of their names."""
+def _refuse_beside(root: Path, label: str, folder: Path) -> None:
+    """Refuse images of a subject that lie in none of its sessions: nobody would search them.
+
+    Raises:
+        InputError: that names the first.
+    """
+    for path in sorted(path for path in folder.iterdir() if not path.name.startswith(("ses-", "."))):
+        inside = _images(root, path, {"sub": label}) if path.is_dir() else ()
+        if inside:
+            raise InputError(
+                f"{inside[0].path.relative_to(root)} lies beside the sessions of sub-{label} and belongs to none; "
+                "move it into one."
+            )
+
+
+def _images(root: Path, folder: Path, owner: Mapping[str, str]) -> tuple[Image, ...]:
+    """Return a session's images in the natural order of their names.
+
+    Args:
+        root: of the data set.
+        folder: of the session.
+        owner: entities that folders give it; a name that gives others is refused.
+
+    Raises:
+        InputError: if a folder can't be read, or an image is named for somebody else.
+    """
     found = []
     inside = walked(folder)
+    if inside.closed:
+        raise InputError(f"The folder {inside.closed[0]} can't be read; change its permissions or move it away.")
     # A link to nothing is refused when its scan is searched, by a sentence that names it.
     for path in sorted(
         (*inside.files, *inside.dead), key=lambda path: natural(path.relative_to(folder).as_posix())
@@ -168,8 +207,21 @@ def _images(root: Path, folder: Path) -> tuple[Image, ...]:
             continue
         file = named_file(path, root, Statement())
         if file.role in _IMAGES:
+            _refuse_misfiled(path.relative_to(root), owner)
             found.append(_image(file))
     return tuple(found)
+
+
+def _refuse_misfiled(path: Path, owner: Mapping[str, str]) -> None:
+    """Refuse an image whose name gives another subject or session than its folders.
+
+    Raises:
+        InputError: if it does.
+    """
+    named = entities_of(path.name)
+    if any(named.get(entity, label) != label for entity, label in owner.items()):
+        wanted = "_".join(f"{entity}-{label}" for entity, label in owner.items())
+        raise InputError(f"{path} lies in the folders of {wanted} but is named for another; rename or move it.")
 
 
 def _image(file: NamedFile) -> Image:

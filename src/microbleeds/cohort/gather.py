@@ -138,13 +138,22 @@ def _reader(text: str, mark: str) -> csv.DictReader[str]:
 
 
 def _of_rows(path: Path, rows: csv.DictReader[str]) -> list[Gathered]:
-    columns = set(rows.fieldnames or ())
+    rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
+    columns = set(rows.fieldnames)
     if not columns:
         raise InputError(f"The table {path} is empty; give it a column swi or magnitude and a row for each scan.")
     if not columns & {"swi", "magnitude"}:
         raise InputError(f"The table {path} needs a column swi or magnitude; it has {', '.join(sorted(columns))}.")
+    unknown = sorted(columns - {"name", *_ROLES})
+    if unknown:
+        raise InputError(
+            f"The table {path} has a column {unknown[0]!r}, which is none of name, {', '.join(_ROLES)}; rename it"
+            " or take it out."
+        )
     found = []
     for row in rows:
+        if None in row:
+            raise InputError(f"A row of the table {path} has more cells than its header; correct it.")
         cells = {role: (row.get(role) or "").strip() for role in _ROLES}
         inputs = {role: path.parent / cell for role, cell in cells.items() if cell not in ("", "n/a")}
         if inputs:

@@ -16,6 +16,8 @@ from microbleeds.cohort.task import Outcome, ScanTask, Task, outcome_of, read_ou
 from microbleeds.errors import InputError
 from microbleeds.pipeline import RESULT_FILES, Request
 from microbleeds.report.review.signed_folder import holds_reading
+from microbleeds.report.run_record import sha256_of
+from microbleeds.report.searched import read_run
 
 SIGNED = (
     "Kept as a reader signed it, though files, options or version are others now; take the signed result away to "
@@ -46,6 +48,7 @@ def search(task: ScanTask, run: Callable[[ScanTask], Any] = run_pipeline) -> Out
         if is_finished(task, fingerprint):
             return outcome_of(task, "kept", fingerprint=fingerprint)
         if _is_result(task) and holds_reading(task.out):
+            _refuse_another(task)
             return outcome_of(task, "kept", sentence=SIGNED)
         sweep(task.out)  # a worker dies by a signal that nothing can catch
         start = time.perf_counter()
@@ -68,6 +71,28 @@ def attempted(task: Task, work: Callable[[], Outcome]) -> Outcome:
     if outcome.state != "kept" or outcome.sentence:
         write_outcome(outcome, task.note)
     return outcome
+
+
+def _refuse_another(task: ScanTask) -> None:
+    """Refuse a signed result of another scan: names by the order of a list move when the list does.
+
+    Raises:
+        InputError: if neither path nor content of an image is what was searched.
+    """
+    try:
+        before = read_run(task.out)
+    except InputError:  # nothing says what was searched
+        return
+    if before is None:
+        return
+    for role, path in task.inputs.items():
+        searched = before.inputs_sha256.get(role)
+        same_path = str(before.options.get(role)) == str(path)
+        if searched is not None and not same_path and path.is_file() and searched != sha256_of(path):
+            raise InputError(
+                f"{task.out} holds a signed result of another scan than {path}; give the scans names of their own"
+                " in a table, or take the signed result away."
+            )
 
 
 def is_finished(task: ScanTask, fingerprint: str) -> bool:

@@ -68,6 +68,24 @@ def of_share(interval: Interval, total: int, level: float = 0.95) -> Interval:
     return replace(interval, low=least) if interval.value == 1 else replace(interval, high=1 - least)
 
 
+def of_mean(interval: Interval, one: Interval, other: Interval) -> Interval:
+    """Give the interval of a harmonic mean of two shares (F1) the end that theirs allow, where no draw moves it.
+
+    F1 is no share of a number of things, so it has no exact end of its own.
+
+    Args:
+        interval: of the mean.
+        one: of a share, with its exact ends.
+        other: of the other share.
+    """
+    if interval.low is None or interval.low != interval.high or interval.value not in (0, 1):
+        return interval
+    ends = (one.low, other.low) if interval.value == 1 else (one.high, other.high)
+    first, second = (0.0 if end is None else end for end in ends)
+    mean = 2 * first * second / (first + second) if first + second else 0.0
+    return replace(interval, low=mean) if interval.value == 1 else replace(interval, high=mean)
+
+
 def of_rate(interval: Interval, total: int, level: float = 0.95) -> Interval:
     """Give the interval of a number per scan its exact end where all draws are 0.
 

@@ -120,6 +120,21 @@ def refuse_faint(path: Path, array: NDArray[np.float32]) -> None:
         )
 
 
+def refuse_scaled(path: Path, array: NDArray[np.float32]) -> None:
+    """Refuse probabilities on another scale than 0 to 1, of which half of their unit would be a microbleed.
+
+    Interpolation leaves a little above 1 beside a mask, which says nothing.
+
+    Raises:
+        InputError: if the values aren't whole and exceed 1.
+    """
+    if not is_label_image(array) and array.max() >= 1 + CUT:
+        raise InputError(
+            f"The mask {path} holds values up to {array.max():.3g} that aren't whole; give probabilities from 0 to"
+            " 1, or whole labels."
+        )
+
+
 def refuse_flat(path: Path, grid: Grid) -> None:
     """Refuse a mask that its affine places nowhere, or all in one plane.
 
@@ -155,8 +170,11 @@ def _read(path: Path) -> tuple[NDArray[np.float32], Grid]:
     if not np.isfinite(array).all():
         raise InputError(f"The mask {path} holds numbers that aren't finite; write it anew.")
     refuse_negative(path, array)
+    refuse_scaled(path, array)
     grid = grid_of(image)
     refuse_flat(path, grid)
     if np.array_equal(grid.affine, np.eye(4)):
         raise InputError(f"The mask {path} carries an identity affine, so it has no place; give it the scan's.")
+    if not int(image.header["qform_code"]) and not int(image.header["sform_code"]):
+        raise InputError(f"The mask {path} states no orientation, so it has no place; give it the scan's.")
     return array, grid

@@ -15,12 +15,13 @@ from microbleeds.errors import InputError, first_fault
 from microbleeds.evaluate.cases import Predictions, Truth, predictions, truth
 from microbleeds.evaluate.masks import points_of_mask
 from microbleeds.evaluate.tables import Table, read_table
-from microbleeds.evaluate.words import CLASSES, NO_BLEEDS
+from microbleeds.evaluate.words import CLASSES, LEFT_OUT, NO_BLEEDS
 
 MASKS = (".nii", ".nii.gz")
 TABLES = (".tsv", ".csv", ".txt")
 _TRUTH_TABLE = "_microbleeds.tsv"
 _SUBJECTS = ("participant_id", "subject", "subject_id", "patient", "patient_id", "scan")
+_SCORES = ("probability", "prob", "confidence", "likelihood", "p", "scores")
 _UNSURE = ("border", "uncertain", "unknown")  # what findings.json says of a place that may be another group's
 
 
@@ -41,6 +42,7 @@ def read_predictions(path: Path) -> Predictions:
     if path.name.endswith(TABLES):
         table = read_table(path)
         _refuse_several(table)
+        _refuse_other_scores(table)
         scores = table.numbers("score") if "score" in table else np.ones(len(table))
         if np.isnan(scores).any():
             raise InputError(f"A row of {path} has no score; give one in each row or leave the column out.")
@@ -93,6 +95,17 @@ def read_truth(path: Path) -> Truth:
     )
 
 
+def _refuse_other_scores(table: Table) -> None:
+    """Refuse scores under another name: every point would count as sure.
+
+    Raises:
+        InputError: if there are.
+    """
+    other = next((name for name in _SCORES if name in table), None)
+    if "score" not in table and other is not None:
+        raise InputError(f"{table.path} has a column {other} but none named score; rename it, or take it out.")
+
+
 def _refuse_several(table: Table) -> None:
     """Refuse a table with rows of several people: it would be scored as one scan."""
     for column in _SUBJECTS:
@@ -107,7 +120,8 @@ def _refuse_several(table: Table) -> None:
 def _refuse_rejected(table: Table) -> None:
     """Refuse rows of which a reader says that they are no microbleed: they would count as missed."""
     for column in CLASSES:
-        rejected = [word for word in table.text(column) if word is not None and word.lower() in NO_BLEEDS]
+        none = NO_BLEEDS | LEFT_OUT
+        rejected = [word for word in table.text(column) if word is not None and word.lower() in none]
         if rejected:
             raise InputError(
                 f"Column {column} of {table.path} says of {len(rejected)} rows that they are none "

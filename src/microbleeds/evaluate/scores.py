@@ -18,7 +18,7 @@ from microbleeds.errors import InputError
 from microbleeds.evaluate.calibration import calibration
 from microbleeds.evaluate.cases import Case
 from microbleeds.evaluate.froc import REPORTED_FALSE_POSITIVES, SubjectResult, froc, result_of
-from microbleeds.evaluate.intervals import Interval, bootstrap, finite, of_rate, of_share
+from microbleeds.evaluate.intervals import Interval, bootstrap, finite, of_mean, of_rate, of_share
 from microbleeds.evaluate.matching import HIT_RADIUS_MM, STRICT_RADIUS_MM, Match, match
 from microbleeds.evaluate.patient import BURDEN_CLASSES, burden_agreement, is_strictly_lobar
 from microbleeds.evaluate.placement import Place, PlacedPair, PlacementScores, placement_scores
@@ -206,7 +206,7 @@ def _radius_scores(radius_mm: float, scored: Sequence[_Scored], repeats: int, se
             missed=missed,
             sensitivity=of_share(sensitivity, bleeds),
             precision=of_share(precision, hits + false_positives),
-            f1=f1,  # no share of a number of things, so no exact end
+            f1=of_mean(f1, of_share(sensitivity, bleeds), of_share(precision, hits + false_positives)),
             false_positives_per_subject=of_rate(false, len(scored)),
             false_positives_per_negative_subject=of_rate(in_negatives, negative),
         ),

@@ -24,5 +24,13 @@ NO_BLEEDS = frozenset(
         "noncmb",
         "nocmb",
         "normal",
+        "rejected",
+        "reject",
+        "excluded",
+        "not a microbleed",
+        "no microbleed",
+        "not cmb",
+        "no cmb",
     ]
 )
+LEFT_OUT = frozenset(["ignore", "ignored"])

@@ -106,13 +106,20 @@ def simulate_cohort(
         **vars(settings),
         "anatomies": [path.name for path in maps],
     }
+    begun_here = not out.is_dir() or not any(out.iterdir())
     begin_data_set(out, options, resume=resume)
     rows, heads = _whole_heads(out, subjects, settings)
     work = partial(_write_head, out, subjects, seed, settings, maps, device)
-    for written in each_head(work, heads, jobs):
-        rows += written
-        write_participants(out, rows)
-        progress(len(rows), subjects)
+    try:
+        for written in each_head(work, heads, jobs):
+            rows += written
+            write_participants(out, rows)
+            progress(len(rows), subjects)
+    except InputError:  # a label map that can't be used: what was begun would be in the way of the next try
+        if begun_here and not rows:
+            for left in out.iterdir():
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+        raise
 
 
 def _whole_heads(out: Path, subjects: int, settings: CohortSettings) -> tuple[list[dict[str, object]], list[int]]:

@@ -21,6 +21,7 @@ from microbleeds.prepare import PreparationSpec
 from microbleeds.training.subjects import TrainingSubject, load_subject, save_subject
 
 log = logging.getLogger(__name__)
+END_BYTES = 65_536
 
 
 class Preparable(Protocol):
@@ -54,7 +55,7 @@ class Preparable(Protocol):
 
 
 def content_of(points_mm: Sequence[NDArray[np.float64]], images: Sequence[Path | None]) -> list[object]:
-    """Positions of a scan's labels, to a hundredth of a millimetre, and sizes of its images in bytes.
+    """Positions of a scan's labels, to a hundredth of a millimetre, and a hash of both ends of each image's file.
 
     A copy of the data elsewhere has the same, so that a run goes on with it (in a folder of the same name, which
     runs note too); corrected labels have not.
@@ -64,11 +65,22 @@ def content_of(points_mm: Sequence[NDArray[np.float64]], images: Sequence[Path |
         images: in a fixed order, ``None`` where there is none.
     """
     places = [(np.round(points, 2) + 0.0).tolist() for points in points_mm]  # + 0.0: there is no -0.0
-    return [places, [None if image is None else image.stat().st_size for image in images]]
+    return [places, [None if image is None else _ends_sha256(image) for image in images]]
+
+
+def _ends_sha256(path: Path) -> str:
+    """Return the sha256 of a file's size and ends: cheap, and the end of a compressed image holds its checksum."""
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as file:
+        digest.update(file.read(END_BYTES))
+        file.seek(max(0, size - END_BYTES))
+        digest.update(file.read(END_BYTES))
+    return digest.hexdigest()
 
 
 def scans_sha256(sets: Iterable[Sequence[Preparable]]) -> str:
-    """Return the sha256 of name, labels and images' sizes of each scan of some sets."""
+    """Return the sha256 of name, labels and images of each scan of some sets, see :func:`content_of`."""
     facts = [[[scan.name, scan.group, scan.content()] for scan in scans] for scans in sets]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 

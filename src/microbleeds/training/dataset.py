@@ -114,7 +114,7 @@ class LayoutScan:
         return hashlib.sha256(json.dumps([spec.model_dump(), facts, *stated]).encode()).hexdigest()
 
     def content(self) -> list[object]:
-        """Positions of its truth, and sizes of its images and its brain mask."""
+        """Positions of its truth, and what its images and its brain mask are."""
         files = layout_files(self.data, self.name)
         truth = read_truth(files.truth)
         points = [truth.counted_mm, truth.ignored_mm, truth.mimics_mm[~truth.mimic_ignored]]

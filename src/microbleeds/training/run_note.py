@@ -67,7 +67,18 @@ def note_in_run(out: Path, outcome: Mapping[str, object]) -> None:
 
 
 def _read(out: Path) -> dict[str, Any]:
-    return json.loads((out / NAME).read_text(encoding="utf-8"))
+    """Read the note.
+
+    Raises:
+        InputError: if it is damaged.
+    """
+    try:
+        content = json.loads((out / NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"The note {out / NAME} is damaged; choose another folder.") from error
+    if not isinstance(content, dict):
+        raise InputError(f"The note {out / NAME} is damaged; choose another folder.")
+    return content
 
 
 def _write(out: Path, content: Mapping[str, object]) -> None:
