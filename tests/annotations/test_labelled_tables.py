@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,28 @@ class TestMillimetres:
         text = "# Markups fiducial file version = 4.11\n# CoordinateSystem = LPS\n# columns = id,x,y,z,ow,label\n"
         text += "".join(f"m{n},{-x},{-y},{z},0,F-{n}\n" for n, (x, y, z) in enumerate(MM))
         close(one(tmp_path, "sub-1.fcsv", text).positions_ras_mm, MM)
+
+    @pytest.mark.parametrize(("space", "signs"), [("LPS", (-1, -1, 1)), ("RAS", (1, 1, 1))])
+    def test_markups_of_slicer(self, tmp_path, space, signs):
+        points = [{"label": f"F-{n}", "position": (p * signs).tolist()} for n, p in enumerate(MM, 1)]
+        points.append({"label": "F-9", "position": None, "positionStatus": "undefined"})
+        content = {
+            "@schema": "x",
+            "markups": [{"type": "Fiducial", "coordinateSystem": space, "controlPoints": points}],
+        }
+        close(one(tmp_path, "sub-1.mrk.json", json.dumps(content)).positions_ras_mm, MM)
+
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            ("{}", "no point list of 3D Slicer"),
+            ('{"markups": [{"controlPoints": [{"position": [1, 2]}]}]}', "no point list of 3D Slicer"),
+            ('{"markups": [{"coordinateSystem": "LPS"}, {"coordinateSystem": "RAS"}]}', "different spaces"),
+        ],
+    )
+    def test_damaged_markups_are_refused_by_name(self, tmp_path, content, said):
+        with pytest.raises(InputError, match=said):
+            one(tmp_path, "sub-1.mrk.json", content)
 
     def test_no_header_and_no_unit_are_said(self, tmp_path):
         assert any("no header" in w for w in one(tmp_path, "sub-1_cmb.csv", rows(MM, ",")).warnings)

@@ -15,6 +15,7 @@ from pathlib import Path
 from microbleeds.annotations.assemble import assembled
 from microbleeds.annotations.images import NIFTI, NamedFile, named_file, visit_of
 from microbleeds.annotations.labelled_scan import LabelledScan
+from microbleeds.annotations.markups import MARKUPS
 from microbleeds.annotations.matlab import SUFFIX as MATLAB_SUFFIX
 from microbleeds.annotations.matlab import MatFile, inspect
 from microbleeds.annotations.scan_files import Refused, ScanFiles, scans_of
@@ -127,14 +128,10 @@ def _sorted_files(
         if name.endswith(NIFTI):
             file = named_file(path, folder, statement)
             (masks if file.role == "mask" else images).append(file)
-        elif name.endswith(TABLES):
+        elif name.endswith((*TABLES, MARKUPS)):
             tables.append(path)
         elif name.endswith((*WORKBOOKS, ".xls")) and not name.startswith("~$"):
             books.append(path)
-        elif name.endswith(".mrk.json"):
-            refused.append(
-                Refused(path.name, f"{path} is a markups file of 3D Slicer; save the list there as .fcsv.")
-            )
         elif name.endswith(MATLAB_SUFFIX):
             try:
                 matlab[path] = inspect(path)

@@ -89,9 +89,10 @@ def named_file(path: Path, root: Path, statement: Statement) -> NamedFile:
 
 
 def file_stem(path: Path) -> str:
-    """Return the name without ``.nii.gz`` or its last suffix."""
+    """Return the name without ``.nii.gz``, ``.mrk.json`` or its last suffix."""
     name = path.name
-    return name[: -len(".nii.gz")] if name.lower().endswith(".nii.gz") else path.stem
+    double = next((ending for ending in (".nii.gz", ".mrk.json") if name.lower().endswith(ending)), None)
+    return path.stem if double is None else name[: -len(double)]
 
 
 def subject_of(key: tuple[str, ...]) -> str:

@@ -83,7 +83,7 @@ def read_statement(folder: Path) -> Statement:
 def with_sidecar(statement: Statement, table: Path) -> Statement:
     """Return the statement with what the sidecar of a table states in place of what the data set does."""
     path = table.with_suffix(".json")
-    if not path.is_file():
+    if path == table or not path.is_file():  # a list of 3D Slicer is JSON itself
         return statement
     known = {k: v for k, v in _json_object(path).items() if k in Statement.model_fields and not _describes(v)}
     return _validated(path, statement.model_dump(exclude_unset=True) | known) if known else statement

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from microbleeds.annotations.columns import names_positions
+from microbleeds.annotations.markups import MARKUPS, read_markups
 from microbleeds.annotations.sheet import MOST_TITLES, Sheet, has_position
 from microbleeds.errors import InputError
 from microbleeds.evaluate.tables import separator_of, space_of, split_line, stated_separator
@@ -27,6 +28,8 @@ def read_sheet(path: Path) -> Sheet | None:
     Raises:
         InputError: if it is too large or no text, or a line can't be split into cells.
     """
+    if path.name.lower().endswith(MARKUPS):
+        return read_markups(path)
     try:
         if path.stat().st_size > LARGEST_TABLE_BYTES:
             raise InputError(f"{path} is too large for a table of labels; take it out of the folder.")

@@ -96,9 +96,8 @@ def train(
         InputError: if the data can't be used, a number can't be, folders hold one another, or ``out`` holds a run
             of another preset, variant or seed.
     """
-    refuse_below(0, seed=seed, workers=workers, validation_subjects=validation_subjects)
-    refuse_below(0, patience=patience)
-    refuse_below(1, number_of_devices=devices, **({} if steps is None else {"steps": steps}))
+    refuse_below(0, seed=seed, workers=workers, validation_subjects=validation_subjects, patience=patience)
+    refuse_below(1, number_of_devices=devices, steps=1 if steps is None else steps)
     given = paths_of(weights)
     start = mean_start(given) if given else None
     if frozen_norms and start is None:
@@ -114,8 +113,7 @@ def train(
     settings = RunSettings(
         out=out,
         data="simulator" if collection is None else collection.name,
-        simulated=(collection is None or collection.simulated)
-        and (start is None or start.card.training.simulated),
+        simulated=_is_simulated(collection, start),
         seed=seed,
         time_limit_minutes=time_limit_minutes,
         device=device,
@@ -134,6 +132,11 @@ def train(
         kept, held = split(collection, validation_subjects)
         judged_on = [held]
     return carry_out(Plan(chosen, settings, kept, judged_on, cache, mix, start, phase_sign))
+
+
+def _is_simulated(collection: Collection | None, start: Start | None) -> bool:
+    """Whether nothing but simulated scans is behind the weights; without a data set the simulator draws."""
+    return (collection is None or collection.simulated) and (start is None or start.card.training.simulated)
 
 
 def _chosen(preset: Preset, variant: Variant, start: Start | None, rate: float | None) -> Preset:
