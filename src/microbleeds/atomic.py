@@ -97,12 +97,12 @@ def _own() -> str:
 
 
 def _is_being_written(temporary: Path) -> bool:
-    """Whether the process that made a temporary folder may live: on another machine, for a day."""
+    """Whether the process that made a temporary folder may live: where nobody can tell, for a day."""
     owner = _OWNER.search(temporary.name)
     if owner is None:
         return False
     host, process = owner.group(1), int(owner.group(2))
-    if host != _host():
+    if host != _host() or os.name != "posix":  # on Windows the question would be a signal
         try:
             return time.time() - temporary.stat().st_mtime < _DAY_S
         except OSError:

@@ -21,7 +21,7 @@ MASKS = (".nii", ".nii.gz")
 TABLES = (".tsv", ".csv", ".txt")
 _TRUTH_TABLE = "_microbleeds.tsv"
 _SUBJECTS = ("participant_id", "subject", "subject_id", "patient", "patient_id", "scan")
-_SCORES = ("probability", "prob", "confidence", "likelihood", "p", "scores")
+_SCORES = ("probability", "prob", "confidence", "likelihood", "scores")
 _UNSURE = ("border", "uncertain", "unknown")  # what findings.json says of a place that may be another group's
 
 
