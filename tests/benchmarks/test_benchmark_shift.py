@@ -74,5 +74,6 @@ def _result(row: str, sensitivity: float) -> dict:
         "row": row,
         "name": "shipped weights",
         "weights": "w",
+        "intervals_over": "heads",
         "scores": {"microbleeds": 40, "radii": [radius]},
     }
