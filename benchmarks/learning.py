@@ -49,7 +49,6 @@ def train_row(run: Run, data: Sequence[Path], cache: Path) -> None:
     preset = run.preset
     asked = {
         "row": run.row.name,
-        "steps": preset.steps,
         "mining": [preset.mine_every, preset.mine_subjects],
         "settings": run.row.settings,
         "label_maps": label_maps(data, run.row),

@@ -185,6 +185,11 @@ class TestGather:
             (tmp_path / "w.csv").write_text(wrong)
             with pytest.raises(InputError, match=match):
                 gather(tmp_path / "w.csv")
+        (tmp_path / "s.tsv").write_text('"swi"\t"phase"\n"a b.nii"\tc.nii\n')  # as a spreadsheet writes it
+        assert [path.name for path in gather(tmp_path / "s.tsv")[0].inputs.values()] == ["a b.nii", "c.nii"]
+        (tmp_path / "w.csv").write_text("swi,SWI\na.nii,b.nii\n")
+        with pytest.raises(InputError, match="2 columns swi; keep one"):
+            gather(tmp_path / "w.csv")
         (tmp_path / "q.tsv").write_text('swi\tphase\n"a/x.nii.gz\tn/a\nb/y.nii.gz\tn/a\nn/a\tz.nii.gz\n')
         found = gather(tmp_path / "q.tsv")
         assert [(one.name, sorted(one.inputs)) for one in found] == [

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from microbleeds.annotations.meaning import meaning_of
+from microbleeds.annotations.sheet import number_of
 from microbleeds.annotations.statement import Meaning, Statement
 from microbleeds.errors import InputError
 from microbleeds.evaluate.masks import (
@@ -29,6 +29,7 @@ from microbleeds.evaluate.masks import (
     refuse_negative,
     refuse_scaled,
     refuse_specks,
+    states_orientation,
 )
 from microbleeds.geometry import Grid, grid_of
 
@@ -73,7 +74,7 @@ def components_of_mask(path: Path, image: Grid, statement: Statement) -> MaskPoi
     positions, diameters, meanings, voxels = [], [], [], []
     for value in [float(v) for v in np.unique(array[array > 0])] if whole else [1.0]:
         mask = array == value if whole else array >= CUT
-        meaning = _meaning(path, value, statement)
+        meaning = _meaning(value, statement)
         for centre, diameter_mm, size in _components(path, mask, grid):
             positions.append(centre)
             diameters.append(diameter_mm)
@@ -90,9 +91,7 @@ def _placed(path: Path, mask: nib.nifti1.Nifti1Pair, image: Grid) -> tuple[Grid,
     """Return the grid of the mask: the scan's if the mask states none of its own."""
     grid = grid_of(mask)
     refuse_flat(path, grid)
-    header = mask.header
-    unstated = not int(header["qform_code"]) and not int(header["sform_code"])
-    unstated = unstated or bool(np.allclose(grid.affine, np.eye(4)))
+    unstated = not states_orientation(mask) or bool(np.allclose(grid.affine, np.eye(4)))
     if grid.same_as(image):
         return grid, []
     if grid.shape == image.shape and unstated:
@@ -125,18 +124,6 @@ def _components(path: Path, mask: NDArray[np.bool_], grid: Grid) -> list[tuple[l
     return found
 
 
-def _meaning(path: Path, value: float, statement: Statement) -> Meaning:
-    """Return what a value of a label image means; bleeds, if the user doesn't say otherwise."""
-    key = f"{value:g}"
-    # What is stated of 2.0 is stated of 2.
-    given = {f"{float(name):g}" if is_number(name) else name: said for name, said in statement.labels.items()}
-    return meaning_of(key, given, statement, path.name) if key in given else "bleed"
-
-
-def is_number(text: str) -> bool:
-    """Whether a text is a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _meaning(value: float, statement: Statement) -> Meaning:
+    """Return what a value of a label image means (2.0 is 2); bleeds, if the user doesn't say otherwise."""
+    return next((said for name, said in statement.labels.items() if number_of(name) == value), "bleed")

@@ -26,6 +26,15 @@ class Walk:
     dead: tuple[Path, ...]
     closed: tuple[Path, ...]
 
+    def refuse_closed(self) -> None:
+        """Refuse folders that can't be read: what lies in them would pass for absent.
+
+        Raises:
+            InputError: that names the first.
+        """
+        if self.closed:
+            raise InputError(f"The folder {self.closed[0]} can't be read; change its permissions or move it away.")
+
 
 def walked(folder: Path, most_files: int = MOST_FILES) -> Walk:
     """Go through a folder and through links in it; each real folder counts once, under its own name if it can.

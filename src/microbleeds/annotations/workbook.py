@@ -39,11 +39,11 @@ def read_workbook(path: Path) -> list[Sheet]:
         book = load_workbook(path, read_only=True, data_only=True, keep_links=False)
         written = load_workbook(path, read_only=True, keep_links=False)
         try:
-            for sheet in written.worksheets:
-                _refuse_unvalued(
-                    path, sheet.title, sheet.iter_rows(), book[sheet.title].iter_rows(values_only=True)
-                )
-            sheets = [_sheet(path, sheet.title, sheet.iter_rows(values_only=True)) for sheet in book.worksheets]
+            sheets = []
+            for sheet in book.worksheets:
+                rows = list(islice(sheet.iter_rows(values_only=True), MOST_ROWS + 1))
+                _refuse_unvalued(path, sheet.title, written[sheet.title].iter_rows(), rows)
+                sheets.append(_sheet(path, sheet.title, rows))
         finally:
             book.close()
             written.close()
@@ -73,7 +73,7 @@ def _refuse_unvalued(path: Path, name: str, written: Iterable[Any], values: Iter
     Raises:
         InputError: that names the first.
     """
-    for cells, stored in islice(zip(written, values, strict=False), MOST_ROWS):
+    for stored, cells in zip(values, written, strict=False):
         for cell, value in zip(cells, stored, strict=False):
             if value is None and isinstance(cell.value, str) and cell.value.startswith("="):
                 raise InputError(

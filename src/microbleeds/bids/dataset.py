@@ -196,8 +196,7 @@ def _images(root: Path, folder: Path, owner: Mapping[str, str]) -> tuple[Image, 
     """
     found = []
     inside = walked(folder)
-    if inside.closed:
-        raise InputError(f"The folder {inside.closed[0]} can't be read; change its permissions or move it away.")
+    inside.refuse_closed()
     # A link to nothing is refused when its scan is searched, by a sentence that names it.
     for path in sorted(
         (*inside.files, *inside.dead), key=lambda path: natural(path.relative_to(folder).as_posix())

@@ -7,7 +7,6 @@ list.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from microbleeds.annotations.scan_files import scans_of
 from microbleeds.annotations.statement import Statement
 from microbleeds.annotations.walk import walked
 from microbleeds.errors import InputError
+from microbleeds.evaluate.tables import refuse_repeated, split_line
 from microbleeds.read.dicom.headers import is_dicom
 
 _ROLES = ("swi", "magnitude", "phase")
@@ -106,8 +106,7 @@ def _may_be_dicom(path: Path) -> bool:
 def _files(folder: Path) -> list[Path]:
     """All files; links to nothing too, which are refused when they are searched, by a sentence that names them."""
     inside = walked(folder, _MOST_FILES)
-    if inside.closed:
-        raise InputError(f"The folder {inside.closed[0]} can't be read; change its permissions or move it away.")
+    inside.refuse_closed()
     return sorted([*inside.files, *inside.dead])
 
 
@@ -123,23 +122,17 @@ def _of_list(path: Path) -> list[Gathered]:
         raise InputError(f"The list {path} can't be read as text; give one path a line, or a table.") from error
     if path.suffix.lower() in (".tsv", ".csv"):
         mark = "\t" if path.suffix.lower() == ".tsv" else ","
-        return _of_rows(path, _reader(text, mark))
+        filled = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
+        return _of_rows(path, [split_line(line, mark, f"Line {n} of {path}") for n, line in filled])
     lines = [line.strip() for line in text.splitlines()]
     given = [path.parent / line for line in lines if line and not line.startswith("#")]
     return [Gathered(_name_of(one), {"swi": one}) for one in given]
 
 
-def _reader(text: str, mark: str) -> csv.DictReader[str]:
-    """Read rows; tab-separated tables quote nothing, so a stray quotation mark must not swallow rows."""
-    lines = text.splitlines()
-    if mark == "\t":
-        return csv.DictReader(lines, delimiter=mark, quoting=csv.QUOTE_NONE)
-    return csv.DictReader(lines, delimiter=mark)
-
-
-def _of_rows(path: Path, rows: csv.DictReader[str]) -> list[Gathered]:
-    rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
-    columns = set(rows.fieldnames)
+def _of_rows(path: Path, rows: Sequence[Sequence[str]]) -> list[Gathered]:
+    """Return the scans of a table, whose first row is its header."""
+    header = [name.lower() for name in rows[0]] if rows else []
+    columns = set(header)
     if not columns:
         raise InputError(f"The table {path} is empty; give it a column swi or magnitude and a row for each scan.")
     if not columns & {"swi", "magnitude"}:
@@ -150,15 +143,17 @@ def _of_rows(path: Path, rows: csv.DictReader[str]) -> list[Gathered]:
             f"The table {path} has a column {unknown[0]!r}, which is none of name, {', '.join(_ROLES)}; rename it"
             " or take it out."
         )
+    refuse_repeated(header, f"table {path}")
     found = []
-    for row in rows:
-        if None in row:
+    for row in rows[1:]:
+        if len(row) > len(header):
             raise InputError(f"A row of the table {path} has more cells than its header; correct it.")
-        cells = {role: (row.get(role) or "").strip() for role in _ROLES}
+        cells = dict(zip(header, row, strict=False))
+        name = cells.pop("name", "")
         inputs = {role: path.parent / cell for role, cell in cells.items() if cell not in ("", "n/a")}
         if inputs:
             main = next(inputs[role] for role in _ROLES if role in inputs)
-            found.append(Gathered((row.get("name") or "").strip() or _name_of(main), inputs))
+            found.append(Gathered(name or _name_of(main), inputs))
     if not found:
         raise InputError(f"No row of the table {path} names an image; give each scan a row.")
     return found

@@ -77,6 +77,11 @@ def read_volume(path: Path) -> tuple[NDArray[np.float32], nib.nifti1.Nifti1Pair]
     return array, image  # type: ignore[return-value]
 
 
+def states_orientation(image: nib.nifti1.Nifti1Pair) -> bool:
+    """Whether a header says where its voxels lie; where none does, nibabel makes an affine up."""
+    return bool(int(image.header["qform_code"]) or int(image.header["sform_code"]))
+
+
 def is_label_image(array: NDArray[np.float32]) -> bool:
     """Whether all values are whole; others make a probability map."""
     return bool((array == np.round(array)).all())
@@ -175,6 +180,6 @@ def _read(path: Path) -> tuple[NDArray[np.float32], Grid]:
     refuse_flat(path, grid)
     if np.array_equal(grid.affine, np.eye(4)):
         raise InputError(f"The mask {path} carries an identity affine, so it has no place; give it the scan's.")
-    if not int(image.header["qform_code"]) and not int(image.header["sform_code"]):
+    if not states_orientation(image):
         raise InputError(f"The mask {path} states no orientation, so it has no place; give it the scan's.")
     return array, grid

@@ -191,6 +191,7 @@ def _radius_scores(radius_mm: float, scored: Sequence[_Scored], repeats: int, se
     *at, mean, sensitivity, precision, f1, false, in_negatives = intervals
     hits, false_positives, missed = (int(number) for number in _counts(scored).sum(axis=0))
     bleeds, negative = hits + missed, sum(s.curve.truth_count == 0 for s in scored)
+    found, sure = of_share(sensitivity, bleeds), of_share(precision, hits + false_positives)
     curve = froc([s.curve for s in scored])
     named = {
         "threshold": curve.thresholds,
@@ -204,9 +205,9 @@ def _radius_scores(radius_mm: float, scored: Sequence[_Scored], repeats: int, se
             hits=hits,
             false_positives=false_positives,
             missed=missed,
-            sensitivity=of_share(sensitivity, bleeds),
-            precision=of_share(precision, hits + false_positives),
-            f1=of_mean(f1, of_share(sensitivity, bleeds), of_share(precision, hits + false_positives)),
+            sensitivity=found,
+            precision=sure,
+            f1=of_mean(f1, found, sure),
             false_positives_per_subject=of_rate(false, len(scored)),
             false_positives_per_negative_subject=of_rate(in_negatives, negative),
         ),

@@ -32,6 +32,7 @@ from microbleeds.training.joined import open_joined
 from microbleeds.training.out_of_fold import PooledScores, pooled, read_scans, search, write_scans
 from microbleeds.training.plan import Mix, Plan, carry_out, opened_mix
 from microbleeds.training.presets import Preset, find_preset
+from microbleeds.training.run_note import noted
 from microbleeds.training.start import Start, load_start
 from microbleeds.training.trainer import RunSettings
 from microbleeds.weights.store import load_detector
@@ -153,15 +154,9 @@ def _asked(
         "folds": request.folds,
         "seed": request.seed,
         "phase_sign": request.phase_sign,
-        "preset": preset.name,
-        "steps": preset.steps,
-        "rate": preset.optimiser.rate,
-        "validate_every": preset.validate_every,
-        "patience": preset.patience,
-        "frozen_norms": preset.frozen_norms,
+        **noted(preset),
         "validation_subjects": request.validation_subjects,
         "time_limit_minutes": request.time_limit_minutes,
-        "architecture": preset.architecture.model_dump(mode="json"),
         "started_from": None if start is None else start.card.sha256,
         "simulated": None if request.mix is None else [request.mix.folder.name, request.mix.share],
     }

@@ -82,10 +82,6 @@ class Plan:
         """What decides the run beside preset, seed and the data's name: the scans, how they are read, the rest."""
         learned_from = [self.train_on, *self.validate_on, mixed]
         asked: dict[str, object] = {
-            "steps": self.preset.steps,
-            "validate_every": self.preset.validate_every,
-            "patience": self.preset.patience,
-            "rate": self.preset.optimiser.rate,
             "phase_sign": self.phase_sign,
             "scans": len(self.train_on),
             "microbleeds": sum(scan.bleeds() for scan in self.train_on),
@@ -93,8 +89,6 @@ class Plan:
         }
         if self.mix is not None:
             asked["simulated"] = {"data": self.mix.folder.name, "share": self.mix.share}
-        if self.preset.frozen_norms:
-            asked["frozen_norms"] = True
         if self.start is not None:
             asked["started_from"] = {"name": self.start.card.name, "sha256": self.start.card.sha256}
         return asked

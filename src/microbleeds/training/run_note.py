@@ -15,6 +15,20 @@ NAME = "run.json"
 OUTCOMES = ("speed",)  # what a run adds; all else was asked
 
 
+def noted(preset: Preset) -> dict[str, object]:
+    """What a note says of a preset: all of it that a user may choose."""
+    return {
+        "preset": preset.name,
+        "architecture": preset.architecture.model_dump(mode="json"),
+        "preparation": preset.preparation.model_dump(mode="json"),
+        "steps": preset.steps,
+        "validate_every": preset.validate_every,
+        "patience": preset.patience,
+        "rate": preset.optimiser.rate,
+        "frozen_norms": preset.frozen_norms,
+    }
+
+
 def claim_folder(
     out: Path,
     preset: Preset,
@@ -37,9 +51,7 @@ def claim_folder(
         InputError: if the folder holds something else.
     """
     asked: dict[str, object] = {
-        "preset": preset.name,
-        "architecture": preset.architecture.model_dump(mode="json"),
-        "preparation": preset.preparation.model_dump(mode="json"),
+        **noted(preset),
         "seed": seed,
         "data": source,
         **(more or {}),
