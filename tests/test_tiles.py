@@ -64,6 +64,16 @@ class TestWindow:
         assert (first.start, second.start) == ((-2, -2, -2), (10, -2, -2))
         assert (first.inner[0], second.inner[0]) == (slice(2, 14), slice(2, 14))
 
+    @pytest.mark.parametrize(("overlap", "middle"), [(0.0, 16), (0.25, 12), (0.5, 8), (0.9, 2), (1.0, 2)])
+    def test_an_overlap_of_ones_own(self, overlap: float, middle: int) -> None:
+        """What overlaps is not decided; the cores fill the map all the same."""
+        times = np.zeros((40, 9, 5), dtype=int)
+        for tile in window_tiles(times.shape, CONFIG, WINDOW, overlap):
+            assert tile.size == (16, 16, 16)
+            assert tile.core[0].stop - tile.core[0].start <= middle
+            times[tile.core] += 1
+        assert (times == 1).all()
+
     def test_that_of_the_paper(self) -> None:
         """Of 128 voxels (32 cells) the middle 96 count."""
         tiles = list(window_tiles((60, 40, 24), KIM_2023, (128, 128, 128)))

@@ -35,8 +35,8 @@ class DetectSettings:
         whole_voxels: up to so many padded voxels the brain goes through in one piece; twelve million need
             about 1 GB in bfloat16 (half as many are allowed in float32).
         halo_cells: overlap of tiles beyond that, in cells on each side; 16 cells are 32 mm.
-        window: voxels of a window that slides over the brain instead, for a network that never saw more at once;
-            a quarter of it overlaps along each axis.
+        window: voxels of a window that slides over the brain instead, for a network that never saw more at once.
+        window_overlap: share of a window that overlaps its neighbours along each axis.
         measure_diameters: whether to fill ``Candidate.diameter_mm``.
     """
 
@@ -46,6 +46,7 @@ class DetectSettings:
     whole_voxels: int = 12_000_000
     halo_cells: int = 16
     window: Stride | None = None
+    window_overlap: float = 0.25
     measure_diameters: bool = True
 
 
@@ -134,7 +135,7 @@ def _tiles(
 ) -> Iterator[Tile]:
     """Pieces in which a map of so many cells is made."""
     if settings.window is not None:
-        return window_tiles(shape, config, settings.window)
+        return window_tiles(shape, config, settings.window, settings.window_overlap)
     allowed = settings.whole_voxels * 2 // (torch.finfo(compute.dtype).bits // 8)
     return largest_tiles(shape, config, allowed, settings.halo_cells)
 

@@ -2,8 +2,8 @@
 
 Conventions:
     * A tile sees its *core* and a halo around it, and decides the cells of its core alone; cores fill the map.
-    * Cores begin at whole voxels of the network's coarsest level, so that pooling falls on the same voxels as
-      for the brain as a whole.
+    * Cores of the largest tiles begin at whole voxels of the network's coarsest level, so that pooling falls on
+      the same voxels as for the brain as a whole. Windows begin at any cell, as crops of a training do.
 """
 
 from __future__ import annotations
@@ -102,20 +102,23 @@ def _cost(
     return total, int(np.prod([max(axis) for axis in seen])) * voxels, tuple(int(b) for b in block)
 
 
-def window_tiles(shape: tuple[int, ...], config: DetectorConfig, window: Stride) -> Iterator[Tile]:
+def window_tiles(
+    shape: tuple[int, ...], config: DetectorConfig, window: Stride, overlap: float = 0.25
+) -> Iterator[Tile]:
     """Slide a window over a map; each tile has its full size and is zero where it leaves the image, like a crop.
-
-    Training puts a bleed up to 0.35 of a crop from its middle, so a window decides about the three quarters around
-    its middle (rounded to the coarsest voxels). The paper does not state its overlap.
 
     Args:
         shape: cells of the map.
         config: of the network.
         window: voxels, whole multiples of ``config.total_stride``.
+        overlap: share of a window that its neighbours see too, half of it on each side; it decides the rest, a cell
+            at least.
+            Training puts a bleed up to 0.35 of a crop from its middle, so by default a window decides the three
+            quarters around its middle. The paper does not state its overlap; what others bring is measured in
+            docs/method.md.
     """
-    coarse = _coarse(config)
     size = np.asarray(window) // np.asarray(config.cell)
-    halo = np.rint(size / 8 / coarse).astype(int) * coarse
+    halo = np.minimum(np.rint(size * overlap / 2).astype(int), (size - 1) // 2)
     for core in _cores(shape, size - 2 * halo):
         yield Tile(core, _triple(np.array([c.start for c in core]) - halo), _triple(size))
 
