@@ -111,11 +111,10 @@ def window_tiles(
         shape: cells of the map.
         config: of the network.
         window: voxels, whole multiples of ``config.total_stride``.
-        overlap: share of a window that its neighbours see too, half of it on each side; it decides the rest, a cell
-            at least.
-            Training puts a bleed up to 0.35 of a crop from its middle, so by default a window decides the three
-            quarters around its middle. The paper does not state its overlap; what others bring is measured in
-            docs/method.md.
+        overlap: share of a window that its neighbours see too, half of it on each side; the window decides the
+            rest, a cell at least. Training puts a bleed up to 0.35 of a crop from its middle, so by default a
+            window decides the three quarters around its middle. The paper does not state its overlap; what others
+            bring is measured in docs/method.md.
     """
     size = np.asarray(window) // np.asarray(config.cell)
     halo = np.minimum(np.rint(size * overlap / 2).astype(int), (size - 1) // 2)
