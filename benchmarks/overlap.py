@@ -23,17 +23,16 @@ import typer
 from rich.progress import track
 
 from cohort import HERE, cohort_named, commit, hardware
-from found import FoundScan, judged, surest
+from found import judged
 from microbleeds.atomic import atomic_file
 from microbleeds.compute import Compute, choose
-from microbleeds.detect import DetectSettings, detect
 from microbleeds.errors import InputError
 from microbleeds.evaluate import froc
 from microbleeds.networks.config import Stride
 from microbleeds.weights import LoadedDetector, load_detector
 from pages import SHIPPED, write_part
 from scans import CachedScan, cached_scans
-from search import FLOOR
+from search import DetectorSearcher
 
 RESULTS = HERE / "results" / "overlap"
 PAGE = HERE.parent / "docs" / "method.md"
@@ -86,25 +85,18 @@ def measure(
 
 
 def _measured(way: Way, scans: Sequence[CachedScan], loaded: LoadedDetector, compute: Compute) -> dict[str, Any]:
-    """Search all scans in one way."""
-    settings = DetectSettings(floor=FLOOR, window=way.window, window_overlap=way.overlap, measure_diameters=False)
+    """Search all scans in one way; places are not asked."""
+    searcher = DetectorSearcher(loaded.model, {}, compute, way.window, way.overlap)
     found, seconds = [], []
     for scan in track(scans, description=way.label):
         prepared, begin = scan.prepared(), time.perf_counter()
-        candidates = detect(prepared, loaded.model, settings, compute)
+        positions, scores = searcher.search(prepared)
         seconds.append(time.perf_counter() - begin)
-        positions = np.array([candidate.position_ras_mm for candidate in candidates]).reshape(-1, 3)
-        found.append(_judged(scan, positions, np.array([candidate.score for candidate in candidates])))
+        kept = np.ones(len(scores), dtype=bool)
+        found.append(judged(scan.name, scan.head, positions, scores, kept, scan.truth))
     curve = froc([scan.result(by_place=False) for scan in found])
     shares = [float(curve.sensitivity_at(at)) for at in READ_AT]
     return {**way._asdict(), "found": shares, "median_seconds": round(float(np.median(seconds)), 2)}
-
-
-def _judged(scan: CachedScan, positions: np.ndarray, scores: np.ndarray) -> FoundScan:
-    """Match what was found in a scan; its place is not asked."""
-    spots = len(scan.truth.counted_mm) + len(scan.truth.ignored_mm)
-    positions, scores = surest(positions, scores, spots)
-    return judged(scan.name, scan.head, positions, scores, np.ones(len(scores), dtype=bool), scan.truth)
 
 
 @app.command()

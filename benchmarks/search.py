@@ -35,10 +35,17 @@ class DetectorSearcher:
     """The package's detector, with uncalibrated scores."""
 
     def __init__(
-        self, model: Detector, facts: dict[str, Any], compute: Compute, window: Stride | None = None
+        self,
+        model: Detector,
+        facts: dict[str, Any],
+        compute: Compute,
+        window: Stride | None = None,
+        overlap: float = DetectSettings.window_overlap,
     ) -> None:
         self._model, self._facts, self._compute = model, facts, compute
-        self._settings = DetectSettings(floor=FLOOR, measure_diameters=False, window=window)
+        self._settings = DetectSettings(
+            floor=FLOOR, measure_diameters=False, window=window, window_overlap=overlap
+        )
 
     @classmethod
     def load(cls, weights: Path, compute: Compute) -> DetectorSearcher:

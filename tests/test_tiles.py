@@ -15,6 +15,7 @@ from microbleeds.tiles import Tile, largest_tiles, window_tiles
 CONFIG = DetectorConfig(widths=(4, 4, 4), pools=((2, 2, 1), (2, 2, 2)), fusion_channels=4, head_channels=4)
 COARSE = (2, 2, 2)  # cells per voxel of its coarsest level
 WINDOW = (64, 64, 16)  # 16 x 16 x 16 cells, of which the middle 12 are decided
+OVERLAP = DetectSettings.window_overlap
 SHAPES = st.tuples(*[st.integers(1, 40)] * 3)
 CPU = Compute(torch.device("cpu"), torch.float32)
 
@@ -23,7 +24,10 @@ class TestCores:
     @settings(max_examples=60, deadline=None)
     @given(SHAPES, st.sampled_from([2_000, 60_000, 10_000_000]))
     def test_each_cell_is_decided_once(self, shape: tuple[int, int, int], most: int) -> None:
-        for tiles in (largest_tiles(shape, CONFIG, most, halo_cells=4), window_tiles(shape, CONFIG, WINDOW)):
+        for tiles in (
+            largest_tiles(shape, CONFIG, most, halo_cells=4),
+            window_tiles(shape, CONFIG, WINDOW, OVERLAP),
+        ):
             times = np.zeros(shape, dtype=int)
             for tile in tiles:
                 times[tile.core] += 1
@@ -57,10 +61,10 @@ class TestCores:
 
 class TestWindow:
     def test_every_window_is_whole(self) -> None:
-        assert {tile.size for tile in window_tiles((30, 9, 5), CONFIG, WINDOW)} == {(16, 16, 16)}
+        assert {tile.size for tile in window_tiles((30, 9, 5), CONFIG, WINDOW, OVERLAP)} == {(16, 16, 16)}
 
     def test_it_decides_about_its_middle(self) -> None:
-        first, second, *_ = window_tiles((30, 9, 5), CONFIG, WINDOW)
+        first, second, *_ = window_tiles((30, 9, 5), CONFIG, WINDOW, OVERLAP)
         assert (first.start, second.start) == ((-2, -2, -2), (10, -2, -2))
         assert (first.inner[0], second.inner[0]) == (slice(2, 14), slice(2, 14))
 
@@ -76,7 +80,7 @@ class TestWindow:
 
     def test_that_of_the_paper(self) -> None:
         """Of 128 voxels (32 cells) the middle 96 count."""
-        tiles = list(window_tiles((60, 40, 24), KIM_2023, (128, 128, 128)))
+        tiles = list(window_tiles((60, 40, 24), KIM_2023, (128, 128, 128), OVERLAP))
         assert len(tiles) == 3 * 2 * 1
         assert tiles[0].core == (slice(0, 24), slice(0, 24), slice(0, 24))
         assert tiles[0].start == (-4, -4, -4)

@@ -36,7 +36,9 @@ class DetectSettings:
             about 1 GB in bfloat16 (half as many are allowed in float32).
         halo_cells: overlap of tiles beyond that, in cells on each side; 16 cells are 32 mm.
         window: voxels of a window that slides over the brain instead, for a network that never saw more at once.
-        window_overlap: share of a window that overlaps its neighbours along each axis.
+        window_overlap: share of a window that its neighbours see too along each axis. Training puts a bleed up to
+            0.35 of a crop from its middle, so a window decides the three quarters around its middle. The paper
+            does not state its overlap; what others bring is measured in docs/method.md.
         measure_diameters: whether to fill ``Candidate.diameter_mm``.
     """
 

@@ -102,9 +102,7 @@ def _cost(
     return total, int(np.prod([max(axis) for axis in seen])) * voxels, tuple(int(b) for b in block)
 
 
-def window_tiles(
-    shape: tuple[int, ...], config: DetectorConfig, window: Stride, overlap: float = 0.25
-) -> Iterator[Tile]:
+def window_tiles(shape: tuple[int, ...], config: DetectorConfig, window: Stride, overlap: float) -> Iterator[Tile]:
     """Slide a window over a map; each tile has its full size and is zero where it leaves the image, like a crop.
 
     Args:
@@ -112,9 +110,7 @@ def window_tiles(
         config: of the network.
         window: voxels, whole multiples of ``config.total_stride``.
         overlap: share of a window that its neighbours see too, half of it on each side; the window decides the
-            rest, a cell at least. Training puts a bleed up to 0.35 of a crop from its middle, so by default a
-            window decides the three quarters around its middle. The paper does not state its overlap; what others
-            bring is measured in docs/method.md.
+            rest, a cell at least.
     """
     size = np.asarray(window) // np.asarray(config.cell)
     halo = np.minimum(np.rint(size * overlap / 2).astype(int), (size - 1) // 2)

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import overlap
+import search
 from microbleeds.compute import Compute
 from microbleeds.detect import DetectSettings, detect
 from microbleeds.errors import InputError
@@ -33,7 +34,7 @@ def test_windows_are_those_of_training() -> None:
 
 def test_what_a_way_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Truth at what the network itself finds, whole: all of it; and a window sees other surroundings."""
-    monkeypatch.setattr(overlap, "FLOOR", 0.0)
+    monkeypatch.setattr(search, "FLOOR", 0.0)
     torch.manual_seed(0)
     config = DetectorConfig(widths=(4, 4, 4), pools=((2, 2, 1), (2, 2, 2)), fusion_channels=4, head_channels=4)
     grid = Grid((96, 64, 24), np.diag([0.5, 0.5, 2.0, 1.0]))
