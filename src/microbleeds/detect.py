@@ -18,9 +18,14 @@ from microbleeds.networks.config import DetectorConfig, Stride
 from microbleeds.networks.detector import Detector, cell_to_voxel, for_inference
 from microbleeds.networks.finite import finite
 from microbleeds.prepare import Prepared
+from microbleeds.refine import refinement_logits
 from microbleeds.scan import Candidate
 from microbleeds.tiles import Tile, largest_tiles, window_tiles
 from microbleeds.weights.card import Calibration, Card
+
+#: Of the first stage alone: what lies below an uncalibrated score of 0.02 is no candidate for the second, which
+#: would have to be as sure of the opposite (docs/method.md says what is lost so).
+REFINED_FROM_LOGIT = float(np.log(0.02 / 0.98))
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,8 @@ def detect(
 ) -> list[Candidate]:
     """Find candidates, surest first.
 
+    Where the weights have a second stage, its logit is added to that of the proposal.
+
     Args:
         prepared: the scan on the working grid of the model's preparation.
         model: the detector (it is not changed).
@@ -76,11 +83,19 @@ def detect(
         compute: device and precision; measured when not given.
     """
     compute = compute or choose()
-    logit, offset = score_map(prepared.masked(), model, settings, compute)
+    image, fast = prepared.masked(), for_inference(model, compute.device, compute.dtype)
+    logit, offset = tiled_map(image, fast, settings, compute)
     brain = cells_touching(prepared.brain, model.config.cell, logit.shape)
-    cells, logits = _peaks(logit, brain)
+    cells, peaks = _peaks(logit, brain)
+    logits = peaks.astype(np.float64)
     centres = cells + offset[:, cells[:, 0], cells[:, 1], cells[:, 2]].T
     voxels = cell_to_voxel(centres, model.config)
+    if fast.refinement is not None:
+        # Neighbours fall first, by what the first stage says of them: each look at a patch costs.
+        asked = np.flatnonzero(logits >= REFINED_FROM_LOGIT)
+        asked = asked[suppress(prepared.grid.to_mm(voxels[asked]), logits[asked], settings.separation_mm)]
+        voxels = voxels[asked]
+        logits = logits[asked] + refinement_logits(image, voxels, fast, compute)
     scores = settings.calibration.score(logits)
     kept = scores >= settings.floor
     voxels, scores = voxels[kept], scores[kept]
@@ -157,7 +172,7 @@ def _peaks(logit: NDArray[np.float32], brain: NDArray[np.bool_]) -> tuple[NDArra
     return cells, inside[cells[:, 0], cells[:, 1], cells[:, 2]]
 
 
-def suppress(positions_mm: NDArray[np.float64], scores: NDArray[np.float64], separation_mm: float) -> list[int]:
+def suppress(positions_mm: NDArray[np.float64], scores: NDArray[np.floating], separation_mm: float) -> list[int]:
     """Indices to keep, highest score first, none within ``separation_mm`` of a kept one."""
     kept: list[int] = []
     for n in np.argsort(-scores, kind="stable"):

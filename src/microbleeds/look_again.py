@@ -26,6 +26,7 @@ from microbleeds.geometry import Grid
 from microbleeds.networks.config import DetectorConfig, Stride
 from microbleeds.networks.detector import Detector, cell_to_voxel, for_inference, voxel_to_cell
 from microbleeds.prepare import Prepared
+from microbleeds.refine import refinement_logits
 from microbleeds.scan import Candidate
 from microbleeds.tiles import cut_box
 from microbleeds.weights.card import Card
@@ -107,9 +108,12 @@ def look_again(
     for window, members in windows:
         for change in changes:
             view = _look(prepared, fast, window, change, at_once, compute)
-            for n in members:
-                logit = view.strongest_logit(candidates[n].position_ras_mm, prepared.grid, model.config)
-                scores[n].append(float(settings.calibration.score(logit)))
+            spots = [view.strongest(candidates[n].position_ras_mm, prepared.grid, model.config) for n in members]
+            logits = np.array([spot.logit for spot in spots])
+            if fast.refinement is not None:
+                logits += refinement_logits(view.image, np.stack([spot.voxel for spot in spots]), fast, compute)
+            for n, score in zip(members, settings.calibration.score(logits), strict=True):
+                scores[n].append(float(score))
     ranges = {n: (min(seen), max(seen)) for n, seen in scores.items()}
     return [replace(c, score_range=ranges[n]) if n in ranges else c for n, c in enumerate(candidates)]
 
@@ -132,37 +136,55 @@ class Window:
 
 
 @dataclass(frozen=True, eq=False)
+class Spot:
+    """What the proposal network says of a place.
+
+    Args:
+        logit: minus infinity where no cell puts a centre there.
+        voxel: [3] of the changed window.
+    """
+
+    logit: float
+    voxel: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
 class View:
-    """What the network says of a window after a change.
+    """What the proposal network says of a window after a change.
 
     Args:
         window: what was cut, shift included.
         flipped: axes that were mirrored after the cut.
+        image: [C, x, y, z] that it saw.
         logit: [cells...], minus infinity where no brain is.
         offset: [3, cells...] of a centre from the middle of its cell, in cells.
     """
 
     window: Window
     flipped: tuple[int, ...]
+    image: NDArray[np.float32]
     logit: NDArray[np.float32]
     offset: NDArray[np.float32]
 
-    def strongest_logit(
-        self, position_ras_mm: tuple[float, float, float], grid: Grid, config: DetectorConfig
-    ) -> float:
-        """Return the largest logit of the cells that put a centre at a position.
+    def strongest(self, position_ras_mm: tuple[float, float, float], grid: Grid, config: DetectorConfig) -> Spot:
+        """Return the largest logit of the cells that put a centre at a position, and that centre.
 
         That is the logit of the peak there. Where there is none any more, say because a neighbour outshines
         it by a voxel, the strongest cell still says what the network thinks of this spot.
         """
-        cell = np.rint(voxel_to_cell(self._mirrored(grid.to_ijk(position_ras_mm) - self.window.start), config))
+        here = self._mirrored(grid.to_ijk(position_ras_mm) - self.window.start)
+        cell = np.rint(voxel_to_cell(here, config))
         low = np.clip(cell - REACH_CELLS, 0, self.logit.shape).astype(int)
         high = np.clip(cell + REACH_CELLS + 1, 0, self.logit.shape).astype(int)
         i, j, k = (slice(a, b) for a, b in zip(low, high, strict=True))
         cells = np.moveaxis(np.indices(high - low) + self.offset[:, i, j, k], 0, -1) + low
-        centres = grid.to_mm(self._mirrored(cell_to_voxel(cells, config)) + self.window.start)
+        voxels = cell_to_voxel(cells, config)
+        centres = grid.to_mm(self._mirrored(voxels) + self.window.start)
         near = np.linalg.norm(centres - position_ras_mm, axis=-1) <= MATCH_MM
-        return float(self.logit[i, j, k][near].max(initial=-np.inf))
+        logits = self.logit[i, j, k][near]
+        if not len(logits):
+            return Spot(-np.inf, here)
+        return Spot(float(logits.max()), voxels[near][logits.argmax()])
 
     def _mirrored(self, voxels: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map voxels [..., 3] of the window to the mirrored window, or back."""
@@ -222,7 +244,7 @@ def _look(
     logit, offset = tiled_map(image, fast, settings, compute)
     # As in the search: outside of the brain training said nothing.
     searched = cells_touching(brain, fast.config.cell, logit.shape)
-    return View(shifted, change.flipped, np.where(searched, logit, -np.inf).astype(np.float32), offset)
+    return View(shifted, change.flipped, image, np.where(searched, logit, -np.inf).astype(np.float32), offset)
 
 
 def _triple(values: NDArray | Sequence[int]) -> Stride:

@@ -78,7 +78,7 @@ def cross_validate(
         weights=weights,
         how=how,
         preset=preset or "default",
-        variant=variant or "+prototypes",  # type: ignore[arg-type]
+        variant=variant,  # type: ignore[arg-type]
         steps=steps,
         patience=patience or 0,
         mix=mixed_in(simulated, simulated_share),

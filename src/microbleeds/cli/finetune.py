@@ -38,6 +38,9 @@ def finetune(
     steps: Annotated[int, typer.Option(min=1, help="Of the optimiser, at most.")] = 300,
     validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations.")] = 50,
     patience: Patience = 3,
+    refinement_steps: Annotated[
+        int, typer.Option(min=0, help="Of the second stage, where the weights have one; 0 leaves it as it is.")
+    ] = 150,
     freeze_norms: FreezeNorms = False,
     time_limit_minutes: Minutes = None,
     phase_sign: Sign = PhaseSign.AUTO,
@@ -55,7 +58,11 @@ def finetune(
         out,
         weights=weights,
         how=FinetuneSettings(
-            steps=steps, validate_every=validate_every, patience=patience, frozen_norms=freeze_norms
+            steps=steps,
+            validate_every=validate_every,
+            patience=patience,
+            frozen_norms=freeze_norms,
+            refinement_steps=refinement_steps,
         ),
         mix=mixed_in(simulated, simulated_share),
         validation_data=tuple(validation_data or ()),

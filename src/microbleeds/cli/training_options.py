@@ -40,7 +40,14 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Devices = Annotated[int, typer.Option(min=1, help="Processes, each with a device of its own.")]
 FreezeNorms = Annotated[bool, typer.Option("--freeze-norms", help="Keep the statistics of the norms.")]
 Weights = Annotated[Path | None, typer.Option(help="Weights (.safetensors) to start from, not the shipped.")]
-Variant = Annotated[str, typer.Option(help="proposal, +fusion or +prototypes.")]
+Variant = Annotated[
+    str | None,
+    typer.Option(help="proposal, +fusion, +prototypes or +refinement; all of the preset's if not given."),
+]
+RefinementSteps = Annotated[
+    int | None,
+    typer.Option(min=0, help="Of the second stage, instead of the default; 0 leaves it out or as it is."),
+]
 Preset = Annotated[str, typer.Option(help="default, or kim2023 for the paper's settings.")]
 
 

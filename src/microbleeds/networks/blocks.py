@@ -12,17 +12,18 @@ from microbleeds.networks.config import Stride
 
 
 class ConvNorm(nn.Module):
-    """3x3x3 (or 1x1x1) convolution followed by batch norm, without activation.
+    """Convolution followed by batch norm, without activation.
 
     Args:
         inputs: channels in.
         outputs: channels out.
-        kernel: 3 or 1.
+        kernel: odd sides.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: Stride = (3, 3, 3)) -> None:
         super().__init__()
-        self.conv: nn.Conv3d = nn.Conv3d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
+        i, j, k = (side // 2 for side in kernel)
+        self.conv: nn.Conv3d = nn.Conv3d(inputs, outputs, kernel, padding=(i, j, k), bias=False)
         self.norm: nn.Module = nn.BatchNorm3d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:

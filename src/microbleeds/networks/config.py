@@ -16,9 +16,45 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from microbleeds.errors import InputError
 
 Stride = tuple[int, int, int]
-Variant = Literal["proposal", "+fusion", "+prototypes"]
+Variant = Literal["proposal", "+fusion", "+prototypes", "+refinement"]
 
-VARIANTS: tuple[Variant, ...] = ("proposal", "+fusion", "+prototypes")
+VARIANTS: tuple[Variant, ...] = ("proposal", "+fusion", "+prototypes", "+refinement")
+
+
+class RefinementConfig(BaseModel):
+    """The second stage (:mod:`microbleeds.networks.refinement`).
+
+    Args:
+        patch: voxels of the working grid around a candidate.
+        widths: channels of each level.
+        pools: max-pool strides, one after each level.
+        hidden: features between the last map and the answer.
+        dropout: share of features left out while training.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    patch: Stride = (32, 32, 9)
+    widths: tuple[int, ...] = (16, 32, 64)
+    pools: tuple[Stride, ...] = ((2, 2, 1), (2, 2, 1), (2, 2, 2))
+    hidden: int = 64
+    dropout: float = 0.3
+
+    @model_validator(mode="after")
+    def _levels_agree(self) -> RefinementConfig:
+        if len(self.pools) != len(self.widths):
+            raise ValueError(f"{len(self.widths)} widths need as many pools, got {len(self.pools)}.")
+        if self.cells < 1:
+            raise ValueError(f"Nothing of a patch {self.patch} is left after the pools {self.pools}.")
+        return self
+
+    @property
+    def cells(self) -> int:
+        """Positions that are left after all pools; odd voxels at an end fall away."""
+        sides = np.asarray(self.patch)
+        for pool in self.pools:
+            sides = sides // np.asarray(pool)
+        return int(np.prod(sides))
 
 
 class DetectorConfig(BaseModel):
@@ -38,6 +74,7 @@ class DetectorConfig(BaseModel):
         prototype_tap: where prototypes look: the fused map or the head's second convolution.
         offset_range: ``free`` leaves the centre offset unbounded, ``cell`` keeps it inside the cell by a
             sigmoid, as YOLOv2 does.
+        refinement: second stage; none if ``None``, as in the paper.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,6 +90,7 @@ class DetectorConfig(BaseModel):
     prototypes: bool = True
     prototype_tap: Literal["fusion", "head"] = "head"
     offset_range: Literal["free", "cell"] = "free"
+    refinement: RefinementConfig | None = None
 
     @model_validator(mode="after")
     def _levels_agree(self) -> DetectorConfig:
@@ -86,10 +124,17 @@ class DetectorConfig(BaseModel):
         return (int(strides[0]), int(strides[1]), int(strides[2]))
 
     def variant(self, name: Variant) -> DetectorConfig:
-        """Return this configuration with only the named parts of the paper switched on."""
+        """Return this configuration with the parts up to the named one; the last is not the paper's."""
         if name not in VARIANTS:
             raise InputError(f"There is no variant {name!r}; choose one of {', '.join(VARIANTS)}.")
-        return self.model_copy(update={"fusion": name != "proposal", "prototypes": name == "+prototypes"})
+        parts = VARIANTS.index(name)
+        refinement = (self.refinement or RefinementConfig()) if parts >= 3 else None
+        return self.model_copy(update={"fusion": parts >= 1, "prototypes": parts >= 2, "refinement": refinement})
+
+    @property
+    def first_stage(self) -> DetectorConfig:
+        """This configuration without its second stage."""
+        return self.model_copy(update={"refinement": None})
 
 
 # Kim et al. (arXiv 2306.13020), section 2 and table of levels: isotropic pools, output at stride 4.

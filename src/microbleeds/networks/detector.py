@@ -1,4 +1,4 @@
-"""The detector: U-Net, optional fusion, proposal head."""
+"""The detector: U-Net, optional fusion, proposal head, optional second stage."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from microbleeds.networks.blocks import fold_norms, initialise
 from microbleeds.networks.config import DetectorConfig
 from microbleeds.networks.fusion import FeatureFusion
 from microbleeds.networks.proposal import ProposalHead
+from microbleeds.networks.refinement import Refinement
 from microbleeds.networks.unet import UNet
 
 Module = TypeVar("Module", bound=nn.Module)
+SECOND_STAGE = "refinement."  # how names of its tensors begin in the state of a detector
 
 
 class Proposals(NamedTuple):
@@ -46,6 +48,9 @@ class Detector(nn.Module):
             self.fusion = FeatureFusion(self.unet.map_widths, self.unet.map_strides, config.fusion_channels)
             width = config.fusion_channels
         self.head = ProposalHead(width, config)
+        self.refinement: Refinement | None = None
+        if config.refinement is not None:
+            self.refinement = Refinement(config.in_channels, config.refinement)
         initialise(self)
         self.head.initialise()
 
@@ -76,7 +81,18 @@ def for_inference(model: Detector, device: torch.device, dtype: torch.dtype) -> 
     fast = channels_last(fast)
     fast.head.classes.float()
     fast.head.offsets.float()
+    if fast.refinement is not None:
+        fast.refinement.judge.float()
     return fast
+
+
+def with_refinement(model: Detector, refinement: Refinement) -> Detector:
+    """Return a copy of a detector with this second stage instead of its own, in evaluation mode."""
+    joined = Detector(model.config.model_copy(update={"refinement": refinement.config}))
+    first = {name: value for name, value in model.state_dict().items() if not name.startswith(SECOND_STAGE)}
+    second = {SECOND_STAGE + name: value for name, value in refinement.state_dict().items()}
+    joined.load_state_dict(first | second)
+    return joined.eval()
 
 
 def cell_to_voxel(cells: ArrayLike, config: DetectorConfig) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ class FeatureFusion(nn.Module):
 
     def __init__(self, widths: list[int], strides: list[Stride], channels: int) -> None:
         super().__init__()
-        self.reduce = nn.ModuleList(ConvNorm(width, channels, kernel=1) for width in widths)
+        self.reduce = nn.ModuleList(ConvNorm(width, channels, (1, 1, 1)) for width in widths)
         self.lift = nn.ModuleList(Upsample(channels, channels, stride, activate=False) for stride in strides[:-1])
 
     def forward(self, maps: list[Tensor]) -> Tensor:

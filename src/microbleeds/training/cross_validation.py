@@ -71,7 +71,7 @@ class CrossValidation:
     weights: str | Path | None = None
     how: FinetuneSettings = field(default_factory=FinetuneSettings)
     preset: str = "default"
-    variant: Variant = "+prototypes"
+    variant: Variant | None = None
     steps: int | None = None
     patience: int = 0
     mix: Mix | None = None
@@ -135,9 +135,9 @@ def _preset(request: CrossValidation, start: Start | None) -> Preset:
     if start is not None:
         return finetune_preset(start.card, request.how)
     chosen = find_preset(request.preset)
-    architecture = chosen.architecture.variant(request.variant)
-    steps = request.steps or chosen.steps
-    return replace(chosen, architecture=architecture, steps=steps, patience=request.patience)
+    variant = request.variant
+    architecture = chosen.architecture if variant is None else chosen.architecture.variant(variant)
+    return replace(chosen.of_length(request.steps), architecture=architecture, patience=request.patience)
 
 
 def _asked(

@@ -33,6 +33,7 @@ class FinetuneSettings:
         validate_every: steps between validations.
         patience: end early after so many validations without a better one; 0 for never.
         frozen_norms: keep the statistics of the batch norms.
+        refinement_steps: of the second stage, if the weights have one; 0 leaves it as it is.
     """
 
     rate_factor: float = 0.25
@@ -40,10 +41,11 @@ class FinetuneSettings:
     validate_every: int = 50
     patience: int = 3
     frozen_norms: bool = False
+    refinement_steps: int = 150
 
     def __post_init__(self) -> None:
         refuse_below(1, steps=self.steps, steps_between_validations=self.validate_every)
-        refuse_below(0, patience=self.patience)
+        refuse_below(0, patience=self.patience, refinement_steps=self.refinement_steps)
 
 
 def finetune(
@@ -146,4 +148,14 @@ def finetune_preset(card: Card, how: FinetuneSettings) -> Preset:
         frozen_norms=how.frozen_norms,
         search_window=card.search_window,
         checkpoint_every=min(base.checkpoint_every, how.validate_every),
+        refinement=replace(
+            base.refinement,
+            steps=how.refinement_steps,
+            optimiser=replace(
+                base.refinement.optimiser,
+                rate=how.rate_factor * base.refinement.optimiser.rate,
+                warmup_steps=20,
+                average_decay=0.98,
+            ),
+        ),
     )

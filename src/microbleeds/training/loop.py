@@ -72,8 +72,8 @@ def fit(
         _validate(trainer, validation, trace)
     if trace is None:
         return described(trainer, "")
+    card = finish(trainer, source, validation, trace)
     trace.close()
-    card = finish(trainer, validation)
     note_in_run(settings.out, {"speed": _speed(trainer)})
     return card
 

@@ -17,7 +17,7 @@ class Objective(nn.Module):
     def __init__(self, preset: Preset) -> None:
         super().__init__()
         self.settings = preset.losses
-        self.detector = Detector(preset.architecture)
+        self.detector = Detector(preset.architecture.first_stage)
         self.prototypes: Prototypes | None = None
         if preset.architecture.prototypes:
             self.prototypes = Prototypes(self.detector.tap_channels, normalise=preset.losses.normalise_prototypes)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from microbleeds.errors import InputError
-from microbleeds.networks.config import KIM_2023, DetectorConfig
+from microbleeds.networks.config import KIM_2023, DetectorConfig, RefinementConfig
 from microbleeds.prepare import PreparationSpec
 
 
@@ -105,6 +105,10 @@ class AugmentSettings:
 
 
 NO_AUGMENTATION = AugmentSettings(**dict.fromkeys(AugmentSettings.__dataclass_fields__, 0.0))
+# Of the second stage: contrast is what tells a bleed from its neighbours there.
+GENTLE_AUGMENTATION = replace(
+    NO_AUGMENTATION, flips=0.5, quarter_turns=0.5, gamma=0.15, gain=0.08, phase_gain=0.25, phase_dropout=0.1
+)
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,30 @@ class OptimiserSettings:
 
 
 @dataclass(frozen=True)
+class RefinementSettings:
+    """How the second stage learns, after the first.
+
+    Args:
+        steps: of the optimiser; 0 leaves it as it is.
+        batch: patches of a step, half of them microbleeds.
+        shift_voxels: largest distance of what is learned from the middle of a patch along each axis, since the
+            first stage is off by as much.
+        label_smoothing: how far targets lie from 0 and 1.
+        share_of_time: of a run's time limit.
+        optimiser: how weights move.
+        augment: what is varied.
+    """
+
+    steps: int = 4000
+    batch: int = 64
+    shift_voxels: tuple[float, float, float] = (2.5, 2.5, 0.65)
+    label_smoothing: float = 0.01
+    share_of_time: float = 0.25
+    optimiser: OptimiserSettings = OptimiserSettings()
+    augment: AugmentSettings = GENTLE_AUGMENTATION
+
+
+@dataclass(frozen=True)
 class Preset:
     """A training run by name.
 
@@ -150,6 +178,7 @@ class Preset:
         search_window: voxels of the window in which its weights search a brain, in training and after it, as the
             paper does; the brain as a whole if ``None``, which needs weights that have seen wide crops or do
             not mind.
+        refinement: how the second stage learns, where the architecture has one.
     """
 
     name: str
@@ -169,12 +198,25 @@ class Preset:
     at_start: bool = False
     frozen_norms: bool = False
     search_window: tuple[int, int, int] | None = None
+    refinement: RefinementSettings = RefinementSettings()
     based_on: str = ""
 
     @property
     def sees_phase(self) -> bool:
         """Whether any crop shows its phase."""
         return self.augment.phase_dropout < 1
+
+    @property
+    def refines(self) -> bool:
+        """Whether a second stage is learned."""
+        return self.architecture.refinement is not None and self.refinement.steps > 0
+
+    def of_length(self, steps: int | None, refinement_steps: int | None = None) -> Preset:
+        """Return the preset with so many steps of each stage; those of the second go by the first if not given."""
+        share = 1.0 if steps is None or steps == 0 else steps / self.steps
+        second = max(1, round(share * self.refinement.steps)) if refinement_steps is None else refinement_steps
+        first = self.steps if steps is None else steps
+        return replace(self, steps=first, refinement=replace(self.refinement, steps=second))
 
     def __post_init__(self) -> None:
         sampling, stride = self.sampling, self.architecture.total_stride
@@ -191,7 +233,11 @@ class Preset:
 # since its offset can't leave the cell; "50" is read as a quarter of 200 epochs; no augmentation; prototypes
 # start at class means of raw features, since drawn at random they do not train.
 PRESETS: dict[str, Preset] = {
-    "default": Preset("default", sampling=SamplingSettings(share_wide=0.5)),
+    "default": Preset(
+        "default",
+        architecture=DetectorConfig(refinement=RefinementConfig()),
+        sampling=SamplingSettings(share_wide=0.5),
+    ),
     "kim2023": Preset(
         "kim2023",
         architecture=KIM_2023,

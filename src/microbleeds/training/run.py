@@ -47,8 +47,9 @@ def train(
     frozen_norms: bool = False,
     validation_data: Path | Sequence[Path] | None = None,
     validation_subjects: int = 6,
-    variant: Variant = "+prototypes",
+    variant: Variant | None = None,
     steps: int | None = None,
+    refinement_steps: int | None = None,
     patience: int = 0,
     time_limit_minutes: float | None = None,
     phase_sign: SignChoice = "auto",
@@ -76,8 +77,10 @@ def train(
             network as a search does.
         validation_data: other data sets for validation; otherwise up to a fifth of ``data`` is held out.
         validation_subjects: at most so many of each data set, spread over it.
-        variant: parts of the method that are switched on.
-        steps: instead of the preset's.
+        variant: parts of the method that are switched on; those of the preset if ``None``.
+        steps: instead of the preset's; with ``weights`` 0 leaves their first stage as it is.
+        refinement_steps: of the second stage; as many more or less than the preset's as ``steps`` if ``None``, and
+            0 for none (or, with ``weights``, for theirs as it is).
         patience: end early after so many validations without a better one; 0 for never.
         time_limit_minutes: of training over all resumed parts, without preparing subjects; the learning rate
             then falls with the clock where that is faster than with the steps.
@@ -97,13 +100,15 @@ def train(
             of another preset, variant or seed.
     """
     refuse_below(0, seed=seed, workers=workers, validation_subjects=validation_subjects, patience=patience)
-    refuse_below(1, number_of_devices=devices, steps=1 if steps is None else steps)
+    refuse_below(1, number_of_devices=devices)
+    refuse_below(0 if paths_of(weights) else 1, steps=1 if steps is None else steps)
+    refuse_below(0, refinement_steps=refinement_steps or 0)
     given = paths_of(weights)
     start = mean_start(given) if given else None
     if frozen_norms and start is None:
         raise InputError("Only norms of weights that are there already can be frozen; give --weights.")
     chosen = _chosen(find_preset(preset), variant, start, rate)
-    chosen = replace(chosen, steps=steps or chosen.steps, patience=patience, frozen_norms=frozen_norms)
+    chosen = replace(chosen.of_length(steps, refinement_steps), patience=patience, frozen_norms=frozen_norms)
     sets, folders, out = paths_of(data), paths_of(validation_data), Path(out)
     _refuse_impossible(sets, simulated, mix)
     cache = out / "cache" if cache is None else Path(cache)
@@ -139,7 +144,7 @@ def _is_simulated(collection: Collection | None, start: Start | None) -> bool:
     return (collection is None or collection.simulated) and (start is None or start.card.training.simulated)
 
 
-def _chosen(preset: Preset, variant: Variant, start: Start | None, rate: float | None) -> Preset:
+def _chosen(preset: Preset, variant: Variant | None, start: Start | None, rate: float | None) -> Preset:
     """The preset with the network that is trained.
 
     Raises:
@@ -148,11 +153,13 @@ def _chosen(preset: Preset, variant: Variant, start: Start | None, rate: float |
     if rate is not None:
         preset = replace(preset, optimiser=replace(preset.optimiser, rate=rate))
     if start is None:
-        return replace(preset, architecture=preset.architecture.variant(variant))
+        architecture = preset.architecture if variant is None else preset.architecture.variant(variant)
+        return replace(preset, architecture=architecture)
+    # Weights without a second stage get that of the preset.
+    own = start.card.architecture
+    architecture = own.model_copy(update={"refinement": own.refinement or preset.architecture.refinement})
     try:
-        return replace(
-            preset, architecture=start.card.architecture, preparation=start.card.preparation, at_start=True
-        )
+        return replace(preset, architecture=architecture, preparation=start.card.preparation, at_start=True)
     except ValueError as error:
         raise InputError(f"The preset {preset.name} can't go on from {start.card.name}: {error}") from error
 

@@ -26,6 +26,7 @@ def noted(preset: Preset) -> dict[str, object]:
         "patience": preset.patience,
         "rate": preset.optimiser.rate,
         "frozen_norms": preset.frozen_norms,
+        "refinement_steps": preset.refinement.steps if preset.refines else 0,
     }
 
 

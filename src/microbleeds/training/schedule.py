@@ -12,7 +12,7 @@ def progress(step: int, steps: int, elapsed_s: float, limit_s: float | None) -> 
 
     So the rate falls to its end by the deadline even if steps turn out slower than planned.
     """
-    by_steps = step / steps
+    by_steps = step / steps if steps else 1.0
     by_clock = elapsed_s / limit_s if limit_s else 0.0
     return min(1.0, max(by_steps, by_clock))
 

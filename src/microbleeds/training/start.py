@@ -18,6 +18,7 @@ from torch import Tensor
 
 from microbleeds.atomic import atomic_file
 from microbleeds.errors import InputError
+from microbleeds.networks.detector import SECOND_STAGE
 from microbleeds.networks.prototypes import Prototypes
 from microbleeds.training.objective import Objective
 from microbleeds.weights.card import Card
@@ -39,10 +40,17 @@ class Start:
     card: Card
 
     def put_into(self, objective: Objective) -> None:
-        """Set the detector and, where both sides have them, the prototypes."""
-        objective.detector.load_state_dict(self.weights)
+        """Set the first stage of the detector and, where both sides have them, the prototypes."""
+        first = {name: value for name, value in self.weights.items() if not name.startswith(SECOND_STAGE)}
+        objective.detector.load_state_dict(first)
         if objective.prototypes is not None and self.prototypes is not None:
             objective.prototypes.load_state_dict(self.prototypes)
+
+    @property
+    def refinement(self) -> dict[str, Tensor] | None:
+        """State of the second stage, if there is one."""
+        second = {name: value for name, value in self.weights.items() if name.startswith(SECOND_STAGE)}
+        return {name.removeprefix(SECOND_STAGE): value for name, value in second.items()} or None
 
 
 def load_start(name_or_path: str | Path | None) -> Start:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 log = logging.getLogger(__name__)
+
+SECOND_STAGE = "refinement/"  # how names of its curves begin; their steps are its own
 
 
 class Trace:
@@ -31,11 +33,20 @@ class Trace:
 
         self._path = out / "metrics.jsonl"
         self._board: SummaryWriter = SummaryWriter(str(out / "tensorboard"), purge_step=step + 1)
-        if self._path.exists():
-            lines = [line for line in self._path.read_text(encoding="utf-8").splitlines() if _whole(line)]
-            kept = [line for line in lines if _remembered(json.loads(line), step, validated_at)]
-            with atomic_file(self._path) as partial:
-                partial.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        self._keep(lambda entry: _remembered(entry, step, validated_at))
+
+    def forget(self, prefix: str, step: int) -> None:
+        """Drop entries of curves whose names begin so and that were made after a step."""
+        self._keep(lambda entry: entry["step"] <= step or not _is_of(entry, prefix))
+
+    def _keep(self, wanted: Callable[[Mapping[str, float]], bool]) -> None:
+        """Drop entries that are not wanted, and what a killed run left of its last."""
+        if not self._path.exists():
+            return
+        lines = [line for line in self._path.read_text(encoding="utf-8").splitlines() if _whole(line)]
+        kept = [line for line in lines if wanted(json.loads(line))]
+        with atomic_file(self._path) as partial:
+            partial.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Add an entry."""
@@ -58,8 +69,15 @@ def _whole(line: str) -> bool:
 
 def _remembered(entry: Mapping[str, float], step: int, validated_at: int | None) -> bool:
     """Whether an entry of the curves was written before the checkpoint from which a run goes on."""
-    is_validation = any(name.startswith("validation/") for name in entry)
+    if _is_of(entry, SECOND_STAGE):  # which forgets for itself
+        return True
+    is_validation = _is_of(entry, "validation/")
     return entry["step"] <= (step if validated_at is None or not is_validation else validated_at)
+
+
+def _is_of(entry: Mapping[str, float], prefix: str) -> bool:
+    """Whether an entry is of curves whose names begin so."""
+    return any(name.startswith(prefix) for name in entry)
 
 
 WATCH_PATIENCE = 300  # steps that prototypes have to leave their start

@@ -124,8 +124,15 @@ class Trainer:
         """Share of the run that is done; 1 too when it has not become better for long enough."""
         if 0 < self.preset.patience <= self.best.since:
             return 1.0
+        return progress(self.step, self.preset.steps, self.elapsed_s, self.limit_s)
+
+    @property
+    def limit_s(self) -> float | None:
+        """Seconds that the first stage may take."""
         limit = self.settings.time_limit_minutes
-        return progress(self.step, self.preset.steps, self.elapsed_s, None if limit is None else limit * 60)
+        if limit is None:
+            return None
+        return 60 * limit * (1 - (self.preset.refinement.share_of_time if self.preset.refines else 0.0))
 
     def take(self, batch: Batch) -> dict[str, float]:
         """Make one optimiser step and return what it saw.
@@ -239,7 +246,7 @@ class Trainer:
 
     def _detector(self, weights: dict[str, Tensor]) -> Detector:
         """A detector with these weights, to search with."""
-        model = Detector(self.preset.architecture)
+        model = Detector(self.preset.architecture.first_stage)
         model.load_state_dict(weights)
         return model.eval()
 

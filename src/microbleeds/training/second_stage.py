@@ -1,0 +1,88 @@
+"""The second stage of a run: learned when the first is done, kept where the validation says so."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from microbleeds.networks.detector import Detector, with_refinement
+from microbleeds.networks.refinement import Refinement
+from microbleeds.training.batches import SubjectSource
+from microbleeds.training.checkpoint import load_checkpoint, save_checkpoint
+from microbleeds.training.patches import PatchSource
+from microbleeds.training.refinement import RefinementTraining
+from microbleeds.training.trace import SECOND_STAGE, Trace
+from microbleeds.training.trainer import Trainer
+
+log = logging.getLogger(__name__)
+
+LOG_EVERY = 20
+
+
+def refinements(trainer: Trainer, detector: Detector, source: SubjectSource, trace: Trace) -> dict[str, Detector]:
+    """Return the detector with each second stage that it may have, by name: that of the start, the learned one.
+
+    Args:
+        trainer: of the first stage, which is done.
+        detector: the first stage.
+        source: subjects to learn from.
+        trace: curves of the run.
+    """
+    config = trainer.preset.architecture.refinement
+    if config is None:
+        return {}
+    found = {}
+    start = None if trainer.start is None else trainer.start.refinement
+    if start is not None:
+        network = Refinement(trainer.preset.architecture.in_channels, config)
+        network.load_state_dict(start)
+        found["the second stage of the start"] = with_refinement(detector, network)
+    if trainer.preset.refines:
+        learned = _learned(trainer, detector, source, trace)
+        found |= {} if learned is None else {f"a second stage of {learned.step} steps": learned.refined()}
+    return found
+
+
+def _learned(
+    trainer: Trainer, detector: Detector, source: SubjectSource, trace: Trace
+) -> RefinementTraining | None:
+    """Search all subjects, then learn; ``None`` where there is nothing to learn from."""
+    preset, settings = trainer.preset, trainer.settings
+    limit = None
+    if settings.time_limit_minutes is not None:
+        limit = 60 * settings.time_limit_minutes * preset.refinement.share_of_time
+    start = None if trainer.start is None else trainer.start.refinement
+    training = RefinementTraining(detector, preset, trainer.compute, settings.seed, start, limit)
+    path = settings.out / "refinement.pt"
+    if path.exists() and training.restore(load_checkpoint(path)):
+        log.info("Going on at step %d of the second stage", training.step)
+    trace.forget(SECOND_STAGE, training.step)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as bar:
+        subjects = source.subjects()
+        task = bar.add_task("searching", total=len(subjects), completed=len(training.mined))
+        while waiting := training.not_searched(subjects):
+            training.search(waiting[0])
+            bar.update(task, completed=len(training.mined))
+            if len(training.mined) % LOG_EVERY == 0:
+                save_checkpoint(path, training.state())
+        patches = PatchSource(source, training.mined, preset)
+        log.info("Second stage: %d microbleeds against %d false positives", *patches.counts)
+        if not all(patches.counts):
+            log.warning("The second stage has NOTHING TO LEARN FROM: it needs microbleeds and false positives.")
+            return None
+        task = bar.add_task("refining", total=preset.refinement.steps, completed=training.step)
+        recent: list[float] = []
+        while training.progress < 1:
+            recent.append(training.learn(patches))
+            bar.update(task, completed=training.step)
+            if training.step % LOG_EVERY == 0:
+                trace.write(training.step, {SECOND_STAGE + "loss": float(np.nanmean(recent))})
+                recent.clear()
+            if training.step % preset.checkpoint_every == 0:
+                save_checkpoint(path, training.state())
+    save_checkpoint(path, training.state())
+    trainer.elapsed_s += training.elapsed_s
+    return training
