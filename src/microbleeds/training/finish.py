@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 import microbleeds
@@ -20,6 +20,8 @@ from microbleeds.training.trace import Trace
 from microbleeds.training.trainer import Trainer
 from microbleeds.weights.card import Calibration, Card, OperatingPoints, TrainingDescription
 from microbleeds.weights.store import save_weights
+
+NO_SECOND_STAGE = "no second stage"
 
 
 @dataclass(frozen=True)
@@ -40,18 +42,23 @@ class Judgement:
 
 
 @dataclass(frozen=True, eq=False)
-class Final:
-    """The weights that a run ends with.
+class Choice:
+    """Weights that a run may end with.
 
     Args:
+        name: of their second stage.
         model: the detector.
         scored: the validation subjects with it.
-        note: which weights these are.
     """
 
+    name: str
     model: Detector
     scored: Sequence[SubjectScore]
-    note: str
+
+    @property
+    def merit(self) -> float:
+        """How good it is; NaN where no microbleed says so."""
+        return merit_of(summary(curve_of(self.scored)))
 
 
 def finish(trainer: Trainer, source: SubjectSource, validation: Sequence[TrainingSubject], trace: Trace) -> Card:
@@ -60,48 +67,40 @@ def finish(trainer: Trainer, source: SubjectSource, validation: Sequence[Trainin
     best = trainer.best_detector() if validation else None
     if best is not None:
         model, note = best, f"average of weights, best at step {trainer.best.step}"
-    final = with_second_stage(
-        trainer, Final(model, trainer.score(model, validation), note), source, validation, trace
-    )
-    judged = judge(trainer, final.scored, validation)
-    card = described(trainer, final.note + judged.note + history(trainer), judged.scores, judged)
-    model, path = final.model, trainer.settings.out / "weights.safetensors"
-    card = save_weights(path, model, card)
+    models = {} if _second_stage_of(trainer.start) else {NO_SECOND_STAGE: model}
+    models |= refinements(trainer, model, source, trace)
+    final, how = best_of([Choice(name, m, trainer.score(m, validation)) for name, m in models.items()])
+    judged = judge(trainer, final, validation)
+    card = described(trainer, note + how + judged.note + history(trainer), judged.scores, judged)
+    path = trainer.settings.out / "weights.safetensors"
+    card = save_weights(path, final.model, card)
     if trainer.objective.prototypes is not None and bool(trainer.objective.prototypes.started):
         save_prototypes(path, trainer.objective.prototypes, card)
     return card
 
 
-def with_second_stage(
-    trainer: Trainer,
-    first: Final,
-    source: SubjectSource,
-    validation: Sequence[TrainingSubject],
-    trace: Trace,
-) -> Final:
-    """Add the second stage that is best on the validation subjects, or none; of equal ones that learned last."""
-    choices = [first]
-    for name, model in refinements(trainer, first.model, source, trace).items():
-        choices.append(Final(model, trainer.score(model, validation), name))
+def best_of(choices: Sequence[Choice]) -> tuple[Choice, str]:
+    """Choose the second stage on the validation subjects, of equal ones the last; and say how it was chosen."""
     if len(choices) == 1:
-        return first
-    merits = [merit_of(summary(curve_of(choice.scored))) for choice in choices]
-    if any(math.isnan(merit) for merit in merits):  # no microbleed to judge by
-        return replace(choices[-1], note=f"{first.note}; {choices[-1].note}, NOT COMPARED on any microbleed")
+        return choices[0], "" if choices[0].name == NO_SECOND_STAGE else f"; {choices[0].name}"
+    merits = [choice.merit for choice in choices]
+    if any(math.isnan(merit) for merit in merits):
+        return choices[-1], f"; {choices[-1].name}, which was COMPARED ON NO MICROBLEED"
     chosen = max(range(len(choices)), key=lambda n: (merits[n], n))
-    others = ", ".join(f"{m:.3f} with {c.note}" for m, c in zip(merits[1:], choices[1:], strict=True))
-    kept = choices[chosen].note if chosen else "no second stage is kept"
-    note = f"{first.note}; {kept} (validation {merits[0]:.3f} without a second stage, {others})"
-    return replace(choices[chosen], note=note)
+    compared = ", ".join(f"{c.name} {merit:.3f}" for c, merit in zip(choices, merits, strict=True))
+    return choices[chosen], f"; {choices[chosen].name} (merit on the validation scans: {compared})"
 
 
-def judge(trainer: Trainer, scored: Sequence[SubjectScore], validation: Sequence[TrainingSubject]) -> Judgement:
-    """Scores, calibration and operating points on the validation subjects, as they were scored.
+def judge(trainer: Trainer, final: Choice, validation: Sequence[TrainingSubject]) -> Judgement:
+    """Scores, calibration and operating points on the validation subjects.
 
     Where these are too few, the calibration or the points of the weights that the run started from stay; they
-    were chosen on more.
+    were chosen on more. They say nothing of a second stage that the start did not have.
     """
     start = trainer.start
+    if final.model.refinement is not None and not _second_stage_of(start):
+        start = None
+    scored = final.scored
     if not validation:
         kept = _kept("NO VALIDATION DATA: scores are not calibrated and the thresholds are defaults", start)
         return Judgement({}, *_of(start), kept)
@@ -115,6 +114,11 @@ def judge(trainer: Trainer, scored: Sequence[SubjectScore], validation: Sequence
     points = operating_points(curve, calibration)
     note = f"; calibrated on {count}" if enough else f"; {too_little}"
     return Judgement(summary(curve), calibration, points, note)
+
+
+def _second_stage_of(start: Start | None) -> bool:
+    """Whether weights that a run goes on from have a second stage."""
+    return start is not None and start.refinement is not None
 
 
 def _of(start: Start | None) -> tuple[Calibration, OperatingPoints]:
