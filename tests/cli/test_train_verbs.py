@@ -51,8 +51,17 @@ def test_train_options_arrive(tmp_path, monkeypatch):
     common = ("train", "--data", tmp_path, "--out", tmp_path / "run")
     assert run(*common) == 2
     assert (seen["mix"], seen["patience"]) == (None, 0)
+    assert (seen["variant"], seen["steps"], seen["refinement_steps"]) == (None, None, None)
+    assert run(*common, "--variant", "+fusion", "--steps", 0, "--refinement-steps", 7) == 2
+    assert (seen["variant"], seen["steps"], seen["refinement_steps"]) == ("+fusion", 0, 7)
     assert run(*common, "--patience", 3, "--simulated", "heads", "--simulated-share", 0.25) == 2
     assert (seen["mix"].folder, seen["mix"].share, seen["patience"]) == (Path("heads"), 0.25, 3)
+
+
+def test_no_steps_are_for_weights_that_are_there(tmp_path, capsys):
+    assert run("train", "--data", tmp_path, "--out", tmp_path / "run", "--steps", 0) == 2
+    assert "steps" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 class TestFinetune:
@@ -68,12 +77,13 @@ class TestFinetune:
             "finetune", "--data", "d", "--out", "o", "--weights", "w.safetensors", "--steps", 30,
             "--validate-every", 10, "--patience", 2, "--freeze-norms", "--validation-data", "a",
             "--validation-data", "b", "--validation-subjects", 4, "--time-limit-minutes", 9, "--seed", 5,
-            "--device", "cpu", "--devices", 2, "--phase-sign", "paramagnetic-dark",
+            "--device", "cpu", "--devices", 2, "--phase-sign", "paramagnetic-dark", "--refinement-steps", 8,
         )  # fmt: skip
         assert code == 0
         assert "How they were made: started from x." in capsys.readouterr().out
         how = seen["how"]
         assert (how.steps, how.validate_every, how.patience, how.frozen_norms) == (30, 10, 2, True)
+        assert how.refinement_steps == 8
         assert [str(path) for path in seen["validation_data"]] == ["a", "b"]
         assert seen["phase_sign"] == "paramagnetic-dark"
         assert (seen["validation_subjects"], seen["time_limit_minutes"], seen["seed"]) == (4, 9.0, 5)

@@ -264,6 +264,10 @@ class TestRun:
         run(tmp_path, preset_of())
         assert len(searched) == 1
 
+    def test_no_more_subjects_are_searched_than_asked(self, tmp_path: Path) -> None:
+        run(tmp_path, preset_of(search_subjects=2))
+        assert len(load_checkpoint(tmp_path / "refinement.pt")["mined"]) == 2
+
     def test_curves_of_both_stages_outlive_a_kill(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(second_stage, "LOG_EVERY", 1)
         with monkeypatch.context() as patched, pytest.raises(Killed):

@@ -43,7 +43,7 @@ def cross_validate(
         str | None, typer.Option(help="default, or kim2023 for the paper's settings; not with --finetune.")
     ] = None,
     variant: Annotated[
-        str | None, typer.Option(help="proposal, +fusion or +prototypes; not with --finetune.")
+        str | None, typer.Option(help="proposal, +fusion, +prototypes or +refinement; not with --finetune.")
     ] = None,
     simulated: Simulated = None,
     simulated_share: Share = 0.5,

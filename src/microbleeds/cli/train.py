@@ -11,6 +11,7 @@ from microbleeds.cli.choices import PhaseSign
 from microbleeds.cli.training_options import (
     Device,
     Devices,
+    FirstStageSteps,
     FreezeNorms,
     Minutes,
     OptionalData,
@@ -60,12 +61,7 @@ def train(
     variant: Variant = None,
     validation_data: ValidationData = None,
     validation_subjects: ValidationSubjects = 6,
-    steps: Annotated[
-        int | None,
-        typer.Option(
-            min=0, help="Of the optimiser, instead of the default; with --weights 0 for the second stage alone."
-        ),
-    ] = None,
+    steps: FirstStageSteps = None,
     refinement_steps: RefinementSteps = None,
     patience: Patience = 0,
     time_limit_minutes: Minutes = None,

@@ -26,6 +26,12 @@ ValidationData = Annotated[
 ]
 ValidationSubjects = Annotated[int, typer.Option(min=0, help="At most so many scans, of each folder.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Of the optimiser, instead of the default.")]
+FirstStageSteps = Annotated[
+    int | None,
+    typer.Option(
+        min=0, help="Of the optimiser, instead of the default; with --weights, 0 for the second stage alone."
+    ),
+]
 Patience = Annotated[
     int, typer.Option(min=0, help="End early after so many validations without a better one; 0 for never.")
 ]

@@ -151,6 +151,7 @@ def finetune_preset(card: Card, how: FinetuneSettings) -> Preset:
         refinement=replace(
             base.refinement,
             steps=how.refinement_steps,
+            search_subjects=48,
             optimiser=replace(
                 base.refinement.optimiser,
                 rate=how.rate_factor * base.refinement.optimiser.rate,

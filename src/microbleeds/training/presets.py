@@ -142,6 +142,7 @@ class RefinementSettings:
 
     Args:
         steps: of the optimiser; 0 leaves it as it is.
+        search_subjects: training subjects searched for false positives, at most.
         batch: patches of a step, half of them microbleeds.
         shift_voxels: largest distance of what is learned from the middle of a patch along each axis, since the
             first stage is off by as much.
@@ -152,6 +153,7 @@ class RefinementSettings:
     """
 
     steps: int = 4000
+    search_subjects: int = 240
     batch: int = 64
     shift_voxels: tuple[float, float, float] = (2.5, 2.5, 0.65)
     label_smoothing: float = 0.01

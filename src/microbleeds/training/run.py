@@ -99,11 +99,10 @@ def train(
         InputError: if the data can't be used, a number can't be, folders hold one another, or ``out`` holds a run
             of another preset, variant or seed.
     """
-    refuse_below(0, seed=seed, workers=workers, validation_subjects=validation_subjects, patience=patience)
-    refuse_below(1, number_of_devices=devices)
-    refuse_below(0 if paths_of(weights) else 1, steps=1 if steps is None else steps)
-    refuse_below(0, refinement_steps=refinement_steps or 0)
     given = paths_of(weights)
+    refuse_below(0, seed=seed, workers=workers, validation_subjects=validation_subjects, patience=patience)
+    refuse_below(0, refinement_steps=refinement_steps or 0)
+    refuse_below(1, number_of_devices=devices, steps=1 if steps is None or (given and steps == 0) else steps)
     start = mean_start(given) if given else None
     if frozen_norms and start is None:
         raise InputError("Only norms of weights that are there already can be frozen; give --weights.")
@@ -115,16 +114,9 @@ def train(
     refuse_overlap(out, cache, sets, folders, mix.folder if mix else None)
     collection = open_joined(sets, cache / "converted", phase_sign) if sets else None
     judged_on = validation_sets(folders, cache, validation_subjects, phase_sign)
+    name, only_simulated = "simulator" if collection is None else collection.name, _is_simulated(collection, start)
     settings = RunSettings(
-        out=out,
-        data="simulator" if collection is None else collection.name,
-        simulated=_is_simulated(collection, start),
-        seed=seed,
-        time_limit_minutes=time_limit_minutes,
-        device=device,
-        precision=precision,
-        devices=devices,
-        workers=workers,
+        out, name, only_simulated, seed, time_limit_minutes, device, precision, devices, workers
     )
     if simulated is not None:
         return _train_streamed(

@@ -11,6 +11,7 @@ from microbleeds.networks.detector import Detector, with_refinement
 from microbleeds.networks.refinement import Refinement
 from microbleeds.training.batches import SubjectSource
 from microbleeds.training.checkpoint import load_checkpoint, save_checkpoint
+from microbleeds.training.mining import searched_for_negatives
 from microbleeds.training.patches import PatchSource
 from microbleeds.training.refinement import RefinementTraining
 from microbleeds.training.trace import SECOND_STAGE, Trace
@@ -61,7 +62,8 @@ def _learned(
     trace.forget(SECOND_STAGE, training.step)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as bar:
-        subjects = source.subjects()
+        generator = np.random.default_rng((settings.seed, 0, 0, 4))
+        subjects = searched_for_negatives(source, preset.refinement.search_subjects, generator)
         task = bar.add_task("searching", total=len(subjects), completed=len(training.mined))
         while waiting := training.not_searched(subjects):
             training.search(waiting[0])
