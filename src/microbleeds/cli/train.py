@@ -74,13 +74,11 @@ def train(
     begin_training()
     from microbleeds.training import train as train_detector
 
-    if anatomy is not None and stream is None:
-        raise InputError("--anatomy is for --stream only; a data set (--data) has its heads already.")
     card = train_detector(
         data,
         preset,
         out,
-        simulated=None if stream is None else _simulator(stream, anatomy, heads, seed, device),
+        simulated=_simulator(stream, anatomy, heads, seed, device),
         mix=mixed_in(simulated, simulated_share),
         weights=tuple(weights or ()),
         rate=rate,
@@ -101,12 +99,18 @@ def train(
         typer.echo(f"Weights: {out / 'weights.safetensors'} (sha256 {card.sha256[:12]})")
 
 
-def _simulator(protocol: str, anatomy: Path | None, heads: int, seed: int, device: str) -> DrawSimulated:
-    """What --stream trains on: the rich cohort, four scans of each head.
+def _simulator(
+    protocol: str | None, anatomy: Path | None, heads: int, seed: int, device: str
+) -> DrawSimulated | None:
+    """What --stream trains on, if it is given: the rich cohort, four scans of each head.
 
     Raises:
-        InputError: without label maps; the MNI152 head is the demo's and is never trained on.
+        InputError: without label maps (the MNI152 head is the demo's and is never trained on), or with them alone.
     """
+    if protocol is None and anatomy is not None:
+        raise InputError("--anatomy is for --stream only; a data set (--data) has its heads already.")
+    if protocol is None:
+        return None
     from microbleeds.simulate.cohort import CohortSettings, anatomies_in
     from microbleeds.training.simulated import DrawSimulated
 
