@@ -28,10 +28,13 @@ from learning import training_subjects
 from microbleeds.atomic import atomic_file
 from microbleeds.compute import Compute, choose
 from microbleeds.errors import InputError
+from microbleeds.networks.detector import Detector
 from microbleeds.prepare import PreparationSpec
 from microbleeds.report.run_record import peak_memory_mb
-from microbleeds.training.batches import make_batch
+from microbleeds.training.batches import FixedSubjects, make_batch
+from microbleeds.training.patches import PatchSource
 from microbleeds.training.presets import Preset
+from microbleeds.training.refinement import RefinementTraining
 from microbleeds.training.subjects import TrainingSubject
 from microbleeds.training.trainer import RunSettings, Trainer
 from pages import RESULTS_PAGE, write_part
@@ -182,6 +185,14 @@ def detector_step_seconds(preset: Preset, subjects: list[TrainingSubject], measu
         network = _mean_seconds(trainer.take, batches)
     crops = _mean_seconds(lambda step: make_batch(subjects, {}, preset, (0, step, 0)), range(WARM + measured))
     return network + crops, crops / (network + crops)
+
+
+def refinement_step_seconds(preset: Preset, subjects: list[TrainingSubject], measured: int) -> float:
+    """Mean seconds of a training step of the second stage, with known mimics for false positives."""
+    first = Detector(preset.architecture.first_stage).eval()
+    training = RefinementTraining(first, preset, choose("cpu", threads=1), seed=0)
+    patches = PatchSource(FixedSubjects(subjects), {s.name: s.mimics for s in subjects}, preset)
+    return _mean_seconds(lambda _: training.learn(patches), range(WARM + measured))
 
 
 def _mean_seconds(work: Callable[[Any], object], items: Sequence[Any]) -> float:

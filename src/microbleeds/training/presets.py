@@ -152,7 +152,7 @@ class RefinementSettings:
         augment: what is varied.
     """
 
-    steps: int = 4000
+    steps: int = 3000
     search_subjects: int = 240
     batch: int = 64
     shift_voxels: tuple[float, float, float] = (2.5, 2.5, 0.65)
