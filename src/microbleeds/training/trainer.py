@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RAW_FLOOR = 0.01  # of uncalibrated scores in validation; calibration may raise them
+# With a second stage: it is asked of few, and puts most of them far below what the screening point may be.
+REFINED_RAW_FLOOR = 1e-4
 MOST_LEFT_OUT = 20  # steps in a row; single ones happen (see Trainer.take), so many mean broken weights or data
 
 
@@ -233,7 +235,8 @@ class Trainer:
 
     def score(self, model: Detector, subjects: Sequence[TrainingSubject]) -> list[SubjectScore]:
         """Search subjects with uncalibrated scores."""
-        settings = DetectSettings(floor=RAW_FLOOR, measure_diameters=False, window=self.preset.search_window)
+        floor = RAW_FLOOR if model.refinement is None else REFINED_RAW_FLOOR
+        settings = DetectSettings(floor=floor, measure_diameters=False, window=self.preset.search_window)
         return score_subjects(subjects, model, settings, self.compute, with_phase=self.preset.sees_phase)
 
     def averaged(self) -> Detector:
