@@ -5,7 +5,7 @@ r"""What each preset costs on this machine: training steps a second, the share o
 
 Each preset is measured in a process of its own on one thread: run it on an idle machine. The search is that of the
 first stage with its peaks, of weights as they are before training, on the first scan as the preset prepares it;
-the second stage then looks at 60 places, about as many as the shipped weights have candidates. Peak memory is that of
+the second stage then looks at 60 places, as many as the shipped weights have candidates. Peak memory is that of
 the whole process, training included.
 """
 
