@@ -285,6 +285,21 @@ class TestRun:
         assert run(tmp_path, preset_of()).architecture.refinement is None
         assert "NOTHING TO LEARN FROM" in caplog.text
 
+    def test_of_a_simulator_the_scans_at_its_beginning(self, tmp_path: Path) -> None:
+        class Changing(FixedSubjects):
+            def __init__(self) -> None:
+                self.asked = 0
+
+            def subjects(self) -> list:
+                self.asked += 1
+                return [toy_subject(100 + self.asked)]
+
+        source = Changing()
+        settings = RunSettings(tmp_path, "toy", device="cpu", precision="float32", workers=0)
+        fit(source, [toy_subject(9)], preset_of(), settings)
+        (searched,) = load_checkpoint(tmp_path / "refinement.pt")["mined"]
+        assert searched == f"sub-{100 + source.asked}", "nobody asked for others afterwards"
+
     def test_no_steps_leave_it_out(self, tmp_path: Path) -> None:
         assert run(tmp_path, preset_of(steps=0)).architecture.refinement is None
         assert not (tmp_path / "refinement.pt").exists()

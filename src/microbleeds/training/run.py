@@ -1,9 +1,10 @@
 """Start, resume and finish a training run in a folder.
 
 The folder holds ``run.json`` (what was asked, and how fast it went), ``cache/`` (prepared subjects),
-``checkpoint.pt`` and ``refinement.pt`` (state of either stage), ``best.safetensors`` and ``best.json`` (best average
-so far), ``metrics.jsonl`` and ``tensorboard/`` (curves), with the simulator ``spool/`` (scans on their way), and at
-the end ``weights.safetensors`` with its card ``weights.json`` and, to go on from, ``weights.prototypes.safetensors``.
+``checkpoint.pt`` and ``refinement.pt`` (state of either stage), ``best.safetensors`` and ``best.json`` (best
+average so far), ``metrics.jsonl`` and ``tensorboard/`` (curves), with the simulator ``spool/`` (scans on their
+way), and at the end ``weights.safetensors`` with its card ``weights.json`` and, to go on from,
+``weights.prototypes.safetensors``.
 """
 
 from __future__ import annotations

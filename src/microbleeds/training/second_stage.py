@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from microbleeds.networks.detector import Detector, with_refinement
 from microbleeds.networks.refinement import Refinement
-from microbleeds.training.batches import SubjectSource
+from microbleeds.training.batches import FixedSubjects, MixedSubjects, SubjectSource
 from microbleeds.training.checkpoint import load_checkpoint, save_checkpoint
 from microbleeds.training.mining import searched_for_negatives
 from microbleeds.training.patches import PatchSource
@@ -55,6 +55,8 @@ def _learned(
     if settings.time_limit_minutes is not None:
         limit = 60 * settings.time_limit_minutes * preset.refinement.share_of_time
     start = None if trainer.start is None else trainer.start.refinement
+    if not isinstance(source, MixedSubjects):  # a simulator's subjects change; these are searched and learned from
+        source = FixedSubjects(source.subjects())
     training = RefinementTraining(detector, preset, trainer.compute, settings.seed, start, limit)
     path = settings.out / "refinement.pt"
     if path.exists() and training.restore(load_checkpoint(path)):
