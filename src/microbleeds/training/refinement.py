@@ -63,13 +63,8 @@ class RefinementTraining:
         if config is None:
             raise ValueError("The architecture has no second stage.")
         torch.manual_seed(seed)
-        self.detector, self.preset, self.compute, self.seed, self.limit_s = (
-            detector,
-            preset,
-            compute,
-            seed,
-            limit_s,
-        )
+        self.detector, self.preset, self.compute = detector, preset, compute
+        self.seed, self.limit_s = seed, limit_s
         self.network = channels_last(Refinement(preset.architecture.in_channels, config).to(compute.device))
         if start is not None:
             self.network.load_state_dict(start)
@@ -107,19 +102,18 @@ class RefinementTraining:
             FloatingPointError: after ``MOST_LEFT_OUT`` such steps in a row.
         """
         how = self.preset.refinement
-        images, kinds = patches.batch(
-            self.network.config.patch, np.random.default_rng((self.seed, self.step, 0, 2))
+        generator = np.random.default_rng((self.seed, self.step, 0, 2))
+        images, kinds = (
+            torch.from_numpy(array).to(self.compute.device)
+            for array in patches.batch(self.network.config.patch, generator)
         )
-        image = torch.from_numpy(images).to(self.compute.device).contiguous(memory_format=torch.channels_last_3d)
-        target = (
-            torch.from_numpy(kinds).to(self.compute.device) * (1 - 2 * how.label_smoothing) + how.label_smoothing
-        )
+        target = kinds * (1 - 2 * how.label_smoothing) + how.label_smoothing
         for group in self.optimiser.param_groups:
             group["lr"] = how.optimiser.rate * rate_factor(self.progress, self.step, how.optimiser)
         before = [buffer.clone() for buffer in self.network.buffers()]
         self.network.train()
         with self.compute.autocast():
-            logit = self.network(image).float()
+            logit = self.network(images.contiguous(memory_format=torch.channels_last_3d)).float()
         loss = functional.binary_cross_entropy_with_logits(logit, target)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)

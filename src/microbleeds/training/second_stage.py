@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -14,6 +16,7 @@ from microbleeds.training.checkpoint import load_checkpoint, save_checkpoint
 from microbleeds.training.mining import searched_for_negatives
 from microbleeds.training.patches import PatchSource
 from microbleeds.training.refinement import RefinementTraining
+from microbleeds.training.subjects import TrainingSubject
 from microbleeds.training.trace import SECOND_STAGE, Trace
 from microbleeds.training.trainer import Trainer
 
@@ -65,28 +68,42 @@ def _learned(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as bar:
         generator = np.random.default_rng((settings.seed, 0, 0, 4))
-        subjects = searched_for_negatives(source, preset.refinement.search_subjects, generator)
-        task = bar.add_task("searching", total=len(subjects), completed=len(training.mined))
-        while waiting := training.not_searched(subjects):
-            training.search(waiting[0])
-            bar.update(task, completed=len(training.mined))
-            if len(training.mined) % LOG_EVERY == 0:
-                save_checkpoint(path, training.state())
+        _search(training, searched_for_negatives(source, preset.refinement.search_subjects, generator), path, bar)
         patches = PatchSource(source, training.mined, preset)
         log.info("Second stage: %d microbleeds against %d false positives", *patches.counts)
         if not all(patches.counts):
             log.warning("The second stage has NOTHING TO LEARN FROM: it needs microbleeds and false positives.")
             return None
-        task = bar.add_task("refining", total=preset.refinement.steps, completed=training.step)
-        recent: list[float] = []
-        while training.progress < 1:
-            recent.append(training.learn(patches))
-            bar.update(task, completed=training.step)
-            if training.step % LOG_EVERY == 0:
-                trace.write(training.step, {SECOND_STAGE + "loss": float(np.nanmean(recent))})
-                recent.clear()
-            if training.step % preset.checkpoint_every == 0:
-                save_checkpoint(path, training.state())
-    save_checkpoint(path, training.state())
+        _learn(training, patches, path, trace, bar)
     trainer.elapsed_s += training.elapsed_s
     return training
+
+
+def _search(
+    training: RefinementTraining, subjects: Sequence[TrainingSubject], checkpoint: Path, bar: Progress
+) -> None:
+    """Search subjects for false positives."""
+    task = bar.add_task("searching", total=len(subjects), completed=len(training.mined))
+    while waiting := training.not_searched(subjects):
+        training.search(waiting[0])
+        bar.update(task, completed=len(training.mined))
+        if len(training.mined) % LOG_EVERY == 0:
+            save_checkpoint(checkpoint, training.state())
+
+
+def _learn(
+    training: RefinementTraining, patches: PatchSource, checkpoint: Path, trace: Trace, bar: Progress
+) -> None:
+    """Make the steps that are left."""
+    settings = training.preset
+    task = bar.add_task("refining", total=settings.refinement.steps, completed=training.step)
+    recent: list[float] = []
+    while training.progress < 1:
+        recent.append(training.learn(patches))
+        bar.update(task, completed=training.step)
+        if training.step % LOG_EVERY == 0:
+            trace.write(training.step, {SECOND_STAGE + "loss": float(np.nanmean(recent))})
+            recent.clear()
+        if training.step % settings.checkpoint_every == 0:
+            save_checkpoint(checkpoint, training.state())
+    save_checkpoint(checkpoint, training.state())
