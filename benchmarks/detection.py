@@ -33,7 +33,7 @@ from microbleeds.simulate.cohort import CohortSettings, simulate_cohort
 from microbleeds.simulate.dataset import read_participants
 from microbleeds.training.calibrate import fit_calibration, operating_points
 from microbleeds.training.scoring import SubjectScore, curve_of, summary
-from microbleeds.training.trainer import RAW_FLOOR, REFINED_RAW_FLOOR
+from microbleeds.training.trainer import raw_floor
 from microbleeds.weights import load_detector
 from microbleeds.weights.anatomy_store import SHIPPED as ANATOMY_WEIGHTS
 from microbleeds.weights.card import Calibration, OperatingPoints
@@ -129,8 +129,7 @@ def calibrate(
     cohort, loaded = cohort_named(name), load_detector(weights)
     # Nothing counts at a score of 1, so nothing is looked at again, which would cost most of the time and is not
     # needed here; candidates are stored from half the screening point on.
-    lowest = RAW_FLOOR if loaded.model.refinement is None else REFINED_RAW_FLOOR
-    points = OperatingPoints(balanced=1.0, screening=2 * lowest)
+    points = OperatingPoints(balanced=1.0, screening=2 * raw_floor(loaded.model))
     raw = loaded.card.model_copy(update={"calibration": Calibration(), "operating_points": points})
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "weights.safetensors"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -86,10 +87,15 @@ def for_inference(model: Detector, device: torch.device, dtype: torch.dtype) -> 
     return fast
 
 
+def first_stage_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of a detector's state that are not its second stage's."""
+    return {name: value for name, value in state.items() if not name.startswith(SECOND_STAGE)}
+
+
 def with_refinement(model: Detector, refinement: Refinement) -> Detector:
     """Return a copy of a detector with this second stage instead of its own, in evaluation mode."""
     joined = Detector(model.config.model_copy(update={"refinement": refinement.config}))
-    first = {name: value for name, value in model.state_dict().items() if not name.startswith(SECOND_STAGE)}
+    first = first_stage_state(model.state_dict())
     second = {SECOND_STAGE + name: value for name, value in refinement.state_dict().items()}
     joined.load_state_dict(first | second)
     return joined.eval()

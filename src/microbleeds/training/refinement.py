@@ -31,10 +31,10 @@ from microbleeds.training.patches import PatchSource, apart_from_bleeds
 from microbleeds.training.presets import Preset
 from microbleeds.training.schedule import progress, rate_factor
 from microbleeds.training.subjects import TrainingSubject
+from microbleeds.training.trainer import MOST_LEFT_OUT
 
 log = logging.getLogger(__name__)
 
-MOST_LEFT_OUT = 20  # steps in a row, as in the training of the first stage
 SEARCHING = 0.5  # of the time limit; the rest is for learning
 
 

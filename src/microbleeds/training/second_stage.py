@@ -54,13 +54,12 @@ def _learned(
 ) -> RefinementTraining | None:
     """Search all subjects, then learn; ``None`` where there is nothing to learn from."""
     preset, settings = trainer.preset, trainer.settings
-    limit = None
-    if settings.time_limit_minutes is not None:
-        limit = 60 * settings.time_limit_minutes * preset.refinement.share_of_time
     start = None if trainer.start is None else trainer.start.refinement
     if not isinstance(source, MixedSubjects):  # a simulator's subjects change; these are searched and learned from
         source = FixedSubjects(source.subjects())
-    training = RefinementTraining(detector, preset, trainer.compute, settings.seed, start, limit)
+    training = RefinementTraining(
+        detector, preset, trainer.compute, settings.seed, start, trainer.refinement_limit_s
+    )
     path = settings.out / "refinement.pt"
     if path.exists() and training.restore(load_checkpoint(path)):
         log.info("Going on at step %d of the second stage", training.step)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from microbleeds.atomic import atomic_file
 from microbleeds.errors import InputError
-from microbleeds.networks.detector import SECOND_STAGE
+from microbleeds.networks.detector import SECOND_STAGE, first_stage_state
 from microbleeds.networks.prototypes import Prototypes
 from microbleeds.training.objective import Objective
 from microbleeds.weights.card import Card
@@ -41,8 +41,7 @@ class Start:
 
     def put_into(self, objective: Objective) -> None:
         """Set the first stage of the detector and, where both sides have them, the prototypes."""
-        first = {name: value for name, value in self.weights.items() if not name.startswith(SECOND_STAGE)}
-        objective.detector.load_state_dict(first)
+        objective.detector.load_state_dict(first_stage_state(self.weights))
         if objective.prototypes is not None and self.prototypes is not None:
             objective.prototypes.load_state_dict(self.prototypes)
 

@@ -52,6 +52,11 @@ REFINED_RAW_FLOOR = 1e-4
 MOST_LEFT_OUT = 20  # steps in a row; single ones happen (see Trainer.take), so many mean broken weights or data
 
 
+def raw_floor(model: Detector) -> float:
+    """Lowest uncalibrated score that is asked of weights when they are judged."""
+    return RAW_FLOOR if model.refinement is None else REFINED_RAW_FLOOR
+
+
 @dataclass(frozen=True)
 class RunSettings:
     """Of a run, but not of its result; see :func:`microbleeds.training.train`.
@@ -131,10 +136,17 @@ class Trainer:
     @property
     def limit_s(self) -> float | None:
         """Seconds that the first stage may take."""
+        return self._limit_s(1 - self.preset.refinement.share_of_time if self.preset.refines else 1)
+
+    @property
+    def refinement_limit_s(self) -> float | None:
+        """Seconds that the second stage may take."""
+        return self._limit_s(self.preset.refinement.share_of_time)
+
+    def _limit_s(self, share: float) -> float | None:
+        """Seconds of a share of the time limit, if there is one."""
         limit = self.settings.time_limit_minutes
-        if limit is None:
-            return None
-        return 60 * limit * (1 - (self.preset.refinement.share_of_time if self.preset.refines else 0.0))
+        return None if limit is None else 60 * limit * share
 
     def take(self, batch: Batch) -> dict[str, float]:
         """Make one optimiser step and return what it saw.
@@ -235,8 +247,9 @@ class Trainer:
 
     def score(self, model: Detector, subjects: Sequence[TrainingSubject]) -> list[SubjectScore]:
         """Search subjects with uncalibrated scores."""
-        floor = RAW_FLOOR if model.refinement is None else REFINED_RAW_FLOOR
-        settings = DetectSettings(floor=floor, measure_diameters=False, window=self.preset.search_window)
+        settings = DetectSettings(
+            floor=raw_floor(model), measure_diameters=False, window=self.preset.search_window
+        )
         return score_subjects(subjects, model, settings, self.compute, with_phase=self.preset.sees_phase)
 
     def averaged(self) -> Detector:
