@@ -10,11 +10,12 @@ import torch
 
 from failures import runs_on
 from microbleeds.compute import Compute
-from microbleeds.detect import DetectSettings, score_map
+from microbleeds.detect import REFINED_FROM_LOGIT, DetectSettings, score_map
 from microbleeds.geometry import Grid
-from microbleeds.networks.config import DetectorConfig
-from microbleeds.networks.detector import Detector, cell_to_voxel
+from microbleeds.networks.config import DetectorConfig, RefinementConfig
+from microbleeds.networks.detector import Detector, cell_to_voxel, for_inference
 from microbleeds.prepare import Prepared
+from microbleeds.refine import refinement_logits
 from microbleeds.simulate.inclusions import Inclusion
 from mimic_scans import calcified
 from mimic_spots import Spot, read_spots, write_spots
@@ -144,3 +145,27 @@ def test_the_score_of_a_spot_is_the_largest_near_it() -> None:
     expected = float(torch.sigmoid(torch.tensor(around[~corners].max())))
 
     assert scores_at([place], prepared, model, compute)[0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_second_stage_has_its_say_at_a_spot_however_low_the_first_is() -> None:
+    torch.manual_seed(0)
+    second = RefinementConfig(patch=(8, 8, 3), widths=(4, 6), pools=((2, 2, 1), (2, 2, 2)), hidden=5)
+    model, compute = (
+        Detector(DetectorConfig(refinement=second)).eval(),
+        Compute(torch.device("cpu"), torch.float32),
+    )
+    shape = (48, 48, 12)
+    image = np.random.default_rng(0).random((2, *shape), dtype=np.float32)
+    prepared = Prepared(image, np.ones(shape, dtype=bool), Grid(shape, np.diag([*SPACING, 1.0])), True)
+    logit, offset = score_map(prepared.masked(), model, DetectSettings(), compute)
+    surest = np.array(np.unravel_index(np.argmax(logit), logit.shape))
+    place = prepared.grid.to_mm(cell_to_voxel(surest, model.config))
+    centre = cell_to_voxel(surest + offset[(slice(None), *surest)], model.config)
+    fast = for_inference(model, compute.device, compute.dtype)
+    (said,) = refinement_logits(prepared.masked(), centre[None], fast, compute)
+    expected = float(torch.sigmoid(torch.tensor(float(logit.max()) + said)))
+    far = prepared.grid.to_mm(np.array([500.0, 0, 0]))
+
+    assert scores_at([far, place], prepared, model, compute) == [0.0, pytest.approx(expected, abs=1e-6)]
+    assert logit.max() < REFINED_FROM_LOGIT, "a search would not have asked"
+    assert scores_at([far], prepared, model, compute) == [0.0]
