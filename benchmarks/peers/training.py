@@ -25,6 +25,7 @@ from microbleeds.report.run_record import sha256_of
 from microbleeds.training.checkpoint import load_checkpoint, save_checkpoint
 from microbleeds.training.crops import Points
 from microbleeds.training.mining import LOWEST_SCORE, MOST_PER_SUBJECT
+from microbleeds.training.not_finite import StepsLeftOut, copy_buffers
 from microbleeds.training.objective import WeightAverage
 from microbleeds.training.optimiser import build_optimiser
 from microbleeds.training.presets import Preset
@@ -56,7 +57,7 @@ class PeerTrainer:
         self.optimiser = build_optimiser(self.peer.module, self.peer.optimiser)
         self.average = WeightAverage(self.peer.module, self.peer.optimiser.average_decay)
         self.mined: dict[str, Points] = {}
-        self.step, self.mined_at, self.elapsed_s, self.left_out = 0, 0, 0.0, 0
+        self.step, self.mined_at, self.elapsed_s, self.left_out = 0, 0, 0.0, StepsLeftOut(method)
 
     def take(self, subjects: Sequence[TrainingSubject]) -> float:
         """Make one step and return its loss; a step that is not finite is left out."""
@@ -66,7 +67,7 @@ class PeerTrainer:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         module.train()
-        before = [buffer.clone() for buffer in module.buffers()]
+        before = copy_buffers(module)
         crops = draw_crops(subjects, self.mined, self.preset, (self.seed, self.step, 0))
         with self.compute.autocast():
             loss = self.peer.loss(crops)
@@ -77,11 +78,9 @@ class PeerTrainer:
         if torch.isfinite(norm) and torch.isfinite(loss.detach()):
             self.optimiser.step()
             self.average.update(module)
+            self.left_out.took()
         else:
-            # oneDNN's bfloat16 convolutions on the processor now and then return NaN for a gradient (torch 2.13).
-            self.left_out += 1
-            for buffer, value in zip(module.buffers(), before, strict=True):
-                buffer.copy_(value)
+            self.left_out.leave_out(self.step, module, before)
         self.step += 1
         self.elapsed_s += time.perf_counter() - begin
         return float(loss.detach())
@@ -108,7 +107,7 @@ class PeerTrainer:
                 "step": self.step,
                 "mined_at": self.mined_at,
                 "elapsed_s": self.elapsed_s,
-                "left_out": self.left_out,
+                "left_out": self.left_out.total,
                 "module": self.peer.module.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
                 "average": self.average.state,
@@ -125,7 +124,7 @@ class PeerTrainer:
         self.optimiser.load_state_dict(state["optimiser"])
         self.average.state, self.average.updates = state["average"], state["average_updates"]
         self.mined = {name: np.asarray(points).reshape(-1, 3) for name, points in state["mined"].items()}
-        self.step, self.mined_at, self.left_out = state["step"], state["mined_at"], state["left_out"]
+        self.step, self.mined_at, self.left_out.total = state["step"], state["mined_at"], state["left_out"]
         self.elapsed_s = state["elapsed_s"]
         torch.set_rng_state(state["random"])
 
@@ -177,7 +176,7 @@ def _write_weights(trainer: PeerTrainer, run: Run, subjects: int) -> None:
         "seed": run.seed,
         "training_minutes": round(trainer.elapsed_s / 60, 1),
         "training_scans": subjects,
-        "left_out_steps": trainer.left_out,
+        "left_out_steps": trainer.left_out.total,
     }
     with atomic_file(path.with_suffix(".json")) as partial:
         partial.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

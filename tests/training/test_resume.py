@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +35,6 @@ PRESET = toy_preset(steps=4, validate_every=2, mine_every=2, checkpoint_every=1)
 
 class Killed(Exception):
     """Stands for kill -9."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Sums over more threads differ in their last bits; of the module's scope, so that it comes before `whole`."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def run(out: Path) -> Card:

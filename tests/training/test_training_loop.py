@@ -4,7 +4,6 @@ import dataclasses
 import json
 import logging
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,6 +23,7 @@ from microbleeds.training.checkpoint import load_checkpoint, save_checkpoint
 from microbleeds.training.finish import described
 from microbleeds.training.loop import fit
 from microbleeds.training.mining import mine, searched_for_negatives
+from microbleeds.training.not_finite import MOST_LEFT_OUT
 from microbleeds.training.objective import Objective, WeightAverage
 from microbleeds.training.presets import OptimiserSettings, Preset, SamplingSettings, find_preset
 from microbleeds.training.run import claim_folder
@@ -32,22 +32,13 @@ from microbleeds.training.simulated import DrawSimulated
 from microbleeds.training.stream import ReplayBuffer
 from microbleeds.training.subjects import TrainingSubject, save_subject
 from microbleeds.training.trace import PrototypeWatch, Trace
-from microbleeds.training.trainer import MOST_LEFT_OUT, RunSettings, Trainer
+from microbleeds.training.trainer import RunSettings, Trainer
 from microbleeds.weights import load_detector
 
 pytest.importorskip("lightning_fabric")
 
 TRAIN = FixedSubjects([toy_subject(n) for n in range(3)])
 VALIDATE = [toy_subject(9)]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Toy networks are slower on two threads than on one, and many times so on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def settings(out: Path, **changes: object) -> RunSettings:
@@ -129,18 +120,18 @@ class TestLeftOut:
         assert np.isfinite(seen["loss"])
         for name, value in trainer.objective.state_dict().items():
             assert torch.equal(value, before[name]), name
-        assert (trainer.step, trainer.left_out) == (2, 1)
+        assert (trainer.step, trainer.left_out.total) == (2, 1)
         trainer.save()
         assert load_checkpoint(trainer.checkpoint_path)["left_out"] == 1
         fit_one(trainer)
-        assert trainer.left_out_in_a_row == 0
+        assert trainer.left_out.in_a_row == 0
         assert not all(torch.equal(v, before[n]) for n, v in trainer.objective.state_dict().items())
 
     def test_an_image_that_is_not_finite_spoils_no_running_mean(self, tmp_path: Path) -> None:
         trainer = Trainer(toy_preset(), settings(tmp_path))
         batch = first_batch(trainer)
         trainer.take(batch._replace(image=batch.image * float("nan")))
-        assert trainer.left_out == 1
+        assert trainer.left_out.total == 1
         states = [*trainer.objective.state_dict().values(), *trainer.average.state.values()]
         assert all(bool(torch.isfinite(value).all()) for value in states)
 

@@ -144,8 +144,8 @@ def history(trainer: Trainer) -> str:
     prototypes = trainer.objective.prototypes
     if prototypes is not None and not bool(prototypes.started) and trainer.preset.steps:
         note += "; THE PROTOTYPES NEVER STARTED (too few steps, or no microbleed was seen)"
-    if trainer.left_out:
-        note += f"; {trainer.left_out} steps left out (not finite)"
+    if trainer.left_out.total:
+        note += f"; {trainer.left_out.total} steps left out (not finite)"
     if trainer.start is not None:
         card = trainer.start.card
         note += f"; started from {card.name}, sha256 {card.sha256}"

@@ -150,7 +150,7 @@ def _due(step: int, every: int, done_at: int) -> bool:
 
 def _state(trainer: Trainer) -> dict[str, float]:
     """What is logged of the run beside its losses."""
-    return {"minutes": trainer.elapsed_s / 60, "left_out": float(trainer.left_out)}
+    return {"minutes": trainer.elapsed_s / 60, "left_out": float(trainer.left_out.total)}
 
 
 def _speed(trainer: Trainer) -> dict[str, object]:

@@ -8,7 +8,6 @@ limit).
 from __future__ import annotations
 
 import hashlib
-import logging
 import math
 import time
 from collections.abc import Sequence
@@ -25,15 +24,13 @@ from microbleeds.networks.refinement import Refinement
 from microbleeds.training.checkpoint import State
 from microbleeds.training.crops import Points
 from microbleeds.training.mining import mine
+from microbleeds.training.not_finite import StepsLeftOut, copy_buffers
 from microbleeds.training.objective import WeightAverage
 from microbleeds.training.optimiser import build_optimiser
 from microbleeds.training.patches import PatchSource, apart_from_bleeds
 from microbleeds.training.presets import Preset
 from microbleeds.training.schedule import progress, rate_factor
 from microbleeds.training.subjects import TrainingSubject
-from microbleeds.training.trainer import MOST_LEFT_OUT
-
-log = logging.getLogger(__name__)
 
 SEARCHING = 0.5  # of the time limit; the rest is for learning
 
@@ -72,7 +69,7 @@ class RefinementTraining:
         self.optimiser = build_optimiser(self.network, settings)
         self.average = WeightAverage(self.network, settings.average_decay)
         self.mined: dict[str, Points] = {}
-        self.step, self.elapsed_s, self.left_out, self._left_out_in_a_row = 0, 0.0, 0, 0
+        self.step, self.elapsed_s, self.left_out = 0, 0.0, StepsLeftOut("the second stage")
         self._ticked = time.monotonic()
 
     @property
@@ -99,7 +96,7 @@ class RefinementTraining:
         A step that is not finite is left out, as in :meth:`microbleeds.training.trainer.Trainer.take`.
 
         Raises:
-            FloatingPointError: after ``MOST_LEFT_OUT`` such steps in a row.
+            FloatingPointError: after many such steps in a row; see :class:`StepsLeftOut`.
         """
         how = self.preset.refinement
         generator = np.random.default_rng((self.seed, self.step, 0, 2))
@@ -110,7 +107,7 @@ class RefinementTraining:
         target = kinds * (1 - 2 * how.label_smoothing) + how.label_smoothing
         for group in self.optimiser.param_groups:
             group["lr"] = how.optimiser.rate * rate_factor(self.progress, self.step, how.optimiser)
-        before = [buffer.clone() for buffer in self.network.buffers()]
+        before = copy_buffers(self.network)
         self.network.train()
         with self.compute.autocast():
             logit = self.network(images.contiguous(memory_format=torch.channels_last_3d)).float()
@@ -122,25 +119,12 @@ class RefinementTraining:
         if bool(torch.isfinite(loss.detach()) & torch.isfinite(norm)):
             self.optimiser.step()
             self.average.update(self.network)
-            self._left_out_in_a_row = 0
+            self.left_out.took()
         else:
-            self._leave_out(before)
+            self.left_out.leave_out(self.step, self.network, before)
         self.step += 1
         self._tick()
         return float(loss.detach())
-
-    def _leave_out(self, before: Sequence[Tensor]) -> None:
-        """Put the buffers back and count the step as left out."""
-        for buffer, value in zip(self.network.buffers(), before, strict=True):
-            buffer.copy_(value)
-        self.left_out += 1
-        self._left_out_in_a_row += 1
-        log.warning("Step %d of the second stage was left out: it is not finite.", self.step)
-        if self._left_out_in_a_row >= MOST_LEFT_OUT:
-            raise FloatingPointError(
-                f"The second stage was not finite in {MOST_LEFT_OUT} steps in a row; look for broken images,"
-                " or train on another device."
-            )
 
     def refined(self) -> Detector:
         """The detector with the average of the second stage so far."""
@@ -154,7 +138,7 @@ class RefinementTraining:
             "detector": _digest(self.detector),
             "step": self.step,
             "elapsed_s": self.elapsed_s,
-            "left_out": self.left_out,
+            "left_out": self.left_out.total,
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "average": self.average.state,
@@ -173,7 +157,7 @@ class RefinementTraining:
             self.average.state[name].copy_(value)
         self.average.updates = state["average_updates"]
         self.mined = {name: np.asarray(points).reshape(-1, 3) for name, points in state["mined"].items()}
-        self.step, self.elapsed_s, self.left_out = state["step"], state["elapsed_s"], state["left_out"]
+        self.step, self.elapsed_s, self.left_out.total = state["step"], state["elapsed_s"], state["left_out"]
         torch.set_rng_state(state["random"])
         return True
 

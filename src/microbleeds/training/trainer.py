@@ -29,6 +29,7 @@ from microbleeds.training.best import Best
 from microbleeds.training.checkpoint import State, load_checkpoint, save_checkpoint
 from microbleeds.training.crops import Points
 from microbleeds.training.mining import mine, searched_for_negatives
+from microbleeds.training.not_finite import StepsLeftOut, copy_buffers
 from microbleeds.training.objective import Objective, WeightAverage
 from microbleeds.training.optimiser import build_optimiser
 from microbleeds.training.presets import Preset
@@ -49,7 +50,6 @@ log = logging.getLogger(__name__)
 RAW_FLOOR = 0.01  # of uncalibrated scores in validation; calibration may raise them
 # With a second stage: it is asked of few, and puts most of them far below what the screening point may be.
 REFINED_RAW_FLOOR = 1e-4
-MOST_LEFT_OUT = 20  # steps in a row; single ones happen (see Trainer.take), so many mean broken weights or data
 
 
 def raw_floor(model: Detector) -> float:
@@ -115,7 +115,7 @@ class Trainer:
         self.best, self.clock = Best(), StepClock()
         self.recent: list[dict[str, float]] = []  # what the steps since the last entry of the curves saw
         self.subjects = 0  # seen so far; a simulator draws ever more
-        self.left_out = self.left_out_in_a_row = 0
+        self.left_out = StepsLeftOut("the detector")
         if self.checkpoint_path.exists():
             self.restore(load_checkpoint(self.checkpoint_path))
             log.info("Going on at step %d", self.step)
@@ -152,11 +152,10 @@ class Trainer:
         """Make one optimiser step and return what it saw.
 
         A step whose loss or gradient is not finite is left out and counted, and leaves no trace in the weights
-        or buffers: oneDNN's bfloat16 convolutions on the processor now and then return NaN for a gradient
-        (torch 2.13).
+        or buffers.
 
         Raises:
-            FloatingPointError: after ``MOST_LEFT_OUT`` such steps in a row.
+            FloatingPointError: after many such steps in a row; see :class:`StepsLeftOut`.
         """
         settings = self.preset.optimiser
         rate = settings.rate * rate_factor(self.progress, self.step, settings)
@@ -164,7 +163,7 @@ class Trainer:
             group["lr"] = rate
         self._start_prototypes()
         self._train_mode()
-        before = [buffer.clone() for buffer in self.objective.buffers()]
+        before = copy_buffers(self.objective)
         image, label, offset = (tensor.to(self.fabric.device) for tensor in batch)
         parts = self.module(image.contiguous(memory_format=torch.channels_last_3d), label, offset)
         self.optimiser.zero_grad(set_to_none=True)
@@ -173,11 +172,11 @@ class Trainer:
         if self._usable(parts["loss"].detach()):
             self.optimiser.step()
             self.average.update(self.objective.detector)
-            self.left_out_in_a_row = 0
+            self.left_out.took()
             if "concentration" in seen:
                 self.watch.observe(seen["concentration"])
         else:
-            self._leave_out(before)
+            self.left_out.leave_out(self.step, self.objective, before)
         self.step += 1
         self._tick()
         self.recent.append(seen | {"rate": rate})
@@ -201,19 +200,6 @@ class Trainer:
         if self.fabric.world_size > 1:  # all must decide alike, and the loss is each process's own
             finite = torch.as_tensor(self.fabric.all_reduce(finite.float(), reduce_op="mean")) == 1
         return bool(finite)
-
-    def _leave_out(self, before: Sequence[Tensor]) -> None:
-        """Put the buffers back (norms may have averaged in NaN) and count the step as left out."""
-        for buffer, value in zip(self.objective.buffers(), before, strict=True):
-            buffer.copy_(value)
-        self.left_out += 1
-        self.left_out_in_a_row += 1
-        log.warning("Step %d was left out: its loss or gradient is not finite.", self.step)
-        if self.left_out_in_a_row >= MOST_LEFT_OUT:
-            raise FloatingPointError(
-                f"The loss or its gradient was not finite in {MOST_LEFT_OUT} steps in a row (now {self.step});"
-                " look for broken images, or train on another device."
-            )
 
     def mine(self, source: SubjectSource) -> None:
         """Look for hard negatives with the average weights; the first process does it for all.
@@ -285,7 +271,7 @@ class Trainer:
             "clock": self.clock.state(),
             "recent": self.recent,
             "subjects": self.subjects,
-            "left_out": self.left_out,
+            "left_out": self.left_out.total,
             "random": torch.get_rng_state(),
         }
         save_checkpoint(self.checkpoint_path, state)
@@ -304,7 +290,7 @@ class Trainer:
         self.clock, self.recent = StepClock(*state.get("clock", ())), state.get("recent", [])
         self.mined_at, self.validated_at = state["mined_at"], state["validated_at"]
         self.watch.mean, self.watch.count = state["watch"]
-        self.subjects, self.left_out = state.get("subjects", 0), state.get("left_out", 0)
+        self.subjects, self.left_out.total = state.get("subjects", 0), state.get("left_out", 0)
         torch.set_rng_state(state["random"])
 
     def _start_prototypes(self) -> None:

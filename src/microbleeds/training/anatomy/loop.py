@@ -19,13 +19,13 @@ from microbleeds.networks.anatomy_classes import CHANNELS, LAST_CHANNELS
 from microbleeds.training.anatomy.examples import Sources, stream
 from microbleeds.training.anatomy.loss import anatomy_loss
 from microbleeds.training.anatomy.sample import Sample
+from microbleeds.training.not_finite import StepsLeftOut, copy_buffers
 
 logger = logging.getLogger(__name__)
 
 CHECKPOINT_STEPS = 100
 WARM_UP_STEPS = 50
 REPORT_STEPS = 20
-MOST_LEFT_OUT = 20  # steps in a row; single ones happen (see _take_step)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def train_network(
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
     step, spent = _resume(checkpoint, network, optimiser, average, settings)
     means: dict[str, float] = {}
-    left_out = 0
+    left_out = StepsLeftOut("the anatomy network")
     began = started = time.monotonic()
     samples = stream(
         sources,
@@ -103,13 +103,12 @@ def train_network(
     for sample in samples:
         for group in optimiser.param_groups:
             group["lr"] = settings.learning_rate * _schedule(step, settings.steps)
+        before = copy_buffers(network)
         parts, taken = _take_step(network, optimiser, sample, settings)
-        left_out = 0 if taken else left_out + 1
-        if left_out >= MOST_LEFT_OUT:
-            raise FloatingPointError(
-                f"The gradient was not finite in {MOST_LEFT_OUT} steps in a row (now {step});"
-                " look for broken images."
-            )
+        if taken:
+            left_out.took()
+        else:
+            left_out.leave_out(step, network, before)
         step += 1
         _follow(average, network, min(settings.average_decay, (1 + step) / (10 + step)))
         for name, value in parts.items():
@@ -131,8 +130,8 @@ def _take_step(
 ) -> tuple[dict[str, float], bool]:
     """Take one optimiser step and return the parts of the loss, and whether it was taken.
 
-    A step whose gradient is not finite is left out: oneDNN's bfloat16 convolutions on the processor now and then
-    return NaN for the weights of the smallest level (seen with torch 2.13 on levels of 2 x 2 x 2 voxels).
+    A step whose gradient is not finite is not taken (seen for the weights of the smallest level, on levels of
+    2 x 2 x 2 voxels; see :class:`StepsLeftOut`).
     """
     image = sample.image[None].to(settings.device, memory_format=torch.channels_last_3d)
     with torch.autocast(torch.device(settings.device).type, torch.bfloat16, enabled=settings.bfloat16):
@@ -143,8 +142,6 @@ def _take_step(
     taken = bool(torch.isfinite(nn.utils.clip_grad_norm_(network.parameters(), 1.0)))
     if taken:
         optimiser.step()
-    else:
-        logger.warning("A step with a gradient that is not finite was left out.")
     return {name: value.item() for name, value in parts.items()}, taken
 
 
