@@ -1,12 +1,15 @@
-"""Benchmark of the detector: build a cohort, search every scan, score what was found.
+r"""Benchmark of the detector: build a cohort, search every scan, score what was found.
 
     python benchmarks/detection.py build paper --anatomy FOLDER --data data/paper
     python benchmarks/detection.py score paper --data data/paper
     python benchmarks/detection.py calibrate validation --data data/validation --weights run/weights.safetensors
+    python benchmarks/detection.py calibrate validation --data data/validation --weights run/weights.safetensors \
+        --use swi
 
 `build` needs the public label maps (README, "Data"). `score` writes benchmarks/results/ with the commit, seeds and
 hardware. `calibrate` fits the scores and the operating points of new weights on the validation heads, through the
-whole program, and writes them into the weights' card. Findings of the same commit and weights are not made again.
+whole program, and writes them into the weights' card; with `--use swi`, afterwards, those of scans without phase.
+Findings of the same commit and weights are not made again.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated
@@ -36,7 +40,7 @@ from microbleeds.training.scoring import SubjectScore, curve_of, summary
 from microbleeds.training.trainer import raw_floor
 from microbleeds.weights import load_detector
 from microbleeds.weights.anatomy_store import SHIPPED as ANATOMY_WEIGHTS
-from microbleeds.weights.card import Calibration, OperatingPoints
+from microbleeds.weights.card import Calibration, Card, OperatingPoints, Scoring
 from microbleeds.weights.store import save_weights
 from program import made_by, search_all
 
@@ -121,31 +125,41 @@ def calibrate(
     keep_scores: Annotated[
         bool, typer.Option("--keep-scores", help="Keep the card's calibration; choose operating points alone.")
     ] = False,
+    use: Annotated[
+        str, typer.Option(help="swi+phase, or then swi: calibration and operating points of scans without phase.")
+    ] = "swi+phase",
     jobs: Jobs = 1,
 ) -> None:
     """Fit calibration and operating points on a validation cohort and write them into the weights' card."""
     if name != "validation":
         raise InputError(f"The cohort {name} is for tests; thresholds are chosen on the cohort validation alone.")
+    if use not in ("swi+phase", "swi"):
+        raise InputError(f"Scores are calibrated with swi+phase or swi, not with {use!r}.")
     cohort, loaded = cohort_named(name), load_detector(weights)
     # Nothing counts at a score of 1, so nothing is looked at again, which would cost most of the time and is not
     # needed here; candidates are stored from half the screening point on.
     points = OperatingPoints(balanced=1.0, screening=2 * raw_floor(loaded.model))
-    raw = loaded.card.model_copy(update={"calibration": Calibration(), "operating_points": points})
+    uncalibrated = {"calibration": Calibration(), "operating_points": points, "without_phase": None}
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "weights.safetensors"
-        save_weights(plain, loaded.model, raw)
-        cases = _cases(cohort, data, plain, "swi+phase", "balanced", jobs)
-    scored = [_scored(case) for case in cases]
-    curve = curve_of(scored)
-    calibration = loaded.card.calibration if keep_scores else fit_calibration(scored)
-    points = operating_points(curve, calibration)
-    figures = {f"validation_{key}": round(value, 4) for key, value in summary(curve).items()}
-    card = loaded.card.model_copy(
-        update={"calibration": calibration, "operating_points": points, "scores": figures}
-    )
+        save_weights(plain, loaded.model, loaded.card.model_copy(update=uncalibrated))
+        cases = _cases(cohort, data, plain, use, "balanced", jobs)
+    card = _calibrated(loaded.card, [_scored(case) for case in cases], use == "swi+phase", keep_scores)
     with atomic_file(weights.with_suffix(".json")) as partial:
         partial.write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    print(json.dumps({**figures, **calibration.model_dump(), **points.model_dump()}, indent=1))
+    print(json.dumps({**card.scores, **card.scoring(with_phase=use != "swi").model_dump()}, indent=1))
+
+
+def _calibrated(card: Card, scored: Sequence[SubjectScore], with_phase: bool, keep_scores: bool) -> Card:
+    """Fit what the card says of scans with phase (and forget what else it says of scores), or of those without."""
+    curve = curve_of(scored)
+    calibration = card.scoring(with_phase=with_phase).calibration if keep_scores else fit_calibration(scored)
+    scoring = Scoring(calibration=calibration, operating_points=operating_points(curve, calibration))
+    prefix = "validation_" if with_phase else "validation_without_phase_"
+    figures = {f"{prefix}{key}": round(value, 4) for key, value in summary(curve).items()}
+    if with_phase:
+        return card.model_copy(update={**dict(scoring), "without_phase": None, "scores": figures})
+    return card.model_copy(update={"without_phase": scoring, "scores": card.scores | figures})
 
 
 def _scored(case: Case) -> SubjectScore:

@@ -17,7 +17,7 @@ from microbleeds.networks.config import DetectorConfig
 from microbleeds.networks.detector import Detector, Proposals
 from microbleeds.prepare import Prepared
 from microbleeds.tiles import largest_tiles
-from microbleeds.weights import Calibration, OperatingPoints
+from microbleeds.weights import Calibration, OperatingPoints, Scoring
 
 CONFIG = DetectorConfig(widths=(4, 4, 4), pools=((2, 2, 1), (2, 2, 2)), fusion_channels=4, head_channels=4)
 CPU = Compute(torch.device("cpu"), torch.float32)
@@ -128,10 +128,26 @@ def test_floor_lies_below_the_operating_points() -> None:
         calibration=Calibration(intercept=1.0, slope=2.0),
         search_window=(64, 64, 16),
     )
-    settings = settings_for(card)
+    settings = settings_for(card, with_phase=True)
     assert settings.window == (64, 64, 16)
     assert settings.floor == pytest.approx(0.02)
     assert settings.calibration == card.calibration
+    assert settings_for(card, with_phase=False) == settings, "the card says nothing else of scans without"
+
+
+def test_scans_without_phase_have_a_calibration_and_points_of_their_own() -> None:
+    without = Scoring(
+        calibration=Calibration(intercept=-2.0, slope=0.5),
+        operating_points=OperatingPoints(balanced=0.2, screening=0.01),
+    )
+    card = little_card(
+        CONFIG, operating_points=OperatingPoints(balanced=0.3, screening=0.04), without_phase=without
+    )
+    settings = settings_for(card, with_phase=False)
+    assert settings.floor == pytest.approx(0.005)
+    assert settings.calibration == without.calibration
+    assert settings_for(card, with_phase=True).calibration == Calibration()
+    assert card.scoring(with_phase=True).operating_points == card.operating_points
 
 
 class TestDiameter:

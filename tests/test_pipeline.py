@@ -23,7 +23,7 @@ from microbleeds.report.record import read_record
 from microbleeds.report.run_record import RunRecord, sha256_of
 from microbleeds.scan import Candidate, Scan
 from microbleeds.segmentation import Segmentation
-from microbleeds.weights.card import Card, OperatingPoints, TrainingDescription
+from microbleeds.weights.card import Card, OperatingPoints, Scoring, TrainingDescription
 
 BLEED_MM = (12.0, -9.0, 6.0)
 REGIONS = {"regions.nii.gz", "regions.tsv", "regions.json"}
@@ -186,6 +186,15 @@ class TestRun:
         record = run(Request(tmp_path / "out", **study, device="cpu", operating_point="screening"))
         assert record.counts.total == 2
         assert record.model.operating_point.cut == 0.2
+
+    def test_without_phase_its_own_threshold_counts(self, study, tmp_path, monkeypatch):
+        points = OperatingPoints(balanced=0.35, screening=0.3)
+        own = card().model_copy(update={"without_phase": Scoring(operating_points=points)})
+        monkeypatch.setattr(search, "load_detector", lambda weights: FakeDetector(None, own))
+        with_phase = run(Request(tmp_path / "with", **study, device="cpu"))
+        without = run(Request(tmp_path / "without", study["swi"], device="cpu"))
+        assert [r.model.operating_point.cut for r in (with_phase, without)] == [0.6, 0.35]
+        assert [r.counts.total for r in (with_phase, without)] == [1, 2]
 
     def test_the_page_says_when_and_what_was_searched(self, study, tmp_path):
         run(Request(tmp_path / "out", **study, device="cpu"))

@@ -58,12 +58,17 @@ class DetectSettings:
     measure_diameters: bool = True
 
 
-def settings_for(card: Card) -> DetectSettings:
-    """Settings for weights: their window and calibration, and a floor below both operating points."""
-    points = card.operating_points
-    lowest = 0.5 * min(points.balanced, points.screening)
+def settings_for(card: Card, *, with_phase: bool) -> DetectSettings:
+    """Settings for weights: their window and calibration, and a floor below both operating points.
+
+    Args:
+        card: of the weights.
+        with_phase: whether the scan has its phase; scores without are calibrated by themselves.
+    """
+    scoring = card.scoring(with_phase=with_phase)
+    lowest = 0.5 * min(scoring.operating_points.balanced, scoring.operating_points.screening)
     floor = min(DetectSettings.floor, lowest)
-    return DetectSettings(floor=floor, calibration=card.calibration, window=card.search_window)
+    return DetectSettings(floor=floor, calibration=scoring.calibration, window=card.search_window)
 
 
 def detect(

@@ -74,7 +74,7 @@ class Searcher:
         self._detector = load_detector(None if weights is None else Path(weights))
         anatomy = None if anatomy_weights is None else Path(anatomy_weights)
         self._network, self._anatomy = anatomy_of(anatomy)
-        self.model: ModelRecord = model_record(self._detector.card, operating_point)
+        self._operating_point = operating_point
 
     @property
     def weights_sha256(self) -> dict[str, str]:
@@ -101,7 +101,9 @@ class Searcher:
         if not isinstance(scan, Scan):
             raise InputError(f"A scan is needed, not a {type(scan).__name__}; of open_scan it is study.scan.")
         compute, card, model = self.compute, self._detector.card, self._detector.model
-        settings = settings_for(card)
+        with_phase = scan.phase_rad is not None
+        settings = settings_for(card, with_phase=with_phase)
+        described = model_record(card, self._operating_point, with_phase=with_phase)
         with stage("segment"):
             segmentation = segment(scan, self._network, compute, self._anatomy)
         with stage("prepare"):
@@ -109,23 +111,24 @@ class Searcher:
         with stage("detect"):
             candidates = detect(prepared, model, settings, compute)
         with stage("localise"):
-            spots = [c for c in candidates if c.score >= card.operating_points.screening]
+            screening = card.scoring(with_phase=with_phase).operating_points.screening
+            spots = [c for c in candidates if c.score >= screening]
             segmentation = segment_without(scan, segmentation, spots, self._network, compute, self._anatomy)
             places = localise(candidates, segmentation)
         with stage("look again"):
             # Thousands of candidates lie below the operating point; only what counts is worth another look.
-            point = self.model.operating_point
+            point = described.operating_point
             counted = [is_counted(c, p, point) for c, p in zip(candidates, places, strict=True)]
             changes = changes_for(card)
             candidates = look_again(prepared, model, candidates, counted, settings, compute, changes)
-        expected = expectation(card, scan.kind, with_phase=scan.phase_rad is not None)
+        expected = expectation(card, scan.kind, with_phase=with_phase)
         warnings = (*texts_of(doubts), *expected, *segmentation.warnings)
-        disclaimer = DISCLAIMER if card.training.simulated else f"{RESEARCH_USE} {self.model.training}"
+        disclaimer = DISCLAIMER if card.training.simulated else f"{RESEARCH_USE} {described.training}"
         record = assemble(
             scan,
             candidates,
             places,
-            self.model,
+            described,
             warnings,
             segmentation,
             disclaimer,
@@ -146,9 +149,9 @@ def refuse_unknown_point(operating_point: str) -> None:
         )
 
 
-def model_record(card: Card, operating_point: OperatingPointName) -> ModelRecord:
-    """Describe weights at an operating point."""
-    cut = getattr(card.operating_points, operating_point)
+def model_record(card: Card, operating_point: OperatingPointName, *, with_phase: bool = True) -> ModelRecord:
+    """Describe weights at an operating point, for a scan with its phase or without."""
+    cut = getattr(card.scoring(with_phase=with_phase).operating_points, operating_point)
     training = card.training
     kind = f"simulated scans ({training.data})" if training.simulated else f"scans of {training.data}"
     return ModelRecord(

@@ -326,6 +326,9 @@ class TestDifferences:
         point = one.model.operating_point.model_copy(update={"name": "screening", "cut": 0.02})
         other = one.model_copy(update={"model": one.model.model_copy(update={"operating_point": point})})
         assert "balanced and screening" in differences(one, other)[0]
+        point = one.model.operating_point.model_copy(update={"cut": 0.02})
+        other = one.model_copy(update={"model": one.model.model_copy(update={"operating_point": point})})
+        assert "(scores from 0.2 and 0.02), as are chosen with and without phase" in differences(one, other)[0]
 
 
 class TestFiles:

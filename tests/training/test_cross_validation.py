@@ -75,6 +75,22 @@ class TestPooled:
         assert (again[0].fold, again[0].points) == (4, scans[0].points)
         assert pooled(again, repeats=2).to_dict() == pooled(scans, repeats=2).to_dict()
 
+    def test_a_scan_without_phase_keeps_its_own_thresholds(self, tmp_path: Path) -> None:
+        points = OperatingPoints(balanced=0.3, screening=0.05)
+        scans = [scan("a", "g", [[0, 0.4]], 1), replace(scan("b", "g", [[0, 0.4]], 1), points=points)]
+        write_scans(tmp_path / "out_of_fold.json", scans, "abc")
+        again = read_scans(tmp_path / "out_of_fold.json")
+        assert [one.points for one in again] == [one.points for one in scans]
+        assert pooled(again, repeats=2).operating["balanced"]["sensitivity"].value == 0.5
+
+    def test_a_file_with_thresholds_of_all_scans_is_read(self, tmp_path: Path) -> None:
+        path, scans = tmp_path / "out_of_fold.json", [scan("a", "g", [[0, 0.4]], 1)]
+        write_scans(path, scans, "abc")
+        content = json.loads(path.read_text())
+        points = content["scans"][0].pop("operating_points")
+        path.write_text(json.dumps(content | {"operating_points": points}))
+        assert read_scans(path)[0].points == scans[0].points
+
     def test_a_faint_candidate_on_a_low_threshold_is_not_rounded_away(self, tmp_path: Path) -> None:
         faint = replace(
             scan("a", "g", [[0, 0.000431234]], 1), points=OperatingPoints(balanced=0.5, screening=0.00043)

@@ -21,7 +21,7 @@ from microbleeds.training.plan import Mix, Plan
 from microbleeds.training.run import train
 from microbleeds.training.start import load_start, mean_start, prototypes_path
 from microbleeds.training.trainer import RunSettings, Trainer
-from microbleeds.weights import Calibration, OperatingPoints, load_detector, save_weights
+from microbleeds.weights import Calibration, OperatingPoints, Scoring, load_detector, save_weights
 
 pytest.importorskip("lightning_fabric")
 
@@ -40,6 +40,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         update={
             "calibration": Calibration(intercept=-1.0, slope=2.0),
             "operating_points": OperatingPoints(balanced=0.3, screening=0.1),
+            "without_phase": Scoring(operating_points=OperatingPoints(balanced=0.7, screening=0.4)),
         }
     )
     again = save_weights(path, loaded.model, card)
@@ -279,6 +280,7 @@ class TestFinetune:
         card = self.run(data, tmp_path / "run", weights=weights, validation_subjects=0)
         assert card.calibration == parent.calibration
         assert card.operating_points == parent.operating_points
+        assert card.without_phase == parent.without_phase
         assert "NO VALIDATION DATA: calibration and thresholds are those of toy-seed0, NOT FITTED" in (
             card.training.notes
         )
@@ -294,3 +296,4 @@ class TestFinetune:
         enough = self.run(data, tmp_path / "enough", weights=weights)
         assert "calibrated on 1 validation scans" in enough.training.notes
         assert enough.operating_points != parent.operating_points
+        assert enough.without_phase not in (None, parent.without_phase)

@@ -108,7 +108,7 @@ def citation(records: Sequence[Record], compute: Mapping[str, Any], *, followed:
         "; ".join(f"{model.name} (sha256 {digest})" for digest, model in sorted(models.items())) or "none yet"
     )
     points = {record.model.operating_point for record in records}
-    at = "; ".join(sorted(f"'{p.name}' (score from {p.cut:.2f})" for p in {p.name: p for p in points}.values()))
+    at = "; ".join(sorted({f"'{point.name}' (score from {point.cut:.2f})" for point in points}))
     versions = ", ".join(f"{name} {version}" for name, version in package_versions().items())
     compared = "Visits of one person were aligned rigidly and their findings matched one to one. "
     done = ", ".join(f"{name} {value}" for name, value in compute.items()) or "not recorded"

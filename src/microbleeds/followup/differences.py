@@ -74,8 +74,13 @@ def _of_search(baseline: Record, followup: Record) -> Iterator[str]:
             f"The visits were searched with different weights ({one.name} and {two.name}); "
             "run `microbleeds detect` on both with the same."
         )
-    elif one.operating_point.cut != two.operating_point.cut:
+    elif one.operating_point.name != two.operating_point.name:
         yield (
             f"The visits were searched at different operating points ({one.operating_point.name} and "
             f"{two.operating_point.name}); run `microbleeds detect` on both at the same."
+        )
+    elif one.operating_point.cut != two.operating_point.cut:
+        yield (
+            f"The visits were searched at different thresholds (scores from {one.operating_point.cut:.2g} and "
+            f"{two.operating_point.cut:.2g}), as are chosen with and without phase."
         )

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from microbleeds.evaluate import Froc
-from microbleeds.training.scoring import SubjectScore
-from microbleeds.weights.card import Calibration, OperatingPoints
+from microbleeds.training.scoring import SubjectScore, curve_of
+from microbleeds.weights.card import Calibration, OperatingPoints, Scoring
 
 BALANCED_FALSE_POSITIVES = 0.5  # the paper reports 0.56 per subject; at 1, a last microbleed set the threshold
 SCREENING_FALSE_POSITIVES = 4.0
@@ -59,6 +59,12 @@ def operating_points(curve: Froc, calibration: Calibration) -> OperatingPoints:
     balanced = _calibrated(curve.threshold_at(BALANCED_FALSE_POSITIVES), calibration)
     screening = _calibrated(float(curve.thresholds[loosest]), calibration)
     return OperatingPoints(balanced=balanced, screening=min(balanced, screening))
+
+
+def scoring_of(scored: Sequence[SubjectScore]) -> Scoring:
+    """Both, of the same uncalibrated scores."""
+    calibration = fit_calibration(scored)
+    return Scoring(calibration=calibration, operating_points=operating_points(curve_of(scored), calibration))
 
 
 def _calibrated(raw: float, calibration: Calibration) -> float:

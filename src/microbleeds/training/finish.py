@@ -11,14 +11,14 @@ import microbleeds
 from microbleeds.networks.detector import Detector
 from microbleeds.training.batches import SubjectSource
 from microbleeds.training.best import merit_of
-from microbleeds.training.calibrate import FEWEST_OF_A_KIND, fit_calibration, kinds_of, operating_points
+from microbleeds.training.calibrate import FEWEST_OF_A_KIND, kinds_of, scoring_of
 from microbleeds.training.scoring import SubjectScore, curve_of, summary
 from microbleeds.training.second_stage import refinements
 from microbleeds.training.start import Start, save_prototypes
 from microbleeds.training.subjects import TrainingSubject
 from microbleeds.training.trace import Trace
 from microbleeds.training.trainer import Trainer
-from microbleeds.weights.card import Calibration, Card, OperatingPoints, TrainingDescription
+from microbleeds.weights.card import Card, Scoring, TrainingDescription
 from microbleeds.weights.store import save_weights
 
 NO_SECOND_STAGE = "no second stage"
@@ -30,14 +30,14 @@ class Judgement:
 
     Args:
         scores: figure to value.
-        calibration: raw logit to score.
-        points: thresholds.
+        scoring: calibration and thresholds.
+        without_phase: both for scans without phase, where they are others.
         note: where calibration and thresholds come from.
     """
 
     scores: dict[str, float] = field(default_factory=dict)
-    calibration: Calibration = field(default_factory=Calibration)
-    points: OperatingPoints = field(default_factory=OperatingPoints)
+    scoring: Scoring = field(default_factory=Scoring)
+    without_phase: Scoring | None = None
     note: str = ""
 
 
@@ -110,10 +110,17 @@ def judge(trainer: Trainer, final: Choice, validation: Sequence[TrainingSubject]
     too_little = f"too little in {count} to calibrate on: scores are not calibrated"
     if start is not None and not enough:
         return Judgement(summary(curve), *_of(start), _kept(too_little, start))
-    calibration = fit_calibration(scored)
-    points = operating_points(curve, calibration)
     note = f"; calibrated on {count}" if enough else f"; {too_little}"
-    return Judgement(summary(curve), calibration, points, note)
+    without = _without_phase(trainer, final, validation) if enough else None
+    return Judgement(summary(curve), scoring_of(scored), without, note)
+
+
+def _without_phase(trainer: Trainer, final: Choice, validation: Sequence[TrainingSubject]) -> Scoring | None:
+    """Calibration and operating points without phase, where the subjects have one that may be left out."""
+    if not trainer.preset.sees_phase or not any(subject.has_phase for subject in validation):
+        return None
+    scored = trainer.score(final.model, validation, with_phase=False)
+    return scoring_of(scored) if min(kinds_of(scored)) >= FEWEST_OF_A_KIND else None
 
 
 def _second_stage_of(start: Start | None) -> bool:
@@ -121,9 +128,9 @@ def _second_stage_of(start: Start | None) -> bool:
     return start is not None and start.refinement is not None
 
 
-def _of(start: Start | None) -> tuple[Calibration, OperatingPoints]:
-    """Calibration and operating points to fall back on."""
-    return (start.card.calibration, start.card.operating_points) if start else (Calibration(), OperatingPoints())
+def _of(start: Start | None) -> tuple[Scoring, Scoring | None]:
+    """Calibration and operating points to fall back on, with phase and without."""
+    return (start.card.scoring(with_phase=True), start.card.without_phase) if start else (Scoring(), None)
 
 
 def _kept(why: str, start: Start | None) -> str:
@@ -182,7 +189,8 @@ def described(
             for name, value in (scores or {}).items()
             if not math.isnan(value)
         },
-        calibration=judged.calibration,
-        operating_points=judged.points,
+        calibration=judged.scoring.calibration,
+        operating_points=judged.scoring.operating_points,
+        without_phase=judged.without_phase,
         search_window=preset.search_window,
     )

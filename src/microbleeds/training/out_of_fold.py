@@ -46,7 +46,7 @@ class ScoredScan:
         found: [N, 4] RAS mm and calibrated score of the candidates.
         bleeds_mm: [M, 3] RAS mm.
         ignored_mm: [I, 3] RAS mm.
-        points: thresholds of the weights.
+        points: thresholds of the weights, for a scan with phase or without as this one is.
     """
 
     name: str
@@ -71,13 +71,13 @@ def search(
     compute: Compute,
 ) -> list[ScoredScan]:
     """Search the subjects of a fold with the weights of the others."""
-    settings = settings_for(detector.card)
     scans = []
     for subject, group in zip(subjects, groups, strict=True):
+        settings = settings_for(detector.card, with_phase=subject.has_phase)
         scored = score_subject(subject, detector.model, settings, compute)
         found = np.column_stack([scored.positions_mm, scored.scores])
         bleeds, ignored = subject.grid.to_mm(subject.bleeds), subject.grid.to_mm(subject.ignored)
-        points = detector.card.operating_points
+        points = detector.card.scoring(with_phase=subject.has_phase).operating_points
         scans.append(ScoredScan(subject.name, group, fold, found, bleeds, ignored, points))
     return scans
 
@@ -88,6 +88,7 @@ def write_scans(path: Path, scans: Sequence[ScoredScan], weights_sha256: str) ->
         {
             "name": scan.name,
             "group": scan.group,
+            "operating_points": scan.points.model_dump(),
             # Of scores the digits that count are kept: thresholds may be below 0.001.
             "found": [[*np.round(row[:3], 4).tolist(), float(f"{row[3]:.6g}")] for row in scan.found],
             "bleeds_mm": np.round(scan.bleeds_mm, 3).tolist(),
@@ -95,8 +96,7 @@ def write_scans(path: Path, scans: Sequence[ScoredScan], weights_sha256: str) ->
         }
         for scan in scans
     ]
-    points = scans[0].points.model_dump()
-    content = {"fold": scans[0].fold, "weights_sha256": weights_sha256, "operating_points": points, "scans": rows}
+    content = {"fold": scans[0].fold, "weights_sha256": weights_sha256, "scans": rows}
     with atomic_file(path) as partial:
         partial.write_text(json.dumps(content) + "\n", encoding="utf-8")
 
@@ -104,7 +104,6 @@ def write_scans(path: Path, scans: Sequence[ScoredScan], weights_sha256: str) ->
 def read_scans(path: Path) -> list[ScoredScan]:
     """Read what :func:`write_scans` wrote."""
     content = json.loads(path.read_text(encoding="utf-8"))
-    points = OperatingPoints(**content["operating_points"])
 
     def array(row: dict, name: str, width: int) -> NDArray[np.float64]:
         return np.asarray(row[name], dtype=np.float64).reshape(-1, width)
@@ -117,7 +116,8 @@ def read_scans(path: Path) -> list[ScoredScan]:
             array(row, "found", 4),
             array(row, "bleeds_mm", 3),
             array(row, "ignored_mm", 3),
-            points,
+            # Files of package versions that knew no others without phase have them once.
+            OperatingPoints(**row.get("operating_points") or content["operating_points"]),
         )
         for row in content["scans"]
     ]

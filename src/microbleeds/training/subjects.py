@@ -47,12 +47,17 @@ class TrainingSubject:
     ignored: NDArray[np.float64]
     anywhere: NDArray[np.float64]
 
+    @property
+    def has_phase(self) -> bool:
+        """Whether the second channel carries anything."""
+        return bool(np.any(self.image[1]))
+
     def prepared(self, *, with_phase: bool = True) -> Prepared:
         """Return the subject as the detector wants it, or as it would without its phase."""
         image = np.array(self.image, dtype=np.float32)
         if not with_phase:
             image[1] = 0
-        return Prepared(image, np.asarray(self.depth) > 0, self.grid, bool(image[1].any()))
+        return Prepared(image, np.asarray(self.depth) > 0, self.grid, with_phase and self.has_phase)
 
 
 def subject_from(name: str, prepared: Prepared, truth: Truth) -> TrainingSubject:

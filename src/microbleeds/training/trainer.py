@@ -231,12 +231,15 @@ class Trainer:
         self._tick()
         return scores, better
 
-    def score(self, model: Detector, subjects: Sequence[TrainingSubject]) -> list[SubjectScore]:
-        """Search subjects with uncalibrated scores."""
+    def score(
+        self, model: Detector, subjects: Sequence[TrainingSubject], *, with_phase: bool = True
+    ) -> list[SubjectScore]:
+        """Search subjects with uncalibrated scores, with the phase that they have or without."""
         settings = DetectSettings(
             floor=raw_floor(model), measure_diameters=False, window=self.preset.search_window
         )
-        return score_subjects(subjects, model, settings, self.compute, with_phase=self.preset.sees_phase)
+        sees = with_phase and self.preset.sees_phase
+        return score_subjects(subjects, model, settings, self.compute, with_phase=sees)
 
     def averaged(self) -> Detector:
         """The detector with average weights."""

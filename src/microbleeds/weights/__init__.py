@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from microbleeds.weights.card import Calibration, Card, OperatingPoints, TrainingDescription
+from microbleeds.weights.card import Calibration, Card, OperatingPoints, Scoring, TrainingDescription
 
 if TYPE_CHECKING:
     from microbleeds.weights.store import LoadedDetector, load_detector, read_card, save_weights
@@ -14,6 +14,7 @@ __all__ = [
     "Card",
     "LoadedDetector",
     "OperatingPoints",
+    "Scoring",
     "TrainingDescription",
     "load_detector",
     "read_card",

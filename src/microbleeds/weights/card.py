@@ -40,6 +40,20 @@ class OperatingPoints(BaseModel):
     screening: float = Field(default=0.2, ge=0, le=1)
 
 
+class Scoring(BaseModel):
+    """How a raw logit becomes a score, and from which score on a candidate is reported.
+
+    Args:
+        calibration: raw logit to score.
+        operating_points: thresholds on the calibrated score.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    calibration: Calibration = Calibration()
+    operating_points: OperatingPoints = OperatingPoints()
+
+
 class TrainingDescription(BaseModel):
     """Where the weights come from.
 
@@ -84,8 +98,10 @@ class Card(BaseModel):
         preparation: how a scan must be prepared.
         training: where the weights come from.
         scores: name of a measure to its value, on data that the card's training did not see.
-        operating_points: thresholds on the calibrated score.
-        calibration: raw logit to score.
+        operating_points: thresholds on the calibrated score, of scans with phase.
+        calibration: raw logit to score, of scans with phase.
+        without_phase: both for scans without; as with phase if ``None``. Without phase the same logit means less:
+            a bleed and calcium may look alike.
         search_window: voxels of the window in which a brain is searched; the brain as a whole if ``None``.
     """
 
@@ -103,7 +119,14 @@ class Card(BaseModel):
     scores: dict[str, float] = Field(default_factory=dict)
     operating_points: OperatingPoints = OperatingPoints()
     calibration: Calibration = Calibration()
+    without_phase: Scoring | None = None
     search_window: Stride | None = None
+
+    def scoring(self, *, with_phase: bool) -> Scoring:
+        """How candidates of a scan are scored, with its phase or without."""
+        if not with_phase and self.without_phase is not None:
+            return self.without_phase
+        return Scoring(calibration=self.calibration, operating_points=self.operating_points)
 
 
 def card_sha256(card: BaseModel) -> str:
