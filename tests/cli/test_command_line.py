@@ -231,4 +231,7 @@ class TestInfoAndSchema:
         assert facts["version"] == __version__
         assert "numpy" in facts["packages"]
         assert run("info") == 0
-        assert "Not a medical device" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert "Not a medical device" in said
+        points = next(card["operating_points"] for card in facts["weights"] if "operating_points" in card)
+        assert f"with phase count from a score of {points['balanced']:.3g} (balanced)" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from importlib import resources
 from typing import Annotated, Any
 
@@ -21,9 +22,25 @@ def info(
     typer.echo(facts["disclaimer"])
     for card in facts["weights"]:
         typer.echo(f"weights {card['name']} sha256 {card['sha256'][:12]}")
+        for line in _thresholds(card):
+            typer.echo(f"  {line}")
         for name, value in card.get("scores", {}).items():
             typer.echo(f"  {name}: {value:.3g}")
     typer.echo(", ".join(f"{name} {version}" for name, version in facts["packages"].items()))
+
+
+def _thresholds(card: dict[str, Any]) -> Iterator[str]:
+    """Say from which score on a detector reports a candidate."""
+    without = card.get("without_phase") or {}
+    for which, points in (
+        (" with phase", card.get("operating_points")),
+        (" without phase", without.get("operating_points")),
+    ):
+        if points:
+            yield (
+                f"findings of a scan{which} count from a score of {points['balanced']:.3g} (balanced) or "
+                f"{points['screening']:.3g} (screening)"
+            )
 
 
 def _facts() -> dict[str, Any]:
