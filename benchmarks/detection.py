@@ -35,12 +35,12 @@ from microbleeds.evaluate import Case, Scores, evaluate_cohort, match
 from microbleeds.report.run_record import sha256_of
 from microbleeds.simulate.cohort import CohortSettings, simulate_cohort
 from microbleeds.simulate.dataset import read_participants
-from microbleeds.training.calibrate import fit_calibration, operating_points
+from microbleeds.training.calibrate import scoring_of
 from microbleeds.training.scoring import SubjectScore, curve_of, summary
 from microbleeds.training.trainer import raw_floor
 from microbleeds.weights import load_detector
 from microbleeds.weights.anatomy_store import SHIPPED as ANATOMY_WEIGHTS
-from microbleeds.weights.card import Calibration, Card, OperatingPoints, Scoring
+from microbleeds.weights.card import Calibration, Card, OperatingPoints
 from microbleeds.weights.store import save_weights
 from program import made_by, search_all
 
@@ -152,11 +152,10 @@ def calibrate(
 
 def _calibrated(card: Card, scored: Sequence[SubjectScore], with_phase: bool, keep_scores: bool) -> Card:
     """Fit what the card says of scans with phase (and forget what else it says of scores), or of those without."""
-    curve = curve_of(scored)
-    calibration = card.scoring(with_phase=with_phase).calibration if keep_scores else fit_calibration(scored)
-    scoring = Scoring(calibration=calibration, operating_points=operating_points(curve, calibration))
+    kept = card.scoring(with_phase=with_phase).calibration if keep_scores else None
+    scoring = scoring_of(scored, with_phase=with_phase, calibration=kept)
     prefix = "validation_" if with_phase else "validation_without_phase_"
-    figures = {f"{prefix}{key}": round(value, 4) for key, value in summary(curve).items()}
+    figures = {f"{prefix}{key}": round(value, 4) for key, value in summary(curve_of(scored)).items()}
     if with_phase:
         return card.model_copy(update={**dict(scoring), "without_phase": None, "scores": figures})
     return card.model_copy(update={"without_phase": scoring, "scores": card.scores | figures})

@@ -42,6 +42,15 @@ def test_operating_points_by_hand() -> None:
     assert points.screening == pytest.approx(0.22, abs=0.002)
 
 
+def test_without_phase_balanced_allows_one_false_positive_a_scan() -> None:
+    one = scored([0.9, 0.8, 0.6, 0.5, 0.45, 0.4, 0.35], [True, False, True, False, True, False, True])
+    curve = curve_of([one, scored([0.2], [False])])
+    assert operating_points(curve, Calibration()).balanced == pytest.approx(0.6, abs=0.002)
+    without = operating_points(curve, Calibration(), with_phase=False)
+    assert without.balanced == pytest.approx(0.45, abs=0.002), "two in two scans"
+    assert without.screening == operating_points(curve, Calibration()).screening
+
+
 def test_a_steep_calibration_leaves_thresholds_above_zero() -> None:
     """Of few false positives the loosest within four per scan is the faintest, and scores next to nothing."""
     scans = [scored([0.9, 0.7, 0.05, 0.02], [True, True, False, False]) for _ in range(6)]

@@ -57,7 +57,7 @@ def test_scores_without_phase_are_calibrated_by_themselves() -> None:
     judged = judge(trainer, FINAL, VALIDATION)  # type: ignore[arg-type]
     assert trainer.without_phase == [6]
     assert judged.scoring == scoring_of(WITH_PHASE)
-    assert judged.without_phase == scoring_of(WITHOUT_PHASE)
+    assert judged.without_phase == scoring_of(WITHOUT_PHASE, with_phase=False)
     assert judged.without_phase != judged.scoring
     logit = np.log(0.85 / 0.15)
     sure, less_sure = (one.calibration.score(logit) for one in (judged.scoring, judged.without_phase))

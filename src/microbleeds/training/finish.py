@@ -120,7 +120,7 @@ def _without_phase(trainer: Trainer, final: Choice, validation: Sequence[Trainin
     if not trainer.preset.sees_phase or not any(subject.has_phase for subject in validation):
         return None
     scored = trainer.score(final.model, validation, with_phase=False)
-    return scoring_of(scored) if min(kinds_of(scored)) >= FEWEST_OF_A_KIND else None
+    return scoring_of(scored, with_phase=False) if min(kinds_of(scored)) >= FEWEST_OF_A_KIND else None
 
 
 def _second_stage_of(start: Start | None) -> bool:
