@@ -76,8 +76,7 @@ def _cohort(results: list[dict[str, Any]]) -> list[str]:
         "",
         _mineralisation(scores),
         "",
-        f"Weights `{first['model']}` ({first['model_sha256'][:8]}), commit {first['commit']}, "
-        f"{first['date'][:10]}, {_machine(first['hardware'])}. "
+        f"Weights `{first['model']}` ({first['model_sha256'][:8]}); {_made(results)}. "
         f"Remake a row: `{first['command']}`, after `python benchmarks/detection.py build {first['cohort']} "
         "--anatomy FOLDER --data DATA`.",
         "",
@@ -104,6 +103,19 @@ def _mineralisation(scores: dict[str, Any]) -> str:
         f"is {marks / subjects:.2f} wrong marks per subject and a precision of "
         f"{100 * at['hits'] / (at['hits'] + marks):.0f} %."
     )
+
+
+def _made(results: list[dict[str, Any]]) -> str:
+    """Return at which commit, when and on what machine each row was made; once where that is the same for all."""
+    rows = [
+        f"commit {result['commit']}, {result['date'][:10]}, {_machine(result['hardware'])}" for result in results
+    ]
+    if len(set(rows)) == 1:
+        return rows[0]
+    numbered: dict[str, list[str]] = {}
+    for number, row in enumerate(rows, start=1):
+        numbered.setdefault(row, []).append(str(number))
+    return "; ".join(f"row {', '.join(numbers)}: {row}" for row, numbers in numbered.items())
 
 
 def _machine(hardware: dict[str, Any]) -> str:
