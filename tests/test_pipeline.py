@@ -14,6 +14,7 @@ import pytest
 from little_card import little_anatomy_card
 from microbleeds import pipeline, search
 from microbleeds.cli.app import main
+from microbleeds.detect import DetectSettings
 from microbleeds.errors import InputError
 from microbleeds.networks.config import DetectorConfig
 from microbleeds.pipeline import Request, run
@@ -23,7 +24,7 @@ from microbleeds.report.record import read_record
 from microbleeds.report.run_record import RunRecord, sha256_of
 from microbleeds.scan import Candidate, Scan
 from microbleeds.segmentation import Segmentation
-from microbleeds.weights.card import Card, OperatingPoints, Scoring, TrainingDescription
+from microbleeds.weights.card import Calibration, Card, OperatingPoints, Scoring, TrainingDescription
 
 BLEED_MM = (12.0, -9.0, 6.0)
 REGIONS = {"regions.nii.gz", "regions.tsv", "regions.json"}
@@ -195,6 +196,39 @@ class TestRun:
         without = run(Request(tmp_path / "without", study["swi"], device="cpu"))
         assert [r.model.operating_point.cut for r in (with_phase, without)] == [0.6, 0.35]
         assert [r.counts.total for r in (with_phase, without)] == [1, 2]
+
+    def test_without_phase_it_is_searched_with_its_own_calibration(self, study, tmp_path, monkeypatch):
+        known, calibration = card(), Calibration(intercept=-2.0, slope=0.5)
+        points = OperatingPoints(balanced=0.95, screening=0.5)
+        own = known.model_copy(update={"without_phase": Scoring(calibration=calibration, operating_points=points)})
+        monkeypatch.setattr(search, "load_detector", lambda weights: FakeDetector(None, own))
+        asked: list[tuple[str, object]] = []
+        detect, again = search.detect, search.look_again
+
+        def asked_to_detect(prepared: Prepared, model: object, settings: DetectSettings, compute: object):
+            asked.append(("detect", settings.calibration))
+            return detect(prepared, model, settings, compute)
+
+        def asked_again(prepared, model, candidates, counted, settings, *rest):
+            asked.append(("look again", settings.calibration))
+            return again(prepared, model, candidates, counted, settings, *rest)
+
+        def without(scan: Scan, found: Segmentation, spots: list[Candidate], *_: object) -> Segmentation:
+            asked.append(("spots", [spot.score for spot in spots]))
+            return found
+
+        for name, stand_in in (
+            ("detect", asked_to_detect),
+            ("look_again", asked_again),
+            ("segment_without", without),
+        ):
+            monkeypatch.setattr(search, name, stand_in)
+        run(Request(tmp_path / "with", **study, device="cpu"))
+        run(Request(tmp_path / "without", study["swi"], device="cpu"))
+        assert asked == [
+            ("detect", known.calibration), ("spots", [0.93, 0.4, 0.9]), ("look again", known.calibration),
+            ("detect", calibration), ("spots", [0.93, 0.9]), ("look again", calibration),
+        ]  # fmt: skip
 
     def test_the_page_says_when_and_what_was_searched(self, study, tmp_path):
         run(Request(tmp_path / "out", **study, device="cpu"))

@@ -149,7 +149,7 @@ def refuse_unknown_point(operating_point: str) -> None:
         )
 
 
-def model_record(card: Card, operating_point: OperatingPointName, *, with_phase: bool = True) -> ModelRecord:
+def model_record(card: Card, operating_point: OperatingPointName, *, with_phase: bool) -> ModelRecord:
     """Describe weights at an operating point, for a scan with its phase or without."""
     cut = getattr(card.scoring(with_phase=with_phase).operating_points, operating_point)
     training = card.training

@@ -233,5 +233,9 @@ class TestInfoAndSchema:
         assert run("info") == 0
         said = capsys.readouterr().out
         assert "Not a medical device" in said
-        points = next(card["operating_points"] for card in facts["weights"] if "operating_points" in card)
-        assert f"with phase count from a score of {points['balanced']:.3g} (balanced)" in said
+        card = next(card for card in facts["weights"] if "operating_points" in card)
+        for with_phase, points in (
+            ("with", card["operating_points"]),
+            ("without", card["without_phase"]["operating_points"]),
+        ):
+            assert f"{with_phase} phase count from a score of {points['balanced']:.3g} (balanced)" in said

@@ -20,7 +20,7 @@ from microbleeds.followup.counting import LOST_ALONE, counted
 from microbleeds.followup.differences import differences
 from microbleeds.followup.drawn import draw
 from microbleeds.followup.interval import interval_days
-from microbleeds.followup.page import render_page
+from microbleeds.followup.page import methods, render_page
 from microbleeds.followup.record import comparison_schema_json
 from microbleeds.followup.registration import Registration
 from microbleeds.followup.rigid import applied
@@ -266,6 +266,25 @@ class TestFoundByComparing:
         other = replace(followup, record=followup.record.model_copy(update={"model": model}))
         self.is_off(baseline, other, "different weights")
 
+    def test_off_where_neither_has_phase(self):
+        blind = [
+            replace(
+                one,
+                record=one.record.model_copy(update={"scan": one.record.scan.model_copy(update={"phase": None})}),
+            )
+            for one in faint()
+        ]
+        self.is_off(*blind, "neither visit has phase")
+
+    def test_off_for_another_calibration(self):
+        baseline, followup = faint()
+        point = followup.record.model.operating_point.model_copy(update={"cut": 0.21})
+        model = followup.record.model.model_copy(update={"operating_point": point})
+        other = replace(followup, record=followup.record.model_copy(update={"model": model}))
+        self.is_off(baseline, other, "calibration of the weights changed")
+        found = compared(baseline, other, self.RULE)
+        assert "(score from 0.20 at baseline, 0.21 at follow-up)" in methods(found)
+
     def test_off_where_a_reader_decided(self):
         baseline, followup = faint()
         self.is_off(replace(baseline, signed=True), replace(followup, signed=True), "a reader decided")
@@ -328,7 +347,9 @@ class TestDifferences:
         assert "balanced and screening" in differences(one, other)[0]
         point = one.model.operating_point.model_copy(update={"cut": 0.02})
         other = one.model_copy(update={"model": one.model.model_copy(update={"operating_point": point})})
-        assert "(scores from 0.2 and 0.02), as are chosen with and without phase" in differences(one, other)[0]
+        assert "(scores from 0.2 and 0.02): the calibration of the weights changed" in differences(one, other)[0]
+        other = other.model_copy(update={"scan": other.scan.model_copy(update={"phase": None})})
+        assert "(scores from 0.2 and 0.02): they are others without phase." in differences(one, other)[-1]
 
 
 class TestFiles:

@@ -185,7 +185,7 @@ class TestFinetune:
         card = self.run(data, out, weights=weights)
         assert (card.training.subjects, card.training.simulated) == (4, False)
         learned = "Its weights learned from 4 scans of clinic, going on from toy-seed0."
-        assert model_record(card, "balanced").training == learned
+        assert model_record(card, "balanced", with_phase=True).training == learned
         assert f"started from toy-seed0, sha256 {parent.sha256}, which learned from 2 scans of toys" in (
             card.training.notes
         )

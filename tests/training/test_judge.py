@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from toy_subjects import toy_preset, toy_subject
 
+from little_card import little_card
 from microbleeds.evaluate import match
 from microbleeds.networks.detector import Detector
 from microbleeds.training.calibrate import scoring_of
-from microbleeds.training.finish import NO_SECOND_STAGE, Choice, judge
+from microbleeds.training.judgement import Judgement, judge
 from microbleeds.training.presets import Preset
 from microbleeds.training.scoring import SubjectScore
 from microbleeds.training.subjects import TrainingSubject
+from microbleeds.weights import Calibration, Card, OperatingPoints, Scoring
 
 PRESET = toy_preset()
 MODEL = Detector(PRESET.architecture)
@@ -33,13 +35,28 @@ WITH_PHASE = scored((0.9, True), (0.8, True), (0.2, False))
 WITHOUT_PHASE = scored((0.9, True), (0.85, False), (0.8, True), (0.5, False))
 
 
+PARENT = little_card(
+    PRESET.architecture,
+    calibration=Calibration(intercept=0.5, slope=0.9),
+    without_phase=Scoring(operating_points=OperatingPoints(balanced=0.41, screening=0.02)),
+)
+
+
+@dataclass(frozen=True)
+class Start:
+    """Stands for the weights that a run went on from."""
+
+    card: Card = PARENT
+    refinement: None = None
+
+
 @dataclass
 class Asked:
     """Stands for a trainer: searches without phase, and remembers that it did."""
 
     found: list[SubjectScore]
     preset: Preset = PRESET
-    start: None = None
+    start: Start | None = None
     without_phase: list[int] = field(default_factory=list)
 
     def score(self, model: Detector, subjects: list[TrainingSubject], *, with_phase: bool) -> list[SubjectScore]:
@@ -49,45 +66,72 @@ class Asked:
         return self.found
 
 
-FINAL = Choice(NO_SECOND_STAGE, MODEL, WITH_PHASE)
+def judged(trainer: Asked, found: list[SubjectScore], validation: list[TrainingSubject] = VALIDATION) -> Judgement:
+    return judge(trainer, MODEL, found, validation)  # type: ignore[arg-type]
+
+
+def without_its_phase(subject: TrainingSubject) -> TrainingSubject:
+    return dataclasses.replace(subject, image=subject.image * np.array([1, 0]).reshape(2, 1, 1, 1))
 
 
 def test_scores_without_phase_are_calibrated_by_themselves() -> None:
     trainer = Asked(WITHOUT_PHASE)
-    judged = judge(trainer, FINAL, VALIDATION)  # type: ignore[arg-type]
+    said = judged(trainer, WITH_PHASE)
     assert trainer.without_phase == [6]
-    assert judged.scoring == scoring_of(WITH_PHASE)
-    assert judged.without_phase == scoring_of(WITHOUT_PHASE, with_phase=False)
-    assert judged.without_phase != judged.scoring
+    assert said.scoring == scoring_of(WITH_PHASE)
+    assert said.without_phase == scoring_of(WITHOUT_PHASE, with_phase=False)
+    assert said.without_phase != said.scoring
     logit = np.log(0.85 / 0.15)
-    sure, less_sure = (one.calibration.score(logit) for one in (judged.scoring, judged.without_phase))
+    sure, less_sure = (one.calibration.score(logit) for one in (said.scoring, said.without_phase))
     assert less_sure < sure, "half of what looks so without phase is none"
 
 
-@pytest.mark.parametrize(
-    ("found", "preset", "validation", "asked"),
-    [
-        (scored((0.9, True)), PRESET, VALIDATION, [6]),
-        (
-            WITHOUT_PHASE,
-            PRESET,
-            [dataclasses.replace(s, image=s.image * np.array([1, 0]).reshape(2, 1, 1, 1)) for s in VALIDATION],
-            [],
-        ),
-        (
-            WITHOUT_PHASE,
-            dataclasses.replace(PRESET, augment=dataclasses.replace(PRESET.augment, phase_dropout=1.0)),
-            VALIDATION,
-            [],
-        ),
-    ],
-    ids=["too little to calibrate on", "no phase anyway", "a network that never sees it"],
-)
-def test_else_they_are_scored_as_with_phase(
-    found: list[SubjectScore], preset: Preset, validation: list[TrainingSubject], asked: list[int]
-) -> None:
-    trainer = Asked(found, preset)
-    judged = judge(trainer, FINAL, validation)  # type: ignore[arg-type]
-    assert judged.without_phase is None
-    assert judged.scoring == scoring_of(WITH_PHASE)
-    assert trainer.without_phase == asked
+def test_scans_without_phase_do_not_calibrate_scores_with_it() -> None:
+    validation = [*VALIDATION, *(without_its_phase(subject) for subject in VALIDATION)]
+    blind = [*WITHOUT_PHASE, *WITHOUT_PHASE]
+    said = judged(Asked(blind), [*WITH_PHASE, *WITHOUT_PHASE], validation)
+    assert said.scoring == scoring_of(WITH_PHASE)
+    assert said.without_phase == scoring_of(blind, with_phase=False)
+
+
+@pytest.mark.parametrize("start", [None, Start()], ids=["from scratch", "going on"])
+def test_where_no_scan_has_phase_the_rule_is_that_without(start: Start | None) -> None:
+    trainer = Asked([], start=start)
+    said = judged(trainer, WITHOUT_PHASE, [without_its_phase(subject) for subject in VALIDATION])
+    fitted = scoring_of(WITHOUT_PHASE, with_phase=False)
+    assert fitted.operating_points != scoring_of(WITHOUT_PHASE).operating_points, "so that the rules differ here"
+    assert said.without_phase == fitted
+    assert said.scoring == (fitted if start is None else PARENT.scoring(with_phase=True))
+    assert "none of which has phase" in said.note
+    assert ("NOT FITTED" in said.note) == (start is not None)
+    assert not trainer.without_phase, "they were searched without phase already"
+
+
+FEW = scored((0.9, True))
+
+
+def test_too_little_without_phase_keeps_what_is_known() -> None:
+    said = judged(Asked(FEW, start=Start()), WITH_PHASE)
+    assert said.scoring == scoring_of(WITH_PHASE)
+    assert said.without_phase == PARENT.without_phase
+    assert "without phase too little" in said.note
+    assert "those of x, NOT FITTED" in said.note
+
+
+def test_too_little_of_either_keeps_both() -> None:
+    said = judged(Asked(FEW, start=Start()), FEW)
+    assert (said.scoring, said.without_phase) == (PARENT.scoring(with_phase=True), PARENT.without_phase)
+
+
+def test_from_scratch_too_little_without_phase_counts_as_with_it() -> None:
+    said = judged(Asked(FEW), WITH_PHASE)
+    assert said.without_phase is None
+    assert "they count as with phase" in said.note
+
+
+def test_a_network_that_never_sees_phase_has_one_calibration() -> None:
+    blind = dataclasses.replace(PRESET, augment=dataclasses.replace(PRESET.augment, phase_dropout=1.0))
+    trainer = Asked(WITHOUT_PHASE, blind)
+    said = judged(trainer, WITH_PHASE)
+    assert (said.scoring, said.without_phase) == (scoring_of(WITH_PHASE), None)
+    assert not trainer.without_phase

@@ -272,7 +272,9 @@ class TestTrain:
         assert (card.training.subjects, card.training.simulated, card.training.data) == (2, False, "data")
         assert "NO VALIDATION" in card.training.notes
         assert "NO VALIDATION" in caplog.text
-        assert model_record(card, "balanced").training == "Its weights learned from 2 scans of data."
+        assert (
+            model_record(card, "balanced", with_phase=True).training == "Its weights learned from 2 scans of data."
+        )
 
     def test_several_validation_sets(self, tmp_path: Path) -> None:
         for n, name in enumerate(("data", "one", "two")):
@@ -288,7 +290,7 @@ class TestTrain:
         ]
         assert "too little in 2 validation scans" in card.training.notes
         assert card.training.simulated
-        assert "1 simulated scans (data)" in model_record(card, "balanced").training
+        assert "1 simulated scans (data)" in model_record(card, "balanced", with_phase=True).training
         again = train(tmp_path / "data", "toy", run, validation_data=sets, device="cpu", workers=0)
         assert again.sha256 == card.sha256
         with pytest.raises(InputError, match="other scans"):  # its best step and thresholds are of both sets

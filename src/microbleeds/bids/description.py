@@ -107,8 +107,7 @@ def citation(records: Sequence[Record], compute: Mapping[str, Any], *, followed:
     weights = (
         "; ".join(f"{model.name} (sha256 {digest})" for digest, model in sorted(models.items())) or "none yet"
     )
-    points = {record.model.operating_point for record in records}
-    at = "; ".join(sorted({f"'{point.name}' (score from {point.cut:.2f})" for point in points}))
+    at = "; ".join(sorted(_points(records)))
     versions = ", ".join(f"{name} {version}" for name, version in package_versions().items())
     compared = "Visits of one person were aligned rigidly and their findings matched one to one. "
     done = ", ".join(f"{name} {value}" for name, value in compute.items()) or "not recorded"
@@ -148,6 +147,17 @@ def _readme(title: str) -> str:
 - `results/`: each result as `microbleeds detect` writes it, for `microbleeds finalize`, `compare` and others.
 - `logs/CITATION.md`: a paragraph for papers; `logs/scans/`: what became of each scan.
 """
+
+
+def _points(records: Sequence[Record]) -> set[str]:
+    """Say at which operating points scans were searched, and of which scans where thresholds differ."""
+    searched = {(record.model.operating_point, record.scan.phase is not None) for record in records}
+    named = Counter(point.name for point in {point for point, _ in searched})
+    return {
+        f"'{point.name}' (score from {point.cut:.2f}"
+        + (f" {'with' if with_phase else 'without'} phase)" if named[point.name] > 1 else ")")
+        for point, with_phase in searched
+    }
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -33,7 +33,7 @@ def _thresholds(card: dict[str, Any]) -> Iterator[str]:
     """Say from which score on a detector reports a candidate."""
     without = card.get("without_phase") or {}
     for which, points in (
-        (" with phase", card.get("operating_points")),
+        (" with phase" if without else "", card.get("operating_points")),
         (" without phase", without.get("operating_points")),
     ):
         if points:

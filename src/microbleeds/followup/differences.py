@@ -23,7 +23,8 @@ def differences(baseline: Record, followup: Record) -> list[str]:
 def why_not_alike(baseline: Record, followup: Record) -> str | None:
     """Return why low scores of both searches can't be set against each other, ``None`` if they can.
 
-    A false candidate scores alike at both visits only where the same weights saw the same kind of images.
+    A false candidate scores alike at both visits only where the same weights saw the same kind of images. What low
+    scores are worth was measured on scans with phase alone.
     """
     one, two = baseline.scan, followup.scan
     if baseline.model.sha256 != followup.model.sha256:
@@ -32,7 +33,18 @@ def why_not_alike(baseline: Record, followup: Record) -> str | None:
         return "the images of both visits are not of the same kind"
     if (one.phase is None) != (two.phase is None):
         return "only one visit has phase"
+    if one.phase is None:
+        return "neither visit has phase, and without it this was not measured"
+    if _calibrated_apart(baseline, followup):
+        return "the calibration of the weights changed between the searches"
     return None
+
+
+def _calibrated_apart(baseline: Record, followup: Record) -> bool:
+    """Whether the same weights had another calibration: a point's threshold is one number for scans of a kind."""
+    one, two = baseline.model.operating_point, followup.model.operating_point
+    alike = (baseline.scan.phase is None) == (followup.scan.phase is None)
+    return alike and one.name == two.name and one.cut != two.cut
 
 
 def _of_scans(baseline: ScanRecord, followup: ScanRecord) -> Iterator[str]:
@@ -80,7 +92,12 @@ def _of_search(baseline: Record, followup: Record) -> Iterator[str]:
             f"{two.operating_point.name}); run `microbleeds detect` on both at the same."
         )
     elif one.operating_point.cut != two.operating_point.cut:
+        why = (
+            "the calibration of the weights changed in between; run `microbleeds detect` on both again"
+            if _calibrated_apart(baseline, followup)
+            else "they are others without phase"
+        )
         yield (
             f"The visits were searched at different thresholds (scores from {one.operating_point.cut:.2g} and "
-            f"{two.operating_point.cut:.2g}), as are chosen with and without phase."
+            f"{two.operating_point.cut:.2g}): {why}."
         )

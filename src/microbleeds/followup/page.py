@@ -75,12 +75,18 @@ def methods(comparison: Comparison, reading: str | None = None) -> str:
     )
     return (
         f"Both visits were searched with microbleeds {comparison.program_version}, weights {model.name} "
-        f"(sha256 {model.sha256[:12]}), at the operating point '{model.operating_point.name}' (score from "
-        f"{model.operating_point.cut:.2f}). The scans were aligned rigidly by the mutual information of "
+        f"(sha256 {model.sha256[:12]}), at the operating point '{model.operating_point.name}' "
+        f"({_cuts(comparison)}). The scans were aligned rigidly by the mutual information of "
         "the brain, twice on halves of its voxels; the two results differ by up to "
         f"{registration.error_mm:.1f} mm in 95 % of the brain. "
         + (matched if registration.succeeded else "No finding was matched.")
     )
+
+
+def _cuts(comparison: Comparison) -> str:
+    """Return from which score on findings count, at both visits or at each."""
+    one, two = (visit.model.operating_point.cut for visit in (comparison.baseline, comparison.followup))
+    return f"score from {two:.2f}" if one == two else f"score from {one:.2f} at baseline, {two:.2f} at follow-up"
 
 
 def _of_readers(comparison: Comparison) -> str:

@@ -4,41 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
 
 import microbleeds
 from microbleeds.networks.detector import Detector
 from microbleeds.training.batches import SubjectSource
 from microbleeds.training.best import merit_of
-from microbleeds.training.calibrate import FEWEST_OF_A_KIND, kinds_of, scoring_of
+from microbleeds.training.judgement import Judgement, judge, second_stage_of
 from microbleeds.training.scoring import SubjectScore, curve_of, summary
 from microbleeds.training.second_stage import refinements
-from microbleeds.training.start import Start, save_prototypes
+from microbleeds.training.start import save_prototypes
 from microbleeds.training.subjects import TrainingSubject
 from microbleeds.training.trace import Trace
 from microbleeds.training.trainer import Trainer
-from microbleeds.weights.card import Card, Scoring, TrainingDescription
+from microbleeds.weights.card import Card, TrainingDescription
 from microbleeds.weights.store import save_weights
 
 NO_SECOND_STAGE = "no second stage"
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What the validation subjects say about weights.
-
-    Args:
-        scores: figure to value.
-        scoring: calibration and thresholds.
-        without_phase: both for scans without phase, where they are others.
-        note: where calibration and thresholds come from.
-    """
-
-    scores: dict[str, float] = field(default_factory=dict)
-    scoring: Scoring = field(default_factory=Scoring)
-    without_phase: Scoring | None = None
-    note: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +50,10 @@ def finish(trainer: Trainer, source: SubjectSource, validation: Sequence[Trainin
     best = trainer.best_detector() if validation else None
     if best is not None:
         model, note = best, f"average of weights, best at step {trainer.best.step}"
-    models = {} if _second_stage_of(trainer.start) else {NO_SECOND_STAGE: model}
+    models = {} if second_stage_of(trainer.start) else {NO_SECOND_STAGE: model}
     models |= refinements(trainer, model, source, trace)
     final, how = best_of([Choice(name, m, trainer.score(m, validation)) for name, m in models.items()])
-    judged = judge(trainer, final, validation)
+    judged = judge(trainer, final.model, final.scored, validation)
     card = described(trainer, note + how + judged.note + history(trainer), judged.scores, judged)
     path = trainer.settings.out / "weights.safetensors"
     card = save_weights(path, final.model, card)
@@ -89,56 +72,6 @@ def best_of(choices: Sequence[Choice]) -> tuple[Choice, str]:
     chosen = max(range(len(choices)), key=lambda n: (merits[n], n))
     compared = ", ".join(f"{c.name} {merit:.3f}" for c, merit in zip(choices, merits, strict=True))
     return choices[chosen], f"; {choices[chosen].name} (merit on the validation scans: {compared})"
-
-
-def judge(trainer: Trainer, final: Choice, validation: Sequence[TrainingSubject]) -> Judgement:
-    """Scores, calibration and operating points on the validation subjects.
-
-    Where these are too few, the calibration or the points of the weights that the run started from stay; they
-    were chosen on more. They say nothing of a second stage that the start did not have.
-    """
-    start = trainer.start
-    if final.model.refinement is not None and not _second_stage_of(start):
-        start = None
-    scored = final.scored
-    if not validation:
-        kept = _kept("NO VALIDATION DATA: scores are not calibrated and the thresholds are defaults", start)
-        return Judgement({}, *_of(start), kept)
-    curve = curve_of(scored)
-    count = f"{len(validation)} validation scans ({sum(len(s.bleeds) for s in validation)} microbleeds)"
-    enough = min(kinds_of(scored)) >= FEWEST_OF_A_KIND
-    too_little = f"too little in {count} to calibrate on: scores are not calibrated"
-    if start is not None and not enough:
-        return Judgement(summary(curve), *_of(start), _kept(too_little, start))
-    note = f"; calibrated on {count}" if enough else f"; {too_little}"
-    without = _without_phase(trainer, final, validation) if enough else None
-    return Judgement(summary(curve), scoring_of(scored), without, note)
-
-
-def _without_phase(trainer: Trainer, final: Choice, validation: Sequence[TrainingSubject]) -> Scoring | None:
-    """Calibration and operating points without phase, where the subjects have one that may be left out."""
-    if not trainer.preset.sees_phase or not any(subject.has_phase for subject in validation):
-        return None
-    scored = trainer.score(final.model, validation, with_phase=False)
-    return scoring_of(scored, with_phase=False) if min(kinds_of(scored)) >= FEWEST_OF_A_KIND else None
-
-
-def _second_stage_of(start: Start | None) -> bool:
-    """Whether weights that a run goes on from have a second stage."""
-    return start is not None and start.refinement is not None
-
-
-def _of(start: Start | None) -> tuple[Scoring, Scoring | None]:
-    """Calibration and operating points to fall back on, with phase and without."""
-    return (start.card.scoring(with_phase=True), start.card.without_phase) if start else (Scoring(), None)
-
-
-def _kept(why: str, start: Start | None) -> str:
-    """Say what the thresholds are instead."""
-    if start is None:
-        return f"; {why}"
-    why = why.split(":")[0]
-    return f"; {why}: calibration and thresholds are those of {start.card.name}, NOT FITTED to these scans"
 
 
 def history(trainer: Trainer) -> str:

@@ -58,7 +58,7 @@ NO = CodedConcept("373067005", "SCT", "No")
 
 MARS_SCALE = private("mars", "Microbleed Anatomical Rating Scale (MARS)")
 FULL_WIDTH = private("full-width-half-depth", "Full width at half depth on the image")
-CALIBRATED = private("calibrated-score", "Detector's score, calibrated on simulated scans")
+CALIBRATED = private("calibrated-score", "Detector's calibrated score")
 
 GROUP = private("mars-group", "MARS group")
 GROUPS = {

@@ -22,8 +22,8 @@ def statements(record: Record, reading: Reading) -> list[str]:
         review_status(record, reading),
         f"Counts and regions follow the scale {record.scale} (Gregoire 2009), on an automatic segmentation."
         + (" The segmentation looks wrong: the groups are uncertain." if record.counts.groups_uncertain else ""),
-        "The score is the detector's probability that a candidate is a microbleed, calibrated on simulated "
-        f"scans; candidates count from {100 * point.cut:.3g} % ({point.name}).",
+        "The score is the detector's probability that a candidate is a microbleed, calibrated on the "
+        f"validation scans of its weights; candidates count from {100 * point.cut:.3g} % ({point.name}).",
         definite_rule(record, reading),
         f"Searched: {phase}{' and phase' if record.scan.phase else ', without phase'}. "
         "Diameters are apparent: susceptibility enlarges them with echo time and field strength.",

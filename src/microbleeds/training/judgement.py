@@ -1,0 +1,121 @@
+"""What the validation subjects of a run say of its weights: figures, calibration and operating points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from microbleeds.networks.detector import Detector
+from microbleeds.training.calibrate import FEWEST_OF_A_KIND, kinds_of, scoring_of
+from microbleeds.training.scoring import SubjectScore, curve_of, summary
+from microbleeds.training.start import Start
+from microbleeds.training.subjects import TrainingSubject
+from microbleeds.training.trainer import Trainer
+from microbleeds.weights.card import Scoring
+
+NOT_CALIBRATED = "scores are not calibrated"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the validation subjects say about weights.
+
+    Args:
+        scores: figure to value.
+        scoring: calibration and thresholds, of scans with phase.
+        without_phase: both for scans without phase, where they are others.
+        note: where calibration and thresholds come from.
+    """
+
+    scores: dict[str, float] = field(default_factory=dict)
+    scoring: Scoring = field(default_factory=Scoring)
+    without_phase: Scoring | None = None
+    note: str = ""
+
+
+def judge(
+    trainer: Trainer, model: Detector, scored: Sequence[SubjectScore], validation: Sequence[TrainingSubject]
+) -> Judgement:
+    """Scores, calibration and operating points on the validation subjects, with their phase and without.
+
+    Where these are too few, the calibration and the points of the weights that the run started from stay; they
+    were chosen on more. They say nothing of a second stage that the start did not have.
+
+    Args:
+        trainer: of the run.
+        model: its weights, with their second stage.
+        scored: the validation subjects, with the phase that they have.
+        validation: these subjects.
+    """
+    start = trainer.start
+    if model.refinement is not None and not second_stage_of(start):
+        start = None
+    if not validation:
+        why = f"NO VALIDATION DATA: {NOT_CALIBRATED} and the thresholds are defaults"
+        return Judgement({}, *_of(start), _kept(why, start))
+    with_phase = _with_phase(trainer, scored, validation)
+    count = f"{len(validation)} validation scans ({sum(len(s.bleeds) for s in validation)} microbleeds)"
+    figures = summary(curve_of(scored))
+    if not _enough(with_phase or scored):
+        why = f"too little in {count} to calibrate on: {NOT_CALIBRATED}"
+        points = _of(start) if start else (scoring_of(scored, with_phase=bool(with_phase)), None)
+        return Judgement(figures, *points, _kept(why, start))
+    note = f"; calibrated on {count}"
+    if not with_phase:
+        fitted = scoring_of(scored, with_phase=False)
+        known = start.card.scoring(with_phase=True) if start else fitted
+        of_phase = f"those of {start.card.name}, NOT FITTED to these scans" if start else "the same"
+        return Judgement(
+            figures, known, fitted, f"{note}, none of which has phase; with phase scores count as {of_phase}"
+        )
+    without, said = _without_phase(trainer, model, validation, start)
+    return Judgement(figures, scoring_of(with_phase), without, note + said)
+
+
+def second_stage_of(start: Start | None) -> bool:
+    """Whether weights that a run goes on from have a second stage."""
+    return start is not None and start.refinement is not None
+
+
+def _enough(scored: Sequence[SubjectScore]) -> bool:
+    """Whether there are hits and false positives enough to fit a calibration to."""
+    return min(kinds_of(scored)) >= FEWEST_OF_A_KIND
+
+
+def _with_phase(
+    trainer: Trainer, scored: Sequence[SubjectScore], validation: Sequence[TrainingSubject]
+) -> Sequence[SubjectScore]:
+    """Those of subjects that have their phase; all for a network that never looks at it."""
+    if not trainer.preset.sees_phase:
+        return scored
+    return [score for score, subject in zip(scored, validation, strict=True) if subject.has_phase]
+
+
+def _without_phase(
+    trainer: Trainer, model: Detector, validation: Sequence[TrainingSubject], start: Start | None
+) -> tuple[Scoring | None, str]:
+    """Calibration and operating points without phase, and what is to be said of them."""
+    if not trainer.preset.sees_phase:
+        return None, ""
+    scored = trainer.score(model, validation, with_phase=False)
+    if _enough(scored):
+        return scoring_of(scored, with_phase=False), ""
+    if start is None:
+        return None, "; too little to calibrate scores without phase on: they count as with phase"
+    return (
+        start.card.scoring(with_phase=False),
+        f"; without phase too little: calibration and thresholds are those of {start.card.name}, NOT FITTED",
+    )
+
+
+def _of(start: Start | None) -> tuple[Scoring, Scoring | None]:
+    """Calibration and operating points to fall back on, with phase and without."""
+    return (start.card.scoring(with_phase=True), start.card.without_phase) if start else (Scoring(), None)
+
+
+def _kept(why: str, start: Start | None) -> str:
+    """Say what the thresholds are instead."""
+    if start is None:
+        return f"; {why}"
+    why = why.split(":")[0]
+    return f"; {why}: calibration and thresholds are those of {start.card.name}, NOT FITTED to these scans"
