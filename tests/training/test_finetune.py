@@ -292,7 +292,7 @@ class TestFinetune:
         few = self.run(data, tmp_path / "few", weights=weights)
         assert "too little in 1 validation scans (2 microbleeds) to calibrate on" in few.training.notes
         assert few.calibration == parent.calibration
-        monkeypatch.setattr("microbleeds.training.finish.kinds_of", lambda scored: (5, 5))
+        monkeypatch.setattr("microbleeds.training.judgement.kinds_of", lambda scored: (5, 5))
         enough = self.run(data, tmp_path / "enough", weights=weights)
         assert "calibrated on 1 validation scans" in enough.training.notes
         assert enough.operating_points != parent.operating_points

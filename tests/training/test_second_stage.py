@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -305,8 +306,28 @@ class TestRun:
         for name, value in load_detector(whole / "weights.safetensors").model.state_dict().items():
             assert torch.equal(state[name], value), name
         moved = run(tmp_path / "moved", preset_of(steps=2).of_length(0, 2), start=whole / "weights.safetensors")
-        assert "no second stage" not in moved.training.notes, "weights that have one never lose it"
-        assert "a second stage of 2 steps" in moved.training.notes
+        for name in ("no second stage", "the second stage of the start", "a second stage of 2 steps"):
+            assert re.search(rf"{name} \d\.\d{{3}}", moved.training.notes), "each was judged"
+
+    def test_fine_tuning_may_give_back_the_start_or_lose_its_second_stage(
+        self, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        start = load_detector(whole / "weights.safetensors").model
+        preset = dataclasses.replace(preset_of(steps=2), at_start=True)
+        for name in (finishing.START_AS_IT_WAS, finishing.NO_SECOND_STAGE):
+
+            def chosen(choices: list[Choice], name: str = name) -> tuple[Choice, str]:
+                (one,) = [choice for choice in choices if choice.name == name]
+                return one, f"; {name}"
+
+            monkeypatch.setattr(finishing, "best_of", chosen)
+            card = run(tmp_path / name, preset, start=whole / "weights.safetensors")
+            state = load_detector(tmp_path / name / "weights.safetensors").model.state_dict()
+            if name == finishing.START_AS_IT_WAS:
+                assert all(torch.equal(state[key], value) for key, value in start.state_dict().items())
+            else:
+                assert card.architecture.refinement is None
+                assert "NOT FITTED" not in card.training.notes, "the parent says nothing of it"
 
     def test_a_calibration_of_weights_without_one_says_nothing_of_it(self, tmp_path: Path) -> None:
         run(tmp_path / "first", preset_of(steps=0))

@@ -11,7 +11,7 @@ import microbleeds
 from microbleeds.networks.detector import Detector
 from microbleeds.training.batches import SubjectSource
 from microbleeds.training.best import merit_of
-from microbleeds.training.judgement import Judgement, judge, second_stage_of
+from microbleeds.training.judgement import Judgement, judge
 from microbleeds.training.scoring import SubjectScore, curve_of, summary
 from microbleeds.training.second_stage import refinements
 from microbleeds.training.start import save_prototypes
@@ -22,6 +22,7 @@ from microbleeds.weights.card import Card, TrainingDescription
 from microbleeds.weights.store import save_weights
 
 NO_SECOND_STAGE = "no second stage"
+START_AS_IT_WAS = "the start as it was"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +51,7 @@ def finish(trainer: Trainer, source: SubjectSource, validation: Sequence[Trainin
     best = trainer.best_detector() if validation else None
     if best is not None:
         model, note = best, f"average of weights, best at step {trainer.best.step}"
-    models = {} if second_stage_of(trainer.start) else {NO_SECOND_STAGE: model}
-    models |= refinements(trainer, model, source, trace)
+    models = {**_start_of(trainer), NO_SECOND_STAGE: model, **refinements(trainer, model, source, trace)}
     final, how = best_of([Choice(name, m, trainer.score(m, validation)) for name, m in models.items()])
     judged = judge(trainer, final.model, final.scored, validation)
     card = described(trainer, note + how + judged.note + history(trainer), judged.scores, judged)
@@ -62,8 +62,18 @@ def finish(trainer: Trainer, source: SubjectSource, validation: Sequence[Trainin
     return card
 
 
+def _start_of(trainer: Trainer) -> dict[str, Detector]:
+    """Both stages of the weights that a fine-tuning started from; its validations judge first stages alone."""
+    start = trainer.start
+    if start is None or start.refinement is None or not trainer.preset.at_start:
+        return {}
+    model = Detector(start.card.architecture)
+    model.load_state_dict(start.weights)
+    return {START_AS_IT_WAS: model.eval()}
+
+
 def best_of(choices: Sequence[Choice]) -> tuple[Choice, str]:
-    """Choose the second stage on the validation subjects, of equal ones the last; and say how it was chosen."""
+    """Choose on the validation subjects, of equal ones the last, which learned most; and say how it was chosen."""
     if len(choices) == 1:
         return choices[0], "" if choices[0].name == NO_SECOND_STAGE else f"; {choices[0].name}"
     merits = [choice.merit for choice in choices]

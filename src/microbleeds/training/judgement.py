@@ -39,7 +39,7 @@ def judge(
     """Scores, calibration and operating points on the validation subjects, with their phase and without.
 
     Where these are too few, the calibration and the points of the weights that the run started from stay; they
-    were chosen on more. They say nothing of a second stage that the start did not have.
+    were chosen on more. They say nothing of weights that got a second stage, or lost theirs.
 
     Args:
         trainer: of the run.
@@ -48,7 +48,7 @@ def judge(
         validation: these subjects.
     """
     start = trainer.start
-    if model.refinement is not None and not second_stage_of(start):
+    if start is not None and (model.refinement is None) != (start.refinement is None):
         start = None
     if not validation:
         why = f"NO VALIDATION DATA: {NOT_CALIBRATED} and the thresholds are defaults"
@@ -70,11 +70,6 @@ def judge(
         )
     without, said = _without_phase(trainer, model, validation, start)
     return Judgement(figures, scoring_of(with_phase), without, note + said)
-
-
-def second_stage_of(start: Start | None) -> bool:
-    """Whether weights that a run goes on from have a second stage."""
-    return start is not None and start.refinement is not None
 
 
 def _enough(scored: Sequence[SubjectScore]) -> bool:
