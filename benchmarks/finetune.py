@@ -1,13 +1,15 @@
-"""Worked example (docs/fine-tuning.md): ten labelled scans of another scanner, and what they bring.
+"""Worked examples (docs/fine-tuning.md): ten labelled scans of another scanner, and what they bring.
 
-    python benchmarks/finetune.py build --anatomy FOLDER --data data/scanner-b
-    python benchmarks/finetune.py run --data data/scanner-b --out runs/scanner-b
+    python benchmarks/finetune.py build b --anatomy FOLDER --data data/scanner-b
+    python benchmarks/finetune.py run b --data data/scanner-b --out runs/scanner-b
     python benchmarks/finetune.py table
 
-`build` needs the public label maps (README, "Data"); scans that are there are kept. `run` fine-tunes the shipped
-weights on the ten, lets both search ten others of unseen heads, and writes benchmarks/results/finetune.json. Both
-times the brain comes from the program's own segmentation; the anatomical rule is not applied. `table` writes the
-page's table.
+and the same with `c` (benchmarks/clinic.py).
+
+`build` needs the public label maps (README, "Data"); scans that are there are kept. `run` fine-tunes the
+shipped weights on the ten, lets both search ten others of unseen heads, and writes results/finetune-b.json.
+Both times the brain comes from the program's own segmentation; the anatomical rule is not applied. `table`
+writes both tables into the page.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import typer
@@ -24,6 +26,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from clinic import LABELLED, SCANNERS, UNSEEN, forget, forget_masks, write_part
 from cohort import HERE, commit, hardware
 from interval_text import AnyInterval, number_text
 from microbleeds import __version__
@@ -38,11 +41,11 @@ from microbleeds.training.finetune import FinetuneSettings, finetune
 from microbleeds.training.out_of_fold import PooledScores, ScoredScan, pooled, search
 from microbleeds.weights import load_detector
 from pages import write_part as write_page_part
-from scanner_b import LABELLED, UNSEEN, forget, forget_masks, write_part
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 Data = Annotated[Path, typer.Option(help="Folder of both data sets.")]
-RESULT = HERE / "results" / "finetune.json"
+Scanner = Annotated[Literal["b", "c"], typer.Argument(help="See benchmarks/clinic.py.")]
+RESULTS = HERE / "results"
 PAGE = HERE.parent / "docs" / "fine-tuning.md"
 FIGURES = ("sensitivity at 1 FP", "mean sensitivity", "sensitivity, balanced", "FP per scan, balanced")
 _OF_A_POINT = ("sensitivity", "false_positives_per_scan")
@@ -55,6 +58,7 @@ NOTICE = (
 
 @app.command()
 def build(
+    scanner: Scanner,
     data: Data,
     anatomy: Annotated[Path, typer.Option(help="Folder of the label maps.")],
     subjects: Annotated[
@@ -66,17 +70,18 @@ def build(
         missing = [name for name in part.anatomies if not (anatomy / name).exists()]
         if missing:
             raise InputError(f"The folder {anatomy} lacks {', '.join(missing)}.")
-        write_part(part, anatomy, data / part.name, subjects)
+        write_part(part, SCANNERS[scanner], anatomy, data / part.name, subjects)
     forget(data / LABELLED.name)
     forget_masks(data / UNSEEN.name)
 
 
 @app.command()
 def run(
+    scanner: Scanner,
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     steps: Annotated[int, typer.Option(min=1, help="Of fine-tuning.")] = FinetuneSettings.steps,
-    result: Annotated[Path, typer.Option(help="File of the result.")] = RESULT,
+    results: Annotated[Path, typer.Option(help="Folder of the results.")] = RESULTS,
 ) -> None:
     """Fine-tune the shipped weights, search the unseen scans with both, and write what was gained."""
     how, shipped = FinetuneSettings(steps=steps), load_detector(None).card
@@ -87,7 +92,8 @@ def run(
     gain = dict(zip(FIGURES, bootstrap(list(zip(before, after, strict=True)), _gain, repeats=2000), strict=True))
     content = {
         "notice": NOTICE,
-        "command": f"python benchmarks/finetune.py run --data DATA --out RUN --steps {steps}",
+        "command": f"python benchmarks/finetune.py run {scanner} --data DATA --out RUN --steps {steps}",
+        "scanner": scanner,
         "labelled": _described(data / LABELLED.name),
         "unseen": _described(data / UNSEEN.name),
         "shipped": shipped.name,
@@ -102,6 +108,7 @@ def run(
         "scores": {name: _plain(value) for name, value in scores.items()},
         "gain": {name: vars(interval) for name, interval in gain.items()},
     }
+    result = results / f"finetune-{scanner}.json"
     with atomic_file(result) as partial:
         partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     Console().print(_table(scores, gain))
@@ -110,13 +117,14 @@ def run(
 
 @app.command()
 def table(
-    result: Annotated[Path, typer.Option(help="File of the result.")] = RESULT,
+    results: Annotated[Path, typer.Option(help="Folder of the stored results.")] = RESULTS,
     page: Annotated[Path, typer.Option(help="Page that holds the table.")] = PAGE,
 ) -> None:
-    """Write the table from the stored result."""
-    if not result.exists():
-        raise InputError(f"There is no {result}; run `run` first.")
-    lines = markdown(json.loads(result.read_text(encoding="utf-8")))
+    """Write the tables from the stored results."""
+    read = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("finetune-*.json"))]
+    if not read:
+        raise InputError(f"{results} holds no result; run `run` first.")
+    lines = [line for content in read for line in (*markdown(content), "")][:-1]
     write_page_part("finetune", lines, page)
     print("\n".join(lines))
 
@@ -133,6 +141,8 @@ def markdown(content: Mapping[str, Any]) -> list[str]:
         for name, key, gained in zip(("sensitivity", "false positives per scan"), _OF_A_POINT, gains, strict=True):
             rows.append((f"{point}: {name}", *(one["operating"][point][key] for one in both), gained))
     lines = [
+        f"**Scanner {content['scanner'].upper()}**",
+        "",
         f"| on the {content['unseen']['scans']} unseen scans, {content['unseen']['microbleeds']} microbleeds "
         f"| shipped (`{content['shipped']}`) | fine-tuned | gain |",
         "|---|---|---|---|",

@@ -21,12 +21,12 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 @pytest.fixture(scope="module")
 def example() -> Iterator[tuple[ModuleType, ModuleType]]:
-    """Modules finetune and scanner_b of the benchmarks."""
+    """Modules finetune and clinic of the benchmarks."""
     before = list(sys.path)
     sys.path.insert(0, str(BENCHMARKS))
-    yield importlib.import_module("finetune"), importlib.import_module("scanner_b")
+    yield importlib.import_module("finetune"), importlib.import_module("clinic")
     sys.path[:] = before
-    for name in ("finetune", "scanner_b", "cohort"):
+    for name in ("finetune", "clinic", "cohort"):
         sys.modules.pop(name, None)
 
 
@@ -62,6 +62,7 @@ def test_the_table_holds_what_was_stored(example: tuple[ModuleType, ModuleType],
     benchmark, _ = example
     gains = (0.25, 0.125, -0.5, -3.0)
     content = {
+        "scanner": "c",
         "unseen": {"scans": 10, "microbleeds": 50},
         "shipped": "detector-9",
         "fine_tuned": {"steps": 300, "minutes": 7.4},
@@ -75,9 +76,9 @@ def test_the_table_holds_what_was_stored(example: tuple[ModuleType, ModuleType],
             for name, gain in zip(benchmark.FIGURES, gains, strict=True)
         },
     }
-    stored, page = tmp_path / "finetune.json", tmp_path / "page.md"
+    stored, page = tmp_path / "finetune-c.json", tmp_path / "page.md"
     stored.write_text(json.dumps(content))
-    benchmark.table(stored, page)
+    benchmark.table(tmp_path, page)
     text = page.read_text()
     assert "| on the 10 unseen scans, 50 microbleeds | shipped (`detector-9`) | fine-tuned | gain |" in text
     assert (
@@ -92,7 +93,7 @@ def test_the_table_holds_what_was_stored(example: tuple[ModuleType, ModuleType],
 def test_a_table_needs_a_result(example: tuple[ModuleType, ModuleType], tmp_path: Path) -> None:
     benchmark, _ = example
     with pytest.raises(benchmark.InputError, match="run `run` first"):
-        benchmark.table(tmp_path / "none.json", tmp_path / "page.md")
+        benchmark.table(tmp_path / "none", tmp_path / "page.md")
     assert not (tmp_path / "page.md").exists()
 
 
