@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from head_phantom import head_phantom
 
-from microbleeds.susceptibility import dipole
+from microbleeds.susceptibility import dipole, sign
 from microbleeds.susceptibility.dipole import rough_susceptibility
 from microbleeds.susceptibility.foreground import head_core
 from microbleeds.susceptibility.highpass import homodyne
@@ -32,6 +34,17 @@ def test_both_signs(seed, weighted):
     assert (bright.sign, dark.sign) == ("paramagnetic-bright", "paramagnetic-dark")
     assert bright.sure
     assert bright.confidence == pytest.approx(dark.confidence, abs=0.01)
+
+
+def test_what_nothing_surrounds_is_not_dark_and_warns_nobody(monkeypatch):
+    image = np.full((4, 4, 4), 100, dtype=np.float32)
+    image[0, 0, 0] = 20
+    around = np.where(image > 50, 0, 80).astype(np.float32)
+    monkeypatch.setattr(sign, "_surroundings", lambda *_: around)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dark = sign._dark(image, np.nonzero(image), (1, 1, 1), 2)
+    assert np.flatnonzero(dark).tolist() == [0]
 
 
 @pytest.mark.parametrize("sign", [1, -1])

@@ -107,7 +107,9 @@ def _dark(
 ) -> NDArray[np.bool_]:
     """Return which voxels, bool [N], are the darkest against what surrounds them."""
     surroundings = _surroundings(image, spacing_mm, slice_axis)[where]
-    darkness = 1 - image[where] / np.maximum(surroundings, np.finfo(np.float32).tiny)
+    known = surroundings > np.finfo(np.float32).tiny  # what nothing surrounds is not dark
+    bright = np.minimum(image[where], 2 * surroundings)
+    darkness = 1 - np.divide(bright, surroundings, out=np.full_like(surroundings, 2), where=known)
     return np.asarray(darkness >= np.quantile(darkness, 1 - _DARK_SHARE))
 
 
