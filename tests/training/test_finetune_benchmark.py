@@ -26,7 +26,7 @@ def example() -> Iterator[tuple[ModuleType, ModuleType]]:
     sys.path.insert(0, str(BENCHMARKS))
     yield importlib.import_module("finetune"), importlib.import_module("clinic")
     sys.path[:] = before
-    for name in ("finetune", "clinic", "cohort"):
+    for name in ("finetune", "clinic", "shift_scans", "cohort"):
         sys.modules.pop(name, None)
 
 

@@ -24,7 +24,8 @@ def test_what_a_step_averaged_in_is_taken_out_again() -> None:
 
 
 def test_a_step_that_is_made_ends_the_row(caplog: pytest.LogCaptureFixture) -> None:
-    left_out, network = StepsLeftOut("the network", total=3), nn.Linear(1, 1)
+    left_out, network = StepsLeftOut("the network"), nn.Linear(1, 1)
+    left_out.total = 3
     with caplog.at_level(logging.WARNING):
         for step in range(2 * MOST_LEFT_OUT):
             if step % MOST_LEFT_OUT == 0:

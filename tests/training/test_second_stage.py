@@ -325,6 +325,7 @@ class TestRun:
             state = load_detector(tmp_path / name / "weights.safetensors").model.state_dict()
             if name == finishing.START_AS_IT_WAS:
                 assert all(torch.equal(state[key], value) for key, value in start.state_dict().items())
+                assert card.training.notes.startswith("nothing that was learned was better; the start as it was")
             else:
                 assert card.architecture.refinement is None
                 assert "NOT FITTED" not in card.training.notes, "the parent says nothing of it"

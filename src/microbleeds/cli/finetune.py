@@ -39,7 +39,7 @@ def finetune(
     validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations.")] = 50,
     patience: Patience = 3,
     refinement_steps: Annotated[
-        int, typer.Option(min=0, help="Of the second stage, where the weights have one; 0 leaves it as it is.")
+        int, typer.Option(min=0, help="Of the second stage, where the weights have one; with 0 it learns nothing.")
     ] = 150,
     freeze_norms: FreezeNorms = False,
     time_limit_minutes: Minutes = None,

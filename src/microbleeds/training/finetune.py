@@ -33,7 +33,7 @@ class FinetuneSettings:
         validate_every: steps between validations.
         patience: end early after so many validations without a better one; 0 for never.
         frozen_norms: keep the statistics of the batch norms.
-        refinement_steps: of the second stage, if the weights have one; 0 leaves it as it is.
+        refinement_steps: of the second stage, if the weights have one; with 0 it learns nothing.
     """
 
     rate_factor: float = 0.25

@@ -53,6 +53,8 @@ def finish(trainer: Trainer, source: SubjectSource, validation: Sequence[Trainin
         model, note = best, f"average of weights, best at step {trainer.best.step}"
     models = {**_start_of(trainer), NO_SECOND_STAGE: model, **refinements(trainer, model, source, trace)}
     final, how = best_of([Choice(name, m, trainer.score(m, validation)) for name, m in models.items()])
+    if final.name == START_AS_IT_WAS:
+        note = "nothing that was learned was better"
     judged = judge(trainer, final.model, final.scored, validation)
     card = described(trainer, note + how + judged.note + history(trainer), judged.scores, judged)
     path = trainer.settings.out / "weights.safetensors"

@@ -19,11 +19,14 @@ class StepsLeftOut:
 
     Args:
         what: what learns, for the messages.
-        total: how many were left out before.
+
+    Attributes:
+        total: steps left out so far; a resumed training sets what it had.
+        in_a_row: since the last one that was made.
     """
 
-    def __init__(self, what: str, total: int = 0) -> None:
-        self.what, self.total, self.in_a_row = what, total, 0
+    def __init__(self, what: str) -> None:
+        self.what, self.total, self.in_a_row = what, 0, 0
 
     def took(self) -> None:
         """A step was made."""

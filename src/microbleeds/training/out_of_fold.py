@@ -73,11 +73,12 @@ def search(
     """Search the subjects of a fold with the weights of the others."""
     scans = []
     for subject, group in zip(subjects, groups, strict=True):
-        settings = settings_for(detector.card, with_phase=subject.has_phase)
+        with_phase = subject.has_phase
+        settings = settings_for(detector.card, with_phase=with_phase)
         scored = score_subject(subject, detector.model, settings, compute)
         found = np.column_stack([scored.positions_mm, scored.scores])
         bleeds, ignored = subject.grid.to_mm(subject.bleeds), subject.grid.to_mm(subject.ignored)
-        points = detector.card.scoring(with_phase=subject.has_phase).operating_points
+        points = detector.card.scoring(with_phase=with_phase).operating_points
         scans.append(ScoredScan(subject.name, group, fold, found, bleeds, ignored, points))
     return scans
 
