@@ -121,9 +121,16 @@ def _budget(read: Sequence[TableRow]) -> str:
     wide = " (with wide crops too: half of the steps see one crop of twice as many voxels)" if some_wide else ""
     return (
         f"Each learned from {_range(scans)} scans in {_range(steps)} steps of 4 crops{wide}, the same crops for "
-        f"the same seed but for those mined by each method's own errors. Searched at commit {commits}. "
+        f"the same seed but for those mined by each method's own errors.{_second_stages(read)} "
+        f"Searched at commit {commits}. "
         f"{_machines(facts)}Remake: `python benchmarks/ablation.py table --cohort COHORT`."
     )
+
+
+def _second_stages(read: Sequence[TableRow]) -> str:
+    """Say how long second stages learned, which comes on top."""
+    steps = sorted({int(e.row.settings.get("refinement", {}).get("steps", 0)) for e in read} - {0})
+    return f" A second stage learned in {_range(steps)} steps more, of small patches." if steps else ""
 
 
 def _machines(facts: Sequence[dict[str, Any]]) -> str:

@@ -154,24 +154,39 @@ def test_a_part_of_a_page_is_replaced_and_the_rest_stays(tmp_path: Path) -> None
     assert text.count("<!-- one: start -->") == 1
 
 
-def test_the_table_says_which_rows_are_of_another_machine(tmp_path: Path) -> None:
-    def store(row: str, truths: int, processor: str, precision: str) -> None:
-        for cohort in ("validation", "full"):
-            found = _found("a", [0.9, 0.5], [0, FALSE], truths)
-            facts = found.facts | {"row": row, "steps": 7, "training_scans": 5, "parameters": 1_000_000}
-            facts |= {
-                "hardware": {"processor": processor},
-                "compute": f"cpu, {precision}, 1 threads",
-                "commit": "c",
-            }
-            write_found(tmp_path / f"{row}-seed0-{cohort}.json", Found(facts, found.scans))
+def _store(folder: Path, row: str, truths: int, processor: str = "P", precision: str = "bfloat16") -> None:
+    """Store results of a row on both cohorts."""
+    for cohort in ("validation", "full"):
+        found = _found("a", [0.9, 0.5], [0, FALSE], truths)
+        facts = found.facts | {"row": row, "steps": 7, "training_scans": 5, "parameters": 1_000_000}
+        facts |= {
+            "hardware": {"processor": processor},
+            "compute": f"cpu, {precision}, 1 threads",
+            "commit": "c",
+        }
+        write_found(folder / f"{row}-seed0-{cohort}.json", Found(facts, found.scans))
 
-    store("proposal", 4, "P", "bfloat16")
-    store("fusion", 4, "P", "bfloat16")
-    text = "\n".join(markdown(rows_with_figures(read_plan(), tmp_path, "full", 20), cohort_named("full"), "x.svg"))
+
+def _text(folder: Path) -> str:
+    """The table of stored results."""
+    return "\n".join(markdown(rows_with_figures(read_plan(), folder, "full", 20), cohort_named("full"), "x.svg"))
+
+
+def test_the_table_says_what_a_second_stage_took_on_top(tmp_path: Path) -> None:
+    _store(tmp_path, "proposal", 4)
+    assert "second stage" not in _text(tmp_path)
+    _store(tmp_path, "refinement", 4)
+    steps = read_plan().preset_of(read_plan().row("refinement")).refinement.steps
+    assert f"A second stage learned in {steps} steps more" in _text(tmp_path)
+
+
+def test_the_table_says_which_rows_are_of_another_machine(tmp_path: Path) -> None:
+    _store(tmp_path, "proposal", 4)
+    _store(tmp_path, "fusion", 4)
+    text = _text(tmp_path)
     assert ", 4 visible microbleeds" in text
     assert "searched on" not in text
-    store("radial", 3, "Q", "float32")
-    text = "\n".join(markdown(rows_with_figures(read_plan(), tmp_path, "full", 20), cohort_named("full"), "x.svg"))
+    _store(tmp_path, "radial", 3, "Q", "float32")
+    text = _text(tmp_path)
     assert ", 3 to 4 visible microbleeds" in text
     assert "Trained and searched on P in bfloat16; radial on Q in float32, where" in text

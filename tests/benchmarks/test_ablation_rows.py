@@ -78,9 +78,21 @@ def test_all_rows_share_steps_mining_and_crops() -> None:
     plan = read_plan()
     presets = [plan.preset_of(row) for row in plan.rows]
 
-    assert {p.steps for p in presets} == {plan.steps}
+    assert {p.steps for p in presets if p.name != "longer"} == {plan.steps}
     assert {p.mine_every for p in presets} == {plan.shared["mine_every"]}
     assert len({replace(p.sampling, share_wide=0.0) for p in presets}) == 1
+
+
+def test_a_second_stage_is_compared_with_as_many_steps_of_the_first() -> None:
+    plan = read_plan()
+    plain, both, longer = (plan.preset_of(plan.row(name)) for name in ("prototypes", "refinement", "longer"))
+
+    assert both.refines
+    assert longer.steps == both.steps + both.refinement.steps
+    assert replace(longer, name=plain.name, steps=plain.steps) == plain
+    without = both.architecture.model_copy(update={"refinement": None})
+    assert replace(both, name=plain.name, refinement=plain.refinement, architecture=without) == plain
+    assert plan.row("refinement").by_place == plan.row("longer").by_place == plan.row("anatomy").by_place
 
 
 def test_wide_crops_are_all_that_their_rows_differ_in() -> None:
