@@ -5,7 +5,9 @@ r"""What each row costs on this machine: seconds and memory of searching one hea
     python benchmarks/cost.py table
 
 Each row is measured in a process of its own, one after the other, on one thread: run it on an idle machine. Peak
-memory is that of the whole process, with the scan.
+memory is that of the whole process, with the scan. A run of 20 steps (`ablation.py train ROW --steps 20 ...`) does
+for a row without a second stage; what that costs depends on how many candidates the first hands it, so give a
+whole one.
 """
 
 from __future__ import annotations
@@ -120,10 +122,18 @@ def one(name: str, run: Path, cohort: str, data: Path, cache: Path, training_dat
         "peak_memory_mb": round(memory),
         "step_s": round(step, 3),
         "share_of_data": round(share, 3),
+        **_of_the_second_stage(preset, subjects),
         "parameters": searcher.facts()["parameters"],
         "compute": compute.describe(),
     }
     print(json.dumps(figures))
+
+
+def _of_the_second_stage(preset: Preset, subjects: list[TrainingSubject]) -> dict[str, float]:
+    """Seconds of a step of the second stage, empty where there is none."""
+    if not preset.refines:
+        return {}
+    return {"second_step_s": round(refinement_step_seconds(preset, subjects, MEASURED), 3)}
 
 
 def _one_scan(row: Row, cohort: str, data: Path, cache: Path, compute: Compute) -> CachedScan:
@@ -148,9 +158,10 @@ def table(
     ]
     for name, row in content["rows"].items():
         memory, share = row["peak_memory_mb"] / 1000, 100 * row["share_of_data"]
+        second = f", {row['second_step_s']:.2f} s of the second stage" if "second_step_s" in row else ""
         lines.append(
             f"| {plan.row(name).label} | {row['parameters'] / 1e6:.2f} M | {row['search_s']:.1f} s "
-            f"| {memory:.1f} GB | {row['step_s']:.2f} s | {share:.0f} % |"
+            f"| {memory:.1f} GB | {row['step_s']:.2f} s{second} | {share:.0f} % |"
         )
     write_table("cost", lines, content, page)
 
