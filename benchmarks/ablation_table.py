@@ -58,7 +58,7 @@ def curve_lines(read: Sequence[TableRow]) -> list[Line]:
         if entry.row.less_data:
             continue  # a learning curve is read in the table; here it would hide the rest
         figures = entry.figures
-        drawn = [(x, y) for x, y in zip(GRID, figures.curve, strict=True) if y > 0]
+        drawn = [(x, y) for x, y in zip(GRID, figures.curve, strict=True) if y > 0 and x <= figures.exact_to]
         if not drawn:
             continue  # found nothing at all
         point = (figures.false_positives.value or 0.0, figures.sensitivity.value or 0.0)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from found import Found
+from found import Found, exact_to
 from microbleeds.errors import InputError
 from microbleeds.evaluate import Interval, SubjectResult, bootstrap, froc
 from microbleeds.training.calibrate import BALANCED_FALSE_POSITIVES
@@ -26,11 +26,13 @@ class RunCurves:
         threshold: chosen on validation scans.
         scans: name of a head to what its scans add.
         facts: of the run.
+        exact_to: false positives per subject up to which no candidate is missing among those stored.
     """
 
     threshold: float
     scans: dict[str, list[SubjectResult]]
     facts: dict[str, Any]
+    exact_to: float
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class RowFigures:
         sensitivity_at: false positives per subject to sensitivity of the test curve.
         spread: standard deviation of the sensitivity at the threshold over seeds, 0 for one.
         curve: sensitivity over :data:`GRID`.
+        exact_to: false positives per subject to which that is exact.
     """
 
     seeds: int
@@ -54,24 +57,32 @@ class RowFigures:
     sensitivity_at: dict[float, Interval]
     spread: float
     curve: tuple[float, ...]
+    exact_to: float
 
 
 def run_curves(validation: Found, test: Found, by_place: bool) -> RunCurves:
     """Choose the threshold of a run on validation scans and collect its test scans by head.
 
     Raises:
-        InputError: if the two results are of different weights.
+        InputError: if the two results are of different weights, or too few candidates of a run that makes many
+            false positives are stored for what is read.
     """
     if validation.facts["weights_sha256"] != test.facts["weights_sha256"]:
         raise InputError(
             f"The results of {test.facts['row']} seed {test.facts['seed']} are of different weights; score again."
         )
+    for found, most in ((validation, BALANCED_FALSE_POSITIVES), (test, READ_AT[-1])):
+        if exact_to(found, by_place) < most:
+            raise InputError(
+                f"The stored candidates of {found.facts['row']} seed {found.facts['seed']} end below {most:g} "
+                "false positives per subject; store more of each scan (found.py) and score again."
+            )
     curve = froc([scan.result(by_place) for scan in validation.scans])
     scans: dict[str, list[SubjectResult]] = {}
     for scan in test.scans:
         scans.setdefault(scan.head, []).append(scan.result(by_place))
     threshold = curve.threshold_at(BALANCED_FALSE_POSITIVES)
-    return RunCurves(threshold, scans, test.facts)
+    return RunCurves(threshold, scans, test.facts, exact_to(test, by_place))
 
 
 def row_figures(runs: Sequence[RunCurves], repeats: int = 2000) -> RowFigures:
@@ -102,6 +113,7 @@ def row_figures(runs: Sequence[RunCurves], repeats: int = 2000) -> RowFigures:
         sensitivity_at=dict(zip(READ_AT, figures[3:], strict=True)),
         spread=float(np.std([values[0] for values in alone], ddof=1)) if len(runs) > 1 else 0.0,
         curve=tuple(float(v) for v in np.mean(curves, axis=0)),
+        exact_to=min(run.exact_to for run in runs),
     )
 
 

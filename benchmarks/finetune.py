@@ -153,8 +153,8 @@ def markdown(content: Mapping[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        f"{tuned['steps']} steps, preparation included: {tuned['minutes']:.0f} minutes ({hardware['processor']}, "
-        f"{speed['compute']}). Commit {content['commit']}, {content['date'][:10]}.",
+        f"{tuned['steps']} steps, without preparing the scans: {tuned['minutes']:.0f} minutes "
+        f"({hardware['processor']}, {speed['compute']}). Commit {content['commit']}, {content['date'][:10]}.",
     ]
 
 

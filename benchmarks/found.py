@@ -68,6 +68,19 @@ def surest(
     return positions_mm[order], scores[order]
 
 
+def exact_to(found: Found, by_place: bool) -> float:
+    """Return the false positives per subject to which a curve of the stored candidates is exact.
+
+    A scan with as many candidates as are stored may have had further ones, below its last.
+    """
+    full = [scan for scan in found.scans if len(scan.scores) >= MOST_FALSE + scan.truths]
+    if not full:
+        return np.inf
+    cut = max(scan.scores[-1] for scan in full)
+    results = [scan.result(by_place) for scan in found.scans]
+    return float(np.mean([np.sum(~result.hit & (result.scores >= cut)) for result in results]))
+
+
 def judged(
     name: str,
     head: str,

@@ -127,6 +127,11 @@ def table(
     read = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*.json"))]
     if not read:
         raise InputError(f"{results} holds no scores; run `score` first.")
+    shipped = {content["weights"] for content in read if content["name"] == SHIPPED}
+    if len(shipped) > 1:
+        raise InputError(
+            f"{results} holds {SHIPPED} of {', '.join(sorted(shipped))}; a mean of these says nothing."
+        )
     sets: dict[str, list[list[SpotScore]]] = {}
     for content in read:
         sets.setdefault(content["name"], []).append([SpotScore(**spot) for spot in content["spots"]])

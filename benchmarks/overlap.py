@@ -1,6 +1,6 @@
 r"""How far windows should overlap, and whether to slide one at all (docs/method.md).
 
-    python benchmarks/overlap.py measure shipped --data data/validation --cache cache
+    python benchmarks/overlap.py measure detector-0-4 --data data/validation --cache cache
     python benchmarks/overlap.py measure small-crops --weights runs/ROW-0/weights.safetensors \
         --label "proposal network, 1,200 steps of small crops" --data data/validation --cache cache
     python benchmarks/overlap.py table
@@ -30,7 +30,7 @@ from microbleeds.errors import InputError
 from microbleeds.evaluate import froc
 from microbleeds.networks.config import Stride
 from microbleeds.weights import LoadedDetector, load_detector
-from pages import SHIPPED, write_part
+from pages import write_part
 from scans import CachedScan, cached_scans
 from search import DetectorSearcher
 
@@ -63,7 +63,7 @@ def measure(
     data: Annotated[Path, typer.Option(help="Folder of the scans of the cohort `validation`.")],
     cache: Annotated[Path, typer.Option(help="Folder of prepared scans, shared with the ablation.")],
     weights: Annotated[str, typer.Option(help="A shipped name or a .safetensors file.")] = "detector",
-    label: Annotated[str, typer.Option(help="What the table calls the weights.")] = SHIPPED,
+    label: Annotated[str | None, typer.Option(help="What the table calls the weights, if not their name.")] = None,
     results: Annotated[Path, typer.Option(help="Folder of the results.")] = RESULTS,
 ) -> None:
     """Search the scans in every way and store what was found."""
@@ -71,7 +71,7 @@ def measure(
     cohort = cohort_named("validation")
     scans = cached_scans(cohort, data, cache, loaded.card.preparation, compute)[::EVERY]
     facts: dict[str, Any] = {
-        "weights": label,
+        "weights": label or loaded.card.name,
         "weights_sha256": loaded.card.sha256,
         "scans": len(scans),
         "microbleeds": sum(len(scan.truth.counted_mm) for scan in scans),
@@ -108,7 +108,7 @@ def table(
     stored = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*.json"))]
     if not stored:
         raise InputError(f"{results} holds no results; run measure first.")
-    lines = markdown(sorted(stored, key=lambda facts: facts["weights"] != SHIPPED))
+    lines = markdown(sorted(stored, key=lambda facts: str(facts["weights"])))
     write_part("overlap", lines, page)
     print("\n".join(lines))
 

@@ -107,7 +107,11 @@ def table(
 
 
 def markdown(read: list[dict[str, Any]], rows: list[ShiftRow]) -> list[str]:
-    """Return the table as lines of Markdown, a part for each set of weights."""
+    """Return the table as lines of Markdown, a part for each set of weights.
+
+    Raises:
+        InputError: if rows of one name were scored with different weights.
+    """
     over = " or ".join(sorted({content["intervals_over"] for content in read}))
     lines = [
         "Same heads, bodies and seeds in every row, eight scans of four test heads; only the scanner differs. "
@@ -117,7 +121,10 @@ def markdown(read: list[dict[str, Any]], rows: list[ShiftRow]) -> list[str]:
     ]
     for name in sorted({content["name"] for content in read}, key=lambda n: (n != SHIPPED, n)):
         by_row = {content["row"]: content for content in read if content["name"] == name}
-        lines += ["", f"**{name}** (`{next(iter(by_row.values()))['weights']}`)", ""]
+        weights = sorted({content["weights"] for content in by_row.values()})
+        if len(weights) > 1:
+            raise InputError(f"Rows of {name} are of {', '.join(weights)}; score all of them with one.")
+        lines += ["", f"**{name}** (`{weights[0]}`)", ""]
         lines += [
             "| scans | among those learned from | visible microbleeds | sensitivity | false positives per subject "
             f"| sensitivity at {float(MOST_FALSE_POSITIVES):g} FP |",

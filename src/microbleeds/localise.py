@@ -10,7 +10,7 @@ of its probability there, since a large bleed is easily drawn as fluid and the p
 Readers ask that at least half of a bleed's surroundings are parenchyma (Greenberg 2009); :data:`LEAST_PARENCHYMA`
 is far below, since borders may be off by a voxel or two and a lost bleed costs more than a kept vessel, which the
 detector has judged already. Of 286 visible microbleeds of the validation heads 0.05 loses none, 0.1 loses 3; the
-share of voxels drawn as parenchyma, cut at 0.1, loses 15. Of the 80 surest false positives neither removes any
+share of voxels drawn as parenchyma, cut at 0.1, loses 15. Of the false positives that count it removes few
 (docs/method.md).
 """
 

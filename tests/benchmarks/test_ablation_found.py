@@ -12,7 +12,19 @@ import pytest
 from ablation_table import markdown, rows_with_figures
 from cohort import cohort_named
 from figures import RunCurves, row_figures, run_curves
-from found import FALSE, IGNORED, REMOVED, Found, FoundScan, judged, read_found, surest, write_found
+from found import (
+    FALSE,
+    IGNORED,
+    MOST_FALSE,
+    REMOVED,
+    Found,
+    FoundScan,
+    exact_to,
+    judged,
+    read_found,
+    surest,
+    write_found,
+)
 from froc_picture import Line, froc_svg
 from microbleeds.errors import InputError
 from microbleeds.evaluate import truth
@@ -60,6 +72,25 @@ def test_only_the_surest_are_stored() -> None:
     assert len(kept) < 500
     assert kept.tolist() == sorted(scores, reverse=True)[: len(kept)]
     assert len(surest(np.zeros((500, 3)), scores, 80)[1]) == len(kept) + 80, "a dense scan keeps all its hits"
+
+
+def test_a_curve_is_exact_as_far_as_candidates_are_stored() -> None:
+    plenty = [float(x) for x in np.linspace(0.9, 0.5, MOST_FALSE)]
+    cut, whole = _found("a", plenty, [FALSE] * MOST_FALSE, 0), _found("b", [0.7, 0.4], [FALSE, FALSE], 1)
+    both = Found(cut.facts, (*cut.scans, *whole.scans))
+
+    assert exact_to(whole, False) == np.inf
+    assert exact_to(cut, False) == MOST_FALSE
+    assert exact_to(both, False) == (MOST_FALSE + 1) / 2, "below 0.5 the first scan may have had more"
+
+
+def test_figures_of_candidates_that_are_not_stored_are_refused() -> None:
+    sure = _found("a", [0.99] * MOST_FALSE, [FALSE] * MOST_FALSE, 0)
+    others = [_found(str(n), [0.5], [FALSE], 1).scans[0] for n in range(60)]
+    few = Found(sure.facts, (*sure.scans, *others))
+
+    with pytest.raises(InputError, match="end below 2 false positives per subject"):
+        run_curves(few, few, False)
 
 
 def test_a_result_comes_back_as_it_was_written(tmp_path: Path) -> None:

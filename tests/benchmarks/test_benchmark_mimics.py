@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from failures import runs_on
 from microbleeds.compute import Compute
 from microbleeds.detect import REFINED_FROM_LOGIT, DetectSettings, score_map
+from microbleeds.errors import InputError
 from microbleeds.geometry import Grid
 from microbleeds.networks.config import DetectorConfig, RefinementConfig
 from microbleeds.networks.detector import Detector, cell_to_voxel, for_inference
@@ -20,6 +22,8 @@ from microbleeds.simulate.inclusions import Inclusion
 from mimic_scans import calcified
 from mimic_spots import Spot, read_spots, write_spots
 from mimic_table import SpotScore, area, markdown, sides_by_head
+from mimics import table
+from pages import SHIPPED
 from spot_scores import scores_at
 
 SPACING = np.array([0.5, 0.5, 2.0])
@@ -97,6 +101,14 @@ def test_the_table_has_a_row_for_each_kind_and_a_column_for_each_input() -> None
     assert len(table) == 2 + 5
     assert all(line.count("|") == 5 for line in table)
     assert any("1.000" in line and "vein" in line for line in table)
+
+
+def test_shipped_weights_of_two_versions_make_no_mean(tmp_path: Path) -> None:
+    for version in ("v", "w"):
+        content = {"name": SHIPPED, "weights": version, "spots": []}
+        (tmp_path / f"{version}.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(InputError, match="holds shipped weights of v, w"):
+        table(tmp_path, tmp_path / "page.md")
 
 
 def test_spots_come_back_as_they_were_written(tmp_path: Path) -> None:

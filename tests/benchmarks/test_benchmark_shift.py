@@ -64,6 +64,12 @@ def test_a_row_that_collapses_is_bold() -> None:
     assert "**50.0" in table[2]
 
 
+def test_rows_of_different_weights_make_no_table() -> None:
+    rows = read_rows(["reference", "noise"])
+    with pytest.raises(InputError, match="Rows of shipped weights are of v, w"):
+        markdown([_result("reference", 0.95), {**_result("noise", 0.9), "weights": "v"}], rows)
+
+
 def _result(row: str, sensitivity: float) -> dict:
     interval = {"value": sensitivity, "low": 0.1, "high": 1.0}
     radius = {

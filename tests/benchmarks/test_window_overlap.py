@@ -61,10 +61,10 @@ def test_the_table_by_hand(tmp_path: Path) -> None:
     way = {"label": "whole", "window": None, "found": [0.5, 0.6, 0.7, 0.8], "median_seconds": 2.0}
     piece = {"label": "96, 1/2", "window": [96, 96, 24], "found": [0.4, 0.6, 0.7, 0.9], "median_seconds": 9.0}
     facts = {"scans": 3, "microbleeds": 10, "ways": [way, piece]}
-    for name, label in (("a", "other"), ("b", "shipped weights")):
+    for name, label in (("a", "detector-0.4"), ("b", "detector-0.3")):
         (tmp_path / f"{name}.json").write_text(json.dumps({"weights": label, **facts}), encoding="utf-8")
     overlap.table(tmp_path, page)
     lines = page.read_text(encoding="utf-8").splitlines()
-    first = lines.index("| shipped weights | whole | 5 | 6 | 7 | 8 | 1.0 |")
+    first = lines.index("| detector-0.3 | whole | 5 | 6 | 7 | 8 | 1.0 |")
     assert lines[first + 1] == "|  | 96, 1/2 | 4 | 6 | 7 | 9 | 4.5 |"
-    assert lines[first + 2].startswith("| other | whole |")
+    assert lines[first + 2].startswith("| detector-0.4 | whole |")

@@ -87,7 +87,10 @@ def test_the_table_holds_what_was_stored(example: tuple[ModuleType, ModuleType],
     assert "| balanced: sensitivity | 0.50 (0.40 to 0.60) | 0.75 (0.65 to 0.85) | -0.50 |" in text
     assert "| balanced: false positives per scan | 1.00 (0.40 to 0.60) | 1.50 (0.65 to 0.85) | -3.00 |" in text
     assert "| screening: false positives per scan | 1.00 (0.40 to 0.60) | 1.50 (0.65 to 0.85) |  |" in text
-    assert "300 steps, preparation included: 7 minutes (Abacus, cpu, bfloat16). Commit abc, 2026-11-30." in text
+    assert (
+        "300 steps, without preparing the scans: 7 minutes (Abacus, cpu, bfloat16). Commit abc, 2026-11-30."
+        in text
+    )
 
 
 def test_a_table_needs_a_result(example: tuple[ModuleType, ModuleType], tmp_path: Path) -> None:

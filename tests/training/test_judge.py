@@ -123,6 +123,18 @@ def test_too_little_of_either_keeps_both() -> None:
     assert (said.scoring, said.without_phase) == (PARENT.scoring(with_phase=True), PARENT.without_phase)
 
 
+@pytest.mark.parametrize("start", [None, Start()], ids=["from scratch", "going on"])
+def test_too_little_with_phase_leaves_scores_without_it_their_own(start: Start | None) -> None:
+    validation = [VALIDATION[0], *(without_its_phase(subject) for subject in VALIDATION[1:])]
+    said = judged(Asked(WITHOUT_PHASE, start=start), [FEW[0], *WITHOUT_PHASE[1:]], validation)
+    assert said.without_phase == scoring_of(WITHOUT_PHASE, with_phase=False)
+    assert said.scoring == (scoring_of(FEW[:1]) if start is None else PARENT.scoring(with_phase=True))
+    assert start is not None or said.scoring.calibration == Calibration(), (
+        "nothing says what scores mean with phase"
+    )
+    assert "too little in 6 validation scans" in said.note
+
+
 def test_from_scratch_too_little_without_phase_counts_as_with_it() -> None:
     said = judged(Asked(FEW), WITH_PHASE)
     assert said.without_phase is None

@@ -183,6 +183,28 @@ class TestLearning:
         with pytest.raises(ValueError, match="no second stage"):
             RefinementTraining(Detector(toy_preset().architecture), toy_preset(), CPU, seed=0)
 
+    def test_the_rate_does_not_fall_while_subjects_are_searched(self) -> None:
+        preset = preset_of(steps=100)
+        training = RefinementTraining(Detector(preset.architecture.first_stage), preset, CPU, 0, limit_s=100.0)
+        training.elapsed_s = 40.0
+        training.search(SUBJECTS[0])
+        assert training.searched_s >= 40
+        assert training.progress < 0.01
+        training.elapsed_s = 70.0
+        assert training.progress == pytest.approx(0.5, abs=0.02)
+        training.elapsed_s = 101.0
+        assert training.progress == 1
+        gone_on = RefinementTraining(training.detector, preset, CPU, 0, limit_s=100.0)
+        assert gone_on.restore(training.state())
+        assert gone_on.searched_s == training.searched_s
+
+    def test_a_search_that_took_all_of_the_time_leaves_nothing_to_learn(self) -> None:
+        preset = preset_of(steps=100)
+        training = RefinementTraining(Detector(preset.architecture.first_stage), preset, CPU, 0, limit_s=10.0)
+        training.elapsed_s = 11.0
+        training.search(SUBJECTS[0])
+        assert training.progress == 1
+
 
 def run(out: Path, preset: Preset, validation: list | None = None, start: Path | None = None) -> Card:
     settings = RunSettings(out, "toy", device="cpu", precision="float32", workers=0)

@@ -10,14 +10,18 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from toy_subjects import toy_preset, toy_subject
 
+from microbleeds.errors import InputError
 from microbleeds.simulate.cohort import CohortSettings
 from microbleeds.training import run
 from microbleeds.training.checkpoint import load_checkpoint
+from microbleeds.training.processes import fabric_devices
 from microbleeds.training.simulated import DrawSimulated
 from microbleeds.training.stream import EveryNth
 from microbleeds.training.subjects import TrainingSubject
+from microbleeds.training.trainer import RunSettings
 from microbleeds.weights import load_detector
 from microbleeds.weights.card import Card
 
@@ -124,3 +128,15 @@ def test_streaming_in_several_processes(tmp_path: Path, monkeypatch: pytest.Monk
     assert (share.rank, share.world, share.scans_per_head) == (1, 2, 4)
     assert spool == tmp_path / "run" / "spool-2"
     assert share.draw.scratch == spool  # type: ignore[attr-defined]
+
+
+def test_the_named_device_is_the_one_that_trains(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    cuda = torch.device("cuda")
+    assert fabric_devices(torch.device("cpu"), 3) == 3
+    assert fabric_devices(cuda, 2) == 2
+    assert fabric_devices(torch.device("cuda", 1), 1) == [1]
+    with pytest.raises(InputError, match="cuda:1 is one device, not 2"):
+        fabric_devices(torch.device("cuda", 1), 2)
+    with pytest.raises(InputError, match="3 devices, and there are 2 of cuda here"):
+        RunSettings(out=tmp_path, data="toy", device="cuda", devices=3)

@@ -38,8 +38,9 @@ def judge(
 ) -> Judgement:
     """Scores, calibration and operating points on the validation subjects, with their phase and without.
 
-    Where these are too few, the calibration and the points of the weights that the run started from stay; they
-    were chosen on more. They say nothing of weights that got a second stage, or lost theirs.
+    Where those with phase are too few, or those without, that side keeps the calibration and the points of the
+    weights that the run started from; they were chosen on more. They say nothing of weights that got a second
+    stage, or lost theirs.
 
     Args:
         trainer: of the run.
@@ -56,20 +57,22 @@ def judge(
     with_phase = _with_phase(trainer, scored, validation)
     count = f"{len(validation)} validation scans ({sum(len(s.bleeds) for s in validation)} microbleeds)"
     figures = summary(curve_of(scored))
-    if not _enough(with_phase or scored):
-        why = f"too little in {count} to calibrate on: {NOT_CALIBRATED}"
-        points = _of(start) if start else (scoring_of(scored, with_phase=bool(with_phase)), None)
-        return Judgement(figures, *points, _kept(why, start))
-    note = f"; calibrated on {count}"
-    if not with_phase:
-        fitted = scoring_of(scored, with_phase=False)
-        known = start.card.scoring(with_phase=True) if start else fitted
-        of_phase = f"those of {start.card.name}, NOT FITTED to these scans" if start else "the same"
-        return Judgement(
-            figures, known, fitted, f"{note}, none of which has phase; with phase scores count as {of_phase}"
-        )
-    without, said = _without_phase(trainer, model, validation, start)
-    return Judgement(figures, scoring_of(with_phase), without, note + said)
+    too_little = f"too little in {count} to calibrate on: {NOT_CALIBRATED}"
+    if with_phase:
+        scoring, note = scoring_of(with_phase), f"; calibrated on {count}"
+        if not _enough(with_phase):
+            scoring = start.card.scoring(with_phase=True) if start else scoring
+            note = _kept(too_little, start)
+        without, said = _without_phase(trainer, model, validation, start)
+        return Judgement(figures, scoring, without, note + said)
+    fitted = scoring_of(scored, with_phase=False)
+    if not _enough(scored):
+        points = _of(start) if start else (fitted, None)
+        return Judgement(figures, *points, _kept(too_little, start))
+    known = start.card.scoring(with_phase=True) if start else fitted
+    of_phase = f"those of {start.card.name}, NOT FITTED to these scans" if start else "the same"
+    note = f"; calibrated on {count}, none of which has phase; with phase scores count as {of_phase}"
+    return Judgement(figures, known, fitted, note)
 
 
 def _enough(scored: Sequence[SubjectScore]) -> bool:

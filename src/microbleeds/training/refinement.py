@@ -70,12 +70,16 @@ class RefinementTraining:
         self.average = WeightAverage(self.network, settings.average_decay)
         self.mined: dict[str, Points] = {}
         self.step, self.elapsed_s, self.left_out = 0, 0.0, StepsLeftOut("the second stage")
+        self.searched_s = 0.0  # of these
         self._ticked = time.monotonic()
 
     @property
     def progress(self) -> float:
-        """Share of the learning that is done."""
-        return progress(self.step, self.preset.refinement.steps, self.elapsed_s, self.limit_s)
+        """Share of the learning that is done; the clock of the rate starts when the search has ended."""
+        left_s = None if self.limit_s is None else self.limit_s - self.searched_s
+        if left_s is not None and left_s <= 0:
+            return 1.0
+        return progress(self.step, self.preset.refinement.steps, self.elapsed_s - self.searched_s, left_s)
 
     def not_searched(self, subjects: Sequence[TrainingSubject]) -> list[TrainingSubject]:
         """Subjects that are still to be searched, in random order; none when half of the time is over."""
@@ -89,6 +93,7 @@ class RefinementTraining:
         found = mine([subject], self.detector, self.preset, self.compute)[subject.name]
         self.mined[subject.name] = apart_from_bleeds(found, subject, self.preset.targets.ignore_mm)
         self._tick()
+        self.searched_s = self.elapsed_s
 
     def learn(self, patches: PatchSource) -> float:
         """Make one step and return its loss.
@@ -138,6 +143,7 @@ class RefinementTraining:
             "detector": _digest(self.detector),
             "step": self.step,
             "elapsed_s": self.elapsed_s,
+            "searched_s": self.searched_s,
             "left_out": self.left_out.total,
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -158,6 +164,7 @@ class RefinementTraining:
         self.average.updates = state["average_updates"]
         self.mined = {name: np.asarray(points).reshape(-1, 3) for name, points in state["mined"].items()}
         self.step, self.elapsed_s, self.left_out.total = state["step"], state["elapsed_s"], state["left_out"]
+        self.searched_s = state.get("searched_s", 0.0)  # runs of 0.1.0 before December had none
         torch.set_rng_state(state["random"])
         return True
 

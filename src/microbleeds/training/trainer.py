@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from microbleeds.compute import Precision, choose
+from microbleeds.compute import Precision, choose, device_named
 from microbleeds.detect import DetectSettings
 from microbleeds.errors import InputError
 from microbleeds.networks.detector import Detector, channels_last
@@ -33,7 +33,7 @@ from microbleeds.training.not_finite import StepsLeftOut, copy_buffers
 from microbleeds.training.objective import Objective, WeightAverage
 from microbleeds.training.optimiser import build_optimiser
 from microbleeds.training.presets import Preset
-from microbleeds.training.processes import start_fabric
+from microbleeds.training.processes import fabric_devices, start_fabric
 from microbleeds.training.schedule import progress, rate_factor
 from microbleeds.training.scoring import SubjectScore, curve_of, score_subjects, summary
 from microbleeds.training.start import Start
@@ -80,6 +80,7 @@ class RunSettings:
         limit = self.time_limit_minutes
         if limit is not None and not 0 < limit < math.inf:
             raise InputError(f"A training can't end within {limit:g} minutes; give a time above 0, or no limit.")
+        fabric_devices(device_named(self.device), self.devices)  # before hours of preparing, not after
 
 
 class Trainer:
