@@ -13,7 +13,7 @@ LEFT, RIGHT, TOP, BOTTOM = 62, 310, 18, 52
 # Okabe and Ito's colours, which colour-blind readers tell apart; dashes tell the rest.
 COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#8b5a2b")
 # More than colours, so that a colour that comes again has another dash.
-DASHES = ("", "", "", "", "6 4", "6 4", "2 3", "2 3", "2 3", "9 3 2 3", "9 3 2 3", "9 3 2 3")
+DASHES = (*[""] * 4, *["6 4"] * 2, *["2 3"] * 3, *["9 3 2 3"] * 3, *["14 3 2 3 2 3"] * 6)
 LOWEST_DRAWN = 0.6  # what finds less stands in the table; drawn, it would press all others together
 TICKS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 

@@ -166,6 +166,13 @@ def test_the_picture_is_well_formed_and_rises_with_sensitivity() -> None:
     assert "a &lt; b" in svg
 
 
+def test_no_two_curves_of_the_picture_look_alike() -> None:
+    drawn = sum(not row.less_data for row in read_plan().rows)
+    lines = [Line(str(n), [0.1, 10.0], [0.7, 0.9], None) for n in range(drawn)]
+    curves = ElementTree.fromstring(froc_svg(lines, "title")).findall("{*}polyline")
+    assert len({(curve.attrib["stroke"], curve.attrib["stroke-dasharray"]) for curve in curves}) == drawn
+
+
 def test_what_finds_little_presses_nothing_together() -> None:
     low = Line("low", [0.1, 10.0], [0.1, 0.9], (0.1, 0.1))
     root = ElementTree.fromstring(froc_svg([low, Line("high", [0.1, 10.0], [0.7, 0.9], (0.1, 0.7))], "title"))
