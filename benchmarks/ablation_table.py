@@ -22,11 +22,12 @@ VALIDATION = "validation"
 
 @dataclass(frozen=True, eq=False)
 class TableRow:
-    """A row with its figures and the runs behind them."""
+    """A row with its figures, the runs behind them, and how long their second stage learned (0 without one)."""
 
     row: Row
     runs: tuple[RunCurves, ...]
     figures: RowFigures
+    second_stage_steps: int
 
 
 def rows_with_figures(plan: Plan, results: Path, cohort: str, repeats: int) -> list[TableRow]:
@@ -45,7 +46,9 @@ def rows_with_figures(plan: Plan, results: Path, cohort: str, repeats: int) -> l
             if seed and chosen_on.exists():
                 runs.append(run_curves(read_found(chosen_on), read_found(path), row.by_place))
         if runs:
-            read.append(TableRow(row, tuple(runs), row_figures(runs, repeats)))
+            preset = plan.preset_of(row)
+            second = preset.refinement.steps if preset.refines else 0
+            read.append(TableRow(row, tuple(runs), row_figures(runs, repeats), second))
     if not read:
         raise InputError(f"{results} holds no result on {cohort} with one on {VALIDATION} beside it; score first.")
     return read
@@ -129,7 +132,7 @@ def _budget(read: Sequence[TableRow]) -> str:
 
 def _second_stages(read: Sequence[TableRow]) -> str:
     """Say how long second stages learned, which comes on top."""
-    steps = sorted({int(e.row.settings.get("refinement", {}).get("steps", 0)) for e in read} - {0})
+    steps = sorted({entry.second_stage_steps for entry in read} - {0})
     return f" A second stage learned in {_range(steps)} steps more, of small patches." if steps else ""
 
 

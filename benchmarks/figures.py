@@ -71,10 +71,11 @@ def run_curves(validation: Found, test: Found, by_place: bool) -> RunCurves:
         raise InputError(
             f"The results of {test.facts['row']} seed {test.facts['seed']} are of different weights; score again."
         )
-    for found, most in ((validation, BALANCED_FALSE_POSITIVES), (test, READ_AT[-1])):
-        if exact_to(found, by_place) < most:
+    exact = exact_to(test, by_place)
+    for reach, most in ((exact_to(validation, by_place), BALANCED_FALSE_POSITIVES), (exact, READ_AT[-1])):
+        if reach < most:
             raise InputError(
-                f"The stored candidates of {found.facts['row']} seed {found.facts['seed']} end below {most:g} "
+                f"The stored candidates of {test.facts['row']} seed {test.facts['seed']} end below {most:g} "
                 "false positives per subject; store more of each scan (found.py) and score again."
             )
     curve = froc([scan.result(by_place) for scan in validation.scans])
@@ -82,7 +83,7 @@ def run_curves(validation: Found, test: Found, by_place: bool) -> RunCurves:
     for scan in test.scans:
         scans.setdefault(scan.head, []).append(scan.result(by_place))
     threshold = curve.threshold_at(BALANCED_FALSE_POSITIVES)
-    return RunCurves(threshold, scans, test.facts, exact_to(test, by_place))
+    return RunCurves(threshold, scans, test.facts, exact)
 
 
 def row_figures(runs: Sequence[RunCurves], repeats: int = 2000) -> RowFigures:

@@ -59,10 +59,9 @@ def judge(
     figures = summary(curve_of(scored))
     too_little = f"too little in {count} to calibrate on: {NOT_CALIBRATED}"
     if with_phase:
-        scoring, note = scoring_of(with_phase), f"; calibrated on {count}"
-        if not _enough(with_phase):
-            scoring = start.card.scoring(with_phase=True) if start else scoring
-            note = _kept(too_little, start)
+        enough = _enough(with_phase)
+        scoring = start.card.scoring(with_phase=True) if start and not enough else scoring_of(with_phase)
+        note = f"; calibrated on {count}" if enough else _kept(too_little, start)
         without, said = _without_phase(trainer, model, validation, start)
         return Judgement(figures, scoring, without, note + said)
     fitted = scoring_of(scored, with_phase=False)

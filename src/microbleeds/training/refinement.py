@@ -77,8 +77,6 @@ class RefinementTraining:
     def progress(self) -> float:
         """Share of the learning that is done; the clock of the rate starts when the search has ended."""
         left_s = None if self.limit_s is None else self.limit_s - self.searched_s
-        if left_s is not None and left_s <= 0:
-            return 1.0
         return progress(self.step, self.preset.refinement.steps, self.elapsed_s - self.searched_s, left_s)
 
     def not_searched(self, subjects: Sequence[TrainingSubject]) -> list[TrainingSubject]:
