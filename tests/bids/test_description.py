@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from made_up import record
-
 from microbleeds.bids.description import citation
 from microbleeds.report.record import Record
 

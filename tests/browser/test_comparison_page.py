@@ -12,7 +12,6 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "followup"))
 from made_up import exported, finding, visit
-
 from microbleeds.followup import compare_visits, write_comparison
 from microbleeds.followup.registration import Registration
 from microbleeds.followup.signed_folder import finalise_comparison

@@ -12,8 +12,8 @@ from types import ModuleType
 import nibabel as nib
 import numpy as np
 import pytest
-from made_up import finding, record, visit
 
+from made_up import finding, record, visit
 from microbleeds.followup import Rule, compare_visits
 from microbleeds.followup.record import write_record as write_comparison_record
 from microbleeds.followup.registration import Registration

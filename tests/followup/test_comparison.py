@@ -10,8 +10,8 @@ from datetime import date
 
 import numpy as np
 import pytest
-from made_up import finding, record, sequence, visit
 
+from made_up import finding, record, sequence, visit
 from microbleeds.bids.dictionaries import LESIONS
 from microbleeds.errors import InputError
 from microbleeds.followup import Rule, compare_visits, follow, read_comparison, write_comparison

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_up import finding
 
+from made_up import finding
 from microbleeds.followup.matching import VisitFindings, assign, match_findings
 from microbleeds.followup.rigid import applied, distances_mm, halfway, inverse, nearest_rigid, rotation_deg
 from microbleeds.followup.rule import Rule, aria_h_class

@@ -8,8 +8,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from made_up import visit
 
+from made_up import visit
 from microbleeds.followup.registration import HeadView, register, views_of
 from microbleeds.followup.rigid import distances_mm
 from microbleeds.geometry import Grid, grid_of

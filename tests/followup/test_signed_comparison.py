@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_up import AT, exported, finding, record, visit
 from typer.testing import CliRunner
 
+from made_up import AT, exported, finding, record, visit
 from microbleeds.cli.app import app
 from microbleeds.errors import InputError
 from microbleeds.followup import compare_visits, read_comparison, write_comparison

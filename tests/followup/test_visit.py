@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import nibabel as nib
 import numpy as np
 import pytest
-from made_up import SPACING_MM, finding, record, visit
 
+from made_up import SPACING_MM, finding, record, visit
 from microbleeds import comparison
 from microbleeds.cli import main
 from microbleeds.comparison import _named

@@ -13,7 +13,7 @@ import pytest
 
 from microbleeds.errors import InputError
 from microbleeds.simulate import cohort, dataset
-from microbleeds.simulate.cohort import CohortSettings, simulate_cohort
+from microbleeds.simulate.cohort import CohortSettings, scans_of_head, simulate_cohort
 from microbleeds.simulate.protocol import Protocol
 from microbleeds.simulate.visit_dataset import simulate_visits
 from microbleeds.simulate.visits import VisitSettings
@@ -181,6 +181,14 @@ class TestBrokenOff:
         monkeypatch.setattr(dataset, "__version__", "99")
         with pytest.raises(InputError, match=r"begun by version .* \(99\)"):
             self.simulate(tmp_path / "out", resume=True)
+
+
+def test_dense_scans_hold_dozens_and_calcifications_to_match(coarse_protocol: Protocol) -> None:
+    scans = list(scans_of_head(0, 2, 3, CohortSettings(coarse_protocol.name, burden="dense")))
+    for scan in scans:  # none is without, and some find no room
+        assert 20 <= len(scan.microbleeds) <= 60
+    calcified = [sum(body.kind == "calcification" for body in scan.mimics) for scan in scans]
+    assert sum(calcified) > 10
 
 
 class TestRefusals:

@@ -64,7 +64,7 @@ def mimics() -> dict[str, np.ndarray]:
 def believing() -> Iterator[None]:
     """The first stage of a few steps believes in nothing; here it believes in every mimic."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(refinement, "mine", lambda subjects, *_: {s.name: s.mimics for s in subjects})
+        patch.setattr(refinement, "mine", lambda subjects, *_, **__: {s.name: s.mimics for s in subjects})
         yield
 
 
@@ -296,7 +296,7 @@ class TestRun:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         nothing = dict.fromkeys((subject.name for subject in SUBJECTS), np.zeros((0, 3)))
-        monkeypatch.setattr(refinement, "mine", lambda *_: nothing)
+        monkeypatch.setattr(refinement, "mine", lambda *_, **__: nothing)
         assert run(tmp_path, preset_of()).architecture.refinement is None
         assert "NOTHING TO LEARN FROM" in caplog.text
 

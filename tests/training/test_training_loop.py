@@ -14,7 +14,7 @@ from toy_subjects import toy_preset, toy_subject
 
 from microbleeds.compute import choose
 from microbleeds.errors import InputError
-from microbleeds.networks.config import KIM_2023
+from microbleeds.networks.config import KIM_2023, RefinementConfig
 from microbleeds.simulate.cohort import CohortSettings
 from microbleeds.training import finish
 from microbleeds.training import trainer as trainer_module
@@ -22,10 +22,12 @@ from microbleeds.training.batches import Batch, FixedSubjects, MixedSubjects, ma
 from microbleeds.training.checkpoint import load_checkpoint, save_checkpoint
 from microbleeds.training.finish import described
 from microbleeds.training.loop import fit
-from microbleeds.training.mining import mine, searched_for_negatives
+from microbleeds.training.mining import MOST_PER_SUBJECT, mine, searched_for_negatives
 from microbleeds.training.not_finite import MOST_LEFT_OUT
 from microbleeds.training.objective import Objective, WeightAverage
+from microbleeds.training.patches import apart_from_bleeds
 from microbleeds.training.presets import OptimiserSettings, Preset, SamplingSettings, find_preset
+from microbleeds.training.refinement import RefinementTraining
 from microbleeds.training.run import claim_folder
 from microbleeds.training.schedule import progress, rate_factor
 from microbleeds.training.simulated import DrawSimulated
@@ -289,6 +291,26 @@ def test_mining_finds_false_positives_in_voxels() -> None:
         subject = next(s for s in subjects if s.name == name)
         assert len(points) > 0
         assert np.all((points > -3) & (points < np.array(subject.grid.shape) + 3))
+    surest = mine(drawn, objective.detector, toy_preset(), choose("cpu", "float32"), most=2)
+    for name, points in surest.items():
+        assert points.tolist() == found[name][:2].tolist()
+
+
+def test_second_stage_learns_from_more_than_the_surest() -> None:
+    torch.manual_seed(0)
+    objective = Objective(toy_preset())
+    with torch.no_grad():
+        objective.detector.head.classes.bias.fill_(0.0)
+    subject, compute = toy_subject(0), choose("cpu", "float32")
+    all_of_them = mine([subject], objective.detector, toy_preset(), compute, most=None)[subject.name]
+    assert len(all_of_them) > MOST_PER_SUBJECT
+    architecture = toy_preset().architecture.model_copy(update={"refinement": RefinementConfig()})
+    preset = dataclasses.replace(toy_preset(), architecture=architecture)
+    training = RefinementTraining(objective.detector, preset, compute, seed=0)
+    training.search(subject)
+    assert len(training.mined[subject.name]) == len(
+        apart_from_bleeds(all_of_them, subject, preset.targets.ignore_mm)
+    )
 
 
 @pytest.mark.parametrize(("own", "share", "expected"), [(8, 0.5, 6), (2, 0.5, 2), (20, 0.99, 1), (20, 0.25, 9)])

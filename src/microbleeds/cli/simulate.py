@@ -17,7 +17,7 @@ def simulate(
         Path | None, typer.Option(help="Folder of label maps; else the MNI152 head is used.")
     ] = None,
     profile: Annotated[str, typer.Option(help="natural, lobar-posterior, strictly-lobar, deep, mixed.")] = "mixed",
-    burden: Annotated[str, typer.Option(help="natural, rich, some or none.")] = "natural",
+    burden: Annotated[str, typer.Option(help="natural, rich, dense, some or none.")] = "natural",
     scans_per_head: Annotated[int, typer.Option(min=1, help="Scans of each head; cheaper than new heads.")] = 1,
     dicom: Annotated[
         str | None,

@@ -21,7 +21,9 @@ def simulate_visits(
         Path | None, typer.Option(help="Folder of label maps; else the MNI152 head is used.")
     ] = None,
     profile: Annotated[str, typer.Option(help="natural, lobar-posterior, strictly-lobar, deep, mixed.")] = "mixed",
-    burden: Annotated[str, typer.Option(help="At the first visit: natural, rich, some or none.")] = "natural",
+    burden: Annotated[
+        str, typer.Option(help="At the first visit: natural, rich, dense, some or none.")
+    ] = "natural",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     jobs: Annotated[int, typer.Option(min=1, help="Processes side by side, about 2.5 GB each.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on in OUT where a run broke off.")] = False,

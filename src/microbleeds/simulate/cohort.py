@@ -41,7 +41,8 @@ from microbleeds.simulate.subject import (
 
 PROFILES: tuple[Profile, ...] = ("natural", "lobar-posterior", "deep", "strictly-lobar")
 MIXED_PROFILES: dict[Profile, float] = {"natural": 0.5, "lobar-posterior": 0.25, "deep": 0.25}
-BURDENS = ("natural", "rich", "some", "none")
+BURDENS = ("natural", "rich", "dense", "some", "none")
+FOR_TRAINING = ("rich", "dense")
 SHARE_WITHOUT = 1 / 3
 
 
@@ -53,7 +54,8 @@ class CohortSettings:
         protocol: a name of :data:`microbleeds.simulate.protocol.PROTOCOLS`, or ``mixed``.
         profile: a clinical profile, or ``mixed`` for a random one per scan.
         burden: ``natural`` (a third without any, the rest by the counts of real scans), ``rich`` (for training),
-            ``some`` (every scan by the counts of positive scans) or ``none``.
+            ``dense`` (for a second stage to learn from; more than people have), ``some`` (every scan by the counts
+            of positive scans) or ``none``.
         scans_per_head: scans of one head with other bodies, noise and settings; far cheaper than new heads.
 
     Raises:
@@ -209,9 +211,9 @@ def scan_of_head(
         burden = "none" if rng.random() < SHARE_WITHOUT else burden
     elif burden == "some":
         burden = "natural"
-    rich = settings.burden == "rich"
-    law = BodyLaw(radius_sigma=0.5) if rich else BodyLaw()
-    mimics = MimicSettings().rich() if rich else MimicSettings()
+    law = BodyLaw(radius_sigma=0.5) if settings.burden in FOR_TRAINING else BodyLaw()
+    many = {"rich": MimicSettings().rich(), "dense": MimicSettings().dense()}
+    mimics = many.get(settings.burden, MimicSettings())
     bodies = draw_bodies(fine.head, BodySettings(profile, burden, law, mimics), body_seed)
     varied = with_settings(fine, redrawn_settings(fine.settings, fine.protocol, rng))
     return scan_bodies(varied, bodies, profile, int(rng.integers(2**31)))

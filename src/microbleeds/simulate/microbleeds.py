@@ -80,11 +80,16 @@ def moved(body: Inclusion, position_mm: NDArray) -> Inclusion:
 
 
 def draw_count(generator: np.random.Generator, burden: str) -> int:
-    """Number of microbleeds: ``none``, ``natural`` (of a positive scan) or ``rich`` (3 to 18, for training)."""
+    """Number of microbleeds: ``none``, ``natural`` (of a positive scan), ``rich`` (3 to 18), ``dense`` (25 to 60).
+
+    The last two are for training: a scan costs the same with many.
+    """
     if burden == "none":
         return 0
     if burden == "rich":
         return int(generator.integers(3, 19))
+    if burden == "dense":
+        return int(generator.integers(25, 61))
     return int(np.floor(np.interp(generator.uniform(0, 100), *_COUNT_PERCENTILES)))
 
 

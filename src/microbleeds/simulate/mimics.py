@@ -57,6 +57,10 @@ class MimicSettings:
             surgical_metal=0.03,
         )
 
+    def dense(self) -> MimicSettings:
+        """As :meth:`rich`, with calcifications to go with dozens of microbleeds."""
+        return replace(self.rich(), parenchymal_calcifications=12.0)
+
 
 def draw_mimics(
     generator: np.random.Generator, placer: Placer, law: BodyLaw, age: float, settings: MimicSettings

@@ -53,7 +53,7 @@ class BodySettings:
     """What is put into a head.
 
     Args:
-        burden: ``none``, ``natural`` (count of a positive scan) or ``rich`` (3 to 18, for training).
+        burden: of :func:`microbleeds.simulate.microbleeds.draw_count`.
     """
 
     profile: Profile = "natural"

@@ -40,23 +40,34 @@ def _some(subjects: Sequence[TrainingSubject], most: int, generator: np.random.G
 
 
 def mine(
-    subjects: Sequence[TrainingSubject], model: Detector, preset: Preset, compute: Compute
+    subjects: Sequence[TrainingSubject],
+    model: Detector,
+    preset: Preset,
+    compute: Compute,
+    most: int | None = MOST_PER_SUBJECT,
 ) -> dict[str, Points]:
     """Search subjects; return each one's surest false positives, in voxels [M, 3].
 
     A model that never sees phase in training must not see it here: its weights for it are those of the start.
+
+    Args:
+        subjects: to search.
+        model: that is asked.
+        preset: how it reads a brain.
+        compute: device and precision.
+        most: of each subject, only the surest; ``None`` for all.
     """
     settings = DetectSettings(floor=LOWEST_SCORE, measure_diameters=False, window=preset.search_window)
     return {
         subject.name: _false_positives(
-            score_subject(subject, model, settings, compute, with_phase=preset.sees_phase), subject
+            score_subject(subject, model, settings, compute, with_phase=preset.sees_phase), subject, most
         )
         for subject in subjects
     }
 
 
-def _false_positives(scored: SubjectScore, subject: TrainingSubject) -> Points:
+def _false_positives(scored: SubjectScore, subject: TrainingSubject, most: int | None) -> Points:
     """The surest false positives of one subject in voxels [M, 3]."""
     wrong = scored.match.false_positive
-    surest = np.argsort(-scored.scores[wrong], kind="stable")[:MOST_PER_SUBJECT]
+    surest = np.argsort(-scored.scores[wrong], kind="stable")[:most]
     return subject.grid.to_ijk(scored.positions_mm[wrong][surest]).reshape(-1, 3)

@@ -87,8 +87,12 @@ class RefinementTraining:
         return [subjects[n] for n in order if subjects[n].name not in self.mined]
 
     def search(self, subject: TrainingSubject) -> None:
-        """Look for what the first stage wrongly believes in."""
-        found = mine([subject], self.detector, self.preset, self.compute)[subject.name]
+        """Look for everything that the first stage wrongly believes in.
+
+        The surest alone would not do: a first stage that goes astray has hundreds of them, all of one kind, and
+        the second would never see most of what it is asked of in a search.
+        """
+        found = mine([subject], self.detector, self.preset, self.compute, most=None)[subject.name]
         self.mined[subject.name] = apart_from_bleeds(found, subject, self.preset.targets.ignore_mm)
         self._tick()
         self.searched_s = self.elapsed_s
