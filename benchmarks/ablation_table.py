@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from cohort import Cohort
-from figures import GRID, READ_AT, RowFigures, RunCurves, row_figures, run_curves
+from figures import GRID, READ_AT, THRESHOLD_AT, RowFigures, RunCurves, row_figures, run_curves
 from found import read_found
 from froc_picture import LOWEST_DRAWN, Line
 from interval_text import number_text, percent_text
 from microbleeds.errors import InputError
-from microbleeds.training.calibrate import BALANCED_FALSE_POSITIVES
 from rows import Plan, Row
 
 VALIDATION = "validation"
@@ -81,7 +80,7 @@ def markdown(read: Sequence[TableRow], cohort: Cohort, picture: str) -> list[str
     return [
         f"Cohort `{cohort.name}`: {len(searched[0])} simulated scans of {heads} heads, {negatives} of them "
         f"without a visible microbleed, {truths} visible microbleeds; heads and seeds never used in training. "
-        f"Each run's threshold reaches the best sensitivity at {BALANCED_FALSE_POSITIVES:g} false positive per "
+        f"Each run's threshold reaches the best sensitivity at {THRESHOLD_AT:g} false positive per "
         "subject on the cohort `validation`. Means over seeds; 95 % intervals, drawn over heads and runs, in "
         "brackets.",
         "",

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from found import Found, exact_to
 from microbleeds.errors import InputError
 from microbleeds.evaluate import Interval, SubjectResult, bootstrap, froc
-from microbleeds.training.calibrate import BALANCED_FALSE_POSITIVES
 
 READ_AT = (0.25, 0.5, 1.0, 2.0)  # false positives per subject at which the test curve is read
+THRESHOLD_AT = 0.5  # false positives per validation subject at which each run gets its threshold
 GRID = np.geomspace(0.05, 32, 120)  # false positives per subject of a drawn curve
 
 
@@ -72,7 +72,7 @@ def run_curves(validation: Found, test: Found, by_place: bool) -> RunCurves:
             f"The results of {test.facts['row']} seed {test.facts['seed']} are of different weights; score again."
         )
     exact = exact_to(test, by_place)
-    for reach, most in ((exact_to(validation, by_place), BALANCED_FALSE_POSITIVES), (exact, READ_AT[-1])):
+    for reach, most in ((exact_to(validation, by_place), THRESHOLD_AT), (exact, READ_AT[-1])):
         if reach < most:
             raise InputError(
                 f"The stored candidates of {test.facts['row']} seed {test.facts['seed']} end below {most:g} "
@@ -82,7 +82,7 @@ def run_curves(validation: Found, test: Found, by_place: bool) -> RunCurves:
     scans: dict[str, list[SubjectResult]] = {}
     for scan in test.scans:
         scans.setdefault(scan.head, []).append(scan.result(by_place))
-    threshold = curve.threshold_at(BALANCED_FALSE_POSITIVES)
+    threshold = curve.threshold_at(THRESHOLD_AT)
     return RunCurves(threshold, scans, test.facts, exact)
 
 

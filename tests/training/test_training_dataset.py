@@ -24,7 +24,7 @@ from microbleeds.training.dataset import (
     read_subject,
     subject_names,
 )
-from microbleeds.training.plan import Mix
+from microbleeds.training.plan import Mix, Plan
 from microbleeds.training.presets import SamplingSettings
 from microbleeds.training.run import train
 from microbleeds.training.simulated import DrawSimulated
@@ -314,6 +314,15 @@ class TestTrain:
         assert 0 < max(changes) < 0.01, "one small step from the parent"
         with pytest.raises(InputError, match="other settings"):
             train(tmp_path / "data", "toy", run, weights=parent, rate=1e-3, steps=1, device="cpu", workers=0)
+
+    def test_a_rate_is_that_of_both_stages(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        for seed in range(2):
+            write_subject(tmp_path / "data", seed)
+        plans: list[Plan] = []
+        monkeypatch.setattr("microbleeds.training.run.carry_out", plans.append)
+        train(tmp_path / "data", "default", tmp_path / "run", rate=1e-4, device="cpu", workers=0)
+        preset = plans[0].preset
+        assert preset.optimiser.rate == preset.refinement.optimiser.rate == 1e-4
 
     def test_goes_on_from_the_mean_of_several_with_frozen_norms(self, tmp_path: Path) -> None:
         for seed in range(2):

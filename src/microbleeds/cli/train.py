@@ -54,7 +54,7 @@ def train(
         typer.Option(help="Weights (.safetensors) to go on from; from the mean if given again."),
     ] = None,
     rate: Annotated[
-        float | None, typer.Option(min=0.0, help="Peak learning rate, instead of the preset's.")
+        float | None, typer.Option(min=0.0, help="Peak learning rate of each stage, instead of the preset's.")
     ] = None,
     freeze_norms: FreezeNorms = False,
     preset: Preset = "default",

@@ -73,7 +73,7 @@ def train(
         weights: go on from these (``.safetensors``; from the mean of several) instead of random ones, with their
             network and preparation and the schedule of the preset; ``variant`` does not count then. For a few
             scans of one's own see :func:`microbleeds.training.finetune.finetune`.
-        rate: peak learning rate instead of the preset's.
+        rate: peak learning rate of each stage instead of the preset's.
         frozen_norms: keep the statistics of the batch norms that ``weights`` have, so that training sees the
             network as a search does.
         validation_data: other data sets for validation; otherwise up to a fifth of ``data`` is held out.
@@ -144,7 +144,8 @@ def _chosen(preset: Preset, variant: Variant | None, start: Start | None, rate: 
         InputError: if the crops of the preset do not fit the network of the weights.
     """
     if rate is not None:
-        preset = replace(preset, optimiser=replace(preset.optimiser, rate=rate))
+        second = replace(preset.refinement, optimiser=replace(preset.refinement.optimiser, rate=rate))
+        preset = replace(preset, optimiser=replace(preset.optimiser, rate=rate), refinement=second)
     if start is None:
         architecture = preset.architecture if variant is None else preset.architecture.variant(variant)
         return replace(preset, architecture=architecture)
