@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "followup"))
 from made_up import exported, finding, visit
 from microbleeds.followup import compare_visits, write_comparison
 from microbleeds.followup.registration import Registration

@@ -42,7 +42,8 @@ from microbleeds.simulate.subject import (
 PROFILES: tuple[Profile, ...] = ("natural", "lobar-posterior", "deep", "strictly-lobar")
 MIXED_PROFILES: dict[Profile, float] = {"natural": 0.5, "lobar-posterior": 0.25, "deep": 0.25}
 BURDENS = ("natural", "rich", "dense", "some", "none")
-FOR_TRAINING = ("rich", "dense")
+# Burdens with more mimics and sizes that vary more.
+FOR_TRAINING = {"rich": MimicSettings().rich(), "dense": MimicSettings().dense()}
 SHARE_WITHOUT = 1 / 3
 
 
@@ -206,17 +207,19 @@ def scan_of_head(
     body_seed, choice_seed = np.random.SeedSequence([seed, head_index, 1 + number]).spawn(2)
     rng = np.random.default_rng(choice_seed)
     profile = drawn_profile(settings.profile, rng)
-    burden = settings.burden
-    if burden in ("natural", "rich"):
-        burden = "none" if rng.random() < SHARE_WITHOUT else burden
-    elif burden == "some":
-        burden = "natural"
+    burden = drawn_burden(settings.burden, rng)
     law = BodyLaw(radius_sigma=0.5) if settings.burden in FOR_TRAINING else BodyLaw()
-    many = {"rich": MimicSettings().rich(), "dense": MimicSettings().dense()}
-    mimics = many.get(settings.burden, MimicSettings())
+    mimics = FOR_TRAINING.get(settings.burden, MimicSettings())
     bodies = draw_bodies(fine.head, BodySettings(profile, burden, law, mimics), body_seed)
     varied = with_settings(fine, redrawn_settings(fine.settings, fine.protocol, rng))
     return scan_bodies(varied, bodies, profile, int(rng.integers(2**31)))
+
+
+def drawn_burden(name: str, generator: np.random.Generator) -> str:
+    """Return the burden of one scan: ``natural`` and ``rich`` leave a third without any, ``some`` leaves none."""
+    if name in ("natural", "rich") and generator.random() < SHARE_WITHOUT:
+        return "none"
+    return "natural" if name == "some" else name
 
 
 def drawn_profile(name: str, generator: np.random.Generator) -> Profile:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from microbleeds.errors import InputError
 from microbleeds.given import refuse_below
-from microbleeds.simulate.cohort import BURDENS, PROFILES, SHARE_WITHOUT, drawn_profile
+from microbleeds.simulate.cohort import BURDENS, PROFILES, drawn_burden, drawn_profile
 from microbleeds.simulate.default_anatomy import default_anatomy
 from microbleeds.simulate.fine_signal import render
 from microbleeds.simulate.head import Head, draw_head
@@ -165,10 +165,7 @@ class _Bodies:
         seed: np.random.SeedSequence,
     ) -> _Bodies:
         """Bodies of the first visit."""
-        burden = "natural" if settings.burden == "some" else settings.burden
-        if settings.burden in ("natural", "rich") and choice.random() < SHARE_WITHOUT:
-            burden = "none"
-        bodies = draw_bodies(head, BodySettings(profile, burden), seed)
+        bodies = draw_bodies(head, BodySettings(profile, drawn_burden(settings.burden, choice)), seed)
         return cls(bodies, [1] * len(bodies))
 
     def later(
